@@ -1,0 +1,1 @@
+"""AudioExampleGen: labelled recordings become TFRecords of utterances."""

@@ -1,0 +1,1 @@
+"""ModelGate: blesses a model or says why not."""

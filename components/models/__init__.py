@@ -1,0 +1,1 @@
+"""Keras 3 builders and the one table that names them."""

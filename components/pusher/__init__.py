@@ -1,0 +1,1 @@
+"""Puts a blessed model into the serving directory, all or nothing."""

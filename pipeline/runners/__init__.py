@@ -1,0 +1,1 @@
+"""What runs the graph: this machine, or Vertex AI."""

@@ -1,0 +1,57 @@
+"""The exceptions a caller can meet, and the exit code each one ends `auricle` with.
+
+    AuricleError                1  a fault
+    ├── InputError              2  what the person gave cannot be used
+    │   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
+    │   ├── DataError              the recordings: none found, one class, one speaker, ...
+    │   └── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
+    ├── GateStop                3  a gate stopped the run; nothing was pushed
+    └── ClipError                  one clip cannot be used; becomes a reject, never ends a run
+"""
+
+
+class AuricleError(Exception):
+    """A fault that Auricle can name."""
+
+    exit_code = 1
+
+
+class InputError(AuricleError):
+    """What the person gave cannot be used."""
+
+    exit_code = 2
+
+
+class WorkflowError(InputError):
+    """The workflow file cannot be used; the message names file, line and key."""
+
+
+class DataError(InputError):
+    """The recordings cannot be used as a data set."""
+
+
+class RunDirectoryError(InputError):
+    """The run directory cannot be used now."""
+
+
+class GateStop(AuricleError):
+    """A gate stopped the run; nothing was pushed."""
+
+    exit_code = 3
+
+
+class ClipError(AuricleError):
+    """One clip cannot be used; it becomes a reject with this reason.
+
+    `reason` is one of the closed list `schemas.utterance.REJECT_REASONS`, `detail` says what was
+    seen.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["ClipError"], tuple[str, str]]:
+        # Crosses process borders in Beam workers: the default would call __init__ with one argument.
+        return ClipError, (self.reason, self.detail)

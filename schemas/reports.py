@@ -1,0 +1,101 @@
+"""The JSON documents components leave for people, reports and the command line."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SPLITS = ("train", "eval", "test")
+
+INGEST_REPORT_FILE = "report.json"
+REJECTS_FILE = "rejects.jsonl"
+HISTORY_FILE = "history.json"
+VERDICT_FILE = "verdict.json"
+MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitCounts(_Document):
+    """What one split holds."""
+
+    clips: int
+    hours: float
+    labels: dict[str, int]
+    speakers: dict[str, int]
+
+
+class IngestReport(_Document):
+    """What became of the rows: rows = clips of all splits + rejects."""
+
+    rows: int
+    generated: bool
+    split_by: Literal["speaker", "clip", "named speakers"]
+    splits: dict[str, SplitCounts]
+    rejects: dict[str, int]
+
+
+class Reject(_Document):
+    """One row that did not become an example; `reason` is of `schemas.utterance.REJECT_REASONS`."""
+
+    id: str
+    uri: str
+    reason: str
+    detail: str
+
+
+class Epoch(_Document):
+    """One epoch of training; a history file is a list of these."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+class ClassMetrics(_Document):
+    """One class on the test split; None where it has no clips or was never answered."""
+
+    precision: float | None
+    recall: float | None
+    clips: int
+
+
+class SliceMetrics(_Document):
+    """One slice of the test split, e.g. feature `speaker`, value `theo`."""
+
+    feature: str
+    value: str
+    accuracy: float
+    clips: int
+
+
+class Verdict(_Document):
+    """What ModelGate decided, on what, and why in words."""
+
+    outcome: Literal["blessed", "refused"]
+    reasons: list[str]
+    clips: int
+    accuracy: float
+    baseline_accuracy: float | None
+    classes: dict[str, ClassMetrics]
+    slices: list[SliceMetrics]
+    confusion: list[list[int]]  # [true class, answered class], both in the order of `labels`
+    labels: list[str]
+    generated: bool
+
+
+class ModelCard(_Document):
+    """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`."""
+
+    name: str
+    labels: list[str]
+    audio: dict[str, object]  # workflow.audio, so that `predict` conditions a clip as ingest did
+    frontend: dict[str, object]
+    model: dict[str, object]
+    parameters: int
+    generated: bool

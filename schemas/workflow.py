@@ -1,0 +1,183 @@
+"""The typed workflow: every key a workflow file may say, its type, its default and its meaning.
+
+Reading the file, and saying where in it something is wrong, is `pipeline.workflow`'s duty. The JSON
+schema for editors (`workflow.schema.json`) and the table in `docs/workflow.md` are generated from
+these types.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+COMMAND_WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+
+
+class _Block(BaseModel):
+    """A block of the file: unknown keys are refused, values are never coerced, defaults hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Seconds = Annotated[float, Field(gt=0.0, le=60.0)]
+Milliseconds = Annotated[float, Field(gt=0.0)]
+
+
+class Generated(_Block):
+    """Speech spoken by eSpeak NG's voices and mixed with generated noise; needs no recordings."""
+
+    words: list[str] = Field(list(COMMAND_WORDS), min_length=2, description="The words to speak.")
+    speakers: int = Field(60, ge=3, le=2000, description="Distinct voices: voice, variant, pitch, rate.")
+    takes: int = Field(2, ge=1, le=1000, description="Clips of each word by each speaker.")
+    snr_db: tuple[float, float] = Field(
+        (5.0, 30.0), strict=False, description="Range of the random signal-to-noise ratio, in dB."
+    )
+    seed: int = Field(1, ge=0, description="Seed of voices, noise and levels.")
+
+
+class Split(_Block):
+    """How utterances are divided into train, eval and test."""
+
+    eval: Share = Field(0.1, description="Share of the hashed speakers that validates training.")
+    test: Share = Field(0.1, description="Share of the hashed speakers that judges the model.")
+    eval_speakers: list[str] = Field([], description="Speakers that validate training, by name.")
+    test_speakers: list[str] = Field([], description="Speakers that judge the model, by name.")
+
+
+class Data(_Block):
+    """Where the labelled recordings are: exactly one of manifests, folder, generated."""
+
+    manifests: str | list[str] | None = Field(
+        None, description="JSON-lines manifests: a path or glob, or a list of them."
+    )
+    folder: str | None = Field(None, description="A folder of `label/clip.wav`.")
+    generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
+    split: Split = Field(Split(), description="How speakers are divided.")
+
+
+class Audio(_Block):
+    """What every clip becomes before it is stored, in this order."""
+
+    sample_rate: int = Field(16000, ge=4000, le=192000, description="Stored rate, in Hz.")
+    denoise: bool = Field(False, description="Spectral gating against steady noise.")
+    trim: bool = Field(True, description="Cut leading and trailing silence.")
+    normalize: Literal["rms", "peak", "none"] = Field("rms", description="How the level is set.")
+    clip_s: Seconds = Field(1.0, description="Every clip is padded or cropped to this length, in s.")
+
+
+class Frontend(_Block):
+    """The features the model computes from the waveform; part of the exported model."""
+
+    kind: Literal["log_mel", "mfcc", "waveform"] = Field("log_mel", description="Kind of features.")
+    frame_length_ms: Milliseconds = Field(25.0, description="Length of a frame, in ms.")
+    frame_step_ms: Milliseconds = Field(10.0, description="Step between frames, in ms.")
+    num_mel_bins: int = Field(40, ge=4, le=512, description="Mel bands (log_mel, mfcc).")
+    num_mfcc: int = Field(13, ge=2, le=128, description="Cepstral coefficients (mfcc).")
+    lower_edge_hertz: float = Field(20.0, ge=0.0, description="Lowest mel band edge, in Hz.")
+    upper_edge_hertz: float | None = Field(
+        None, gt=0.0, description="Highest mel band edge, in Hz; the Nyquist frequency if not given."
+    )
+
+
+class SpecAugment(_Block):
+    """Masks over time and frequency (Park et al. 2019), while training only."""
+
+    time_masks: int = Field(2, ge=0, le=10, description="Masks along time.")
+    time_mask_ms: float = Field(100.0, ge=0.0, description="Longest time mask, in ms.")
+    freq_masks: int = Field(2, ge=0, le=10, description="Masks along frequency.")
+    freq_mask_bins: int = Field(8, ge=0, description="Widest frequency mask, in bins.")
+
+
+class Augment(_Block):
+    """Random changes of each clip, drawn anew each epoch, while training only."""
+
+    time_shift_ms: float = Field(100.0, ge=0.0, description="Largest shift either way, in ms.")
+    gain_db: float = Field(6.0, ge=0.0, le=60.0, description="Largest gain either way, in dB.")
+    spec_augment: SpecAugment = Field(SpecAugment(), description="Masks over the features.")
+
+
+class Model(_Block):
+    """The Keras model behind the frontend."""
+
+    architecture: Literal["cnn", "rnn", "lstm", "cnn_lstm"] = Field(
+        "cnn_lstm", description="Convolutions, plain recurrence, LSTM, or the three combined."
+    )
+    units: int = Field(128, ge=1, le=4096, description="Width of the recurrent and dense layers.")
+    layers: int = Field(2, ge=1, le=16, description="Recurrent layers, or convolution blocks (cnn).")
+    filters: int = Field(64, ge=1, le=4096, description="Filters of the first convolution.")
+    pooling: Literal["max", "average"] = Field("max", description="Pooling of the convolutions.")
+    peephole: bool = Field(False, description="LSTM gates also see the cell state (lstm, cnn_lstm).")
+    dropout: float = Field(0.2, ge=0.0, lt=1.0, description="Share of activations dropped.")
+
+
+class Train(_Block):
+    """How the model is trained."""
+
+    epochs: int = Field(30, ge=1, le=10000, description="Passes over the training clips, at most.")
+    batch_size: int = Field(64, ge=1, le=65536, description="Clips of a step, over all devices.")
+    learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's highest rate.")
+    patience: int = Field(10, ge=1, description="Epochs without a better eval loss before stopping.")
+    seed: int = Field(1, ge=0, description="Seed of weights, order and augmentation.")
+
+
+class Threshold(_Block):
+    """What one metric has to reach on the test split."""
+
+    at_least: float | None = Field(None, ge=0.0, le=1.0, description="Lowest value that is blessed.")
+    no_worse_by_more_than: float | None = Field(
+        None, ge=0.0, le=1.0, description="Largest loss against the last blessed model."
+    )
+    slices: list[Literal["speaker", "label"]] = Field(
+        [], description="`at_least` also holds for every value of these."
+    )
+
+
+class Gate(_Block):
+    """When a model is blessed; without any rule every model is."""
+
+    accuracy: Threshold = Field(Threshold(), description="Share of test clips labelled right.")
+
+
+class Push(_Block):
+    """Where a blessed model goes."""
+
+    directory: str = Field("serving", description="Serving directory; relative to the run directory.")
+
+
+BeamRunner = Literal["DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"]
+
+
+class Beam(_Block):
+    """What runs the audio."""
+
+    runner: BeamRunner = Field("DirectRunner", description="Beam runner; DirectRunner is this machine.")
+    workers: int | None = Field(
+        None, ge=1, le=1024, description="Processes of the DirectRunner; by the size of the work if not given."
+    )
+    options: dict[str, str | int | float | bool | list[str]] = Field(
+        {}, description="Further Beam pipeline options, by name without dashes."
+    )
+
+
+class Run(_Block):
+    """Where and on what the workflow runs."""
+
+    directory: str | None = Field(None, description="Run directory; `runs/<name>` if not given.")
+    orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
+    beam: Beam = Field(Beam(), description="What runs the audio.")
+
+
+class Workflow(_Block):
+    """A speech model, from labelled recordings to a pushed SavedModel."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of model and run directory.")
+    task: Literal["classify"] = Field("classify", description="One label for a whole clip.")
+    data: Data = Field(description="Where the labelled recordings are.")
+    audio: Audio = Field(Audio(), description="What every clip becomes before it is stored.")
+    frontend: Frontend = Field(Frontend(), description="The features, part of the model.")
+    augment: Augment = Field(Augment(), description="Random changes while training.")
+    model: Model = Field(Model(), description="The Keras model behind the frontend.")
+    train: Train = Field(Train(), description="How the model is trained.")
+    gate: Gate = Field(Gate(), description="When a model is blessed.")
+    push: Push = Field(Push(), description="Where a blessed model goes.")
+    run: Run = Field(Run(), description="Where and on what the workflow runs.")
