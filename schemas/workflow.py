@@ -7,7 +7,10 @@ these types.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.conflicts import find_conflicts
 
 COMMAND_WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 
@@ -15,9 +18,10 @@ COMMAND_WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop"
 class _Block(BaseModel):
     """A block of the file: unknown keys are refused, values are never coerced, defaults hold."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+Text = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=60.0)]
 Milliseconds = Annotated[float, Field(gt=0.0)]
@@ -26,8 +30,10 @@ Milliseconds = Annotated[float, Field(gt=0.0)]
 class Generated(_Block):
     """Speech spoken by eSpeak NG's voices and mixed with generated noise; needs no recordings."""
 
-    words: list[str] = Field(list(COMMAND_WORDS), min_length=2, description="The words to speak.")
-    speakers: int = Field(60, ge=3, le=2000, description="Distinct voices: voice, variant, pitch, rate.")
+    words: list[Text] = Field(list(COMMAND_WORDS), min_length=2, description="The words to speak.")
+    speakers: int = Field(
+        60, ge=3, le=2000, description="Distinct voices: voice, variant, pitch, rate."
+    )
     takes: int = Field(2, ge=1, le=1000, description="Clips of each word by each speaker.")
     snr_db: tuple[float, float] = Field(
         (5.0, 30.0), strict=False, description="Range of the random signal-to-noise ratio, in dB."
@@ -40,17 +46,17 @@ class Split(_Block):
 
     eval: Share = Field(0.1, description="Share of the hashed speakers that validates training.")
     test: Share = Field(0.1, description="Share of the hashed speakers that judges the model.")
-    eval_speakers: list[str] = Field([], description="Speakers that validate training, by name.")
-    test_speakers: list[str] = Field([], description="Speakers that judge the model, by name.")
+    eval_speakers: list[Text] = Field([], description="Speakers that validate training, by name.")
+    test_speakers: list[Text] = Field([], description="Speakers that judge the model, by name.")
 
 
 class Data(_Block):
     """Where the labelled recordings are: exactly one of manifests, folder, generated."""
 
-    manifests: str | list[str] | None = Field(
+    manifests: Text | list[Text] | None = Field(
         None, description="JSON-lines manifests: a path or glob, or a list of them."
     )
-    folder: str | None = Field(None, description="A folder of `label/clip.wav`.")
+    folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
     generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
     split: Split = Field(Split(), description="How speakers are divided.")
 
@@ -62,7 +68,9 @@ class Audio(_Block):
     denoise: bool = Field(False, description="Spectral gating against steady noise.")
     trim: bool = Field(True, description="Cut leading and trailing silence.")
     normalize: Literal["rms", "peak", "none"] = Field("rms", description="How the level is set.")
-    clip_s: Seconds = Field(1.0, description="Every clip is padded or cropped to this length, in s.")
+    clip_s: Seconds = Field(
+        1.0, description="Every clip is padded or cropped to this length, in s."
+    )
 
 
 class Frontend(_Block):
@@ -75,7 +83,9 @@ class Frontend(_Block):
     num_mfcc: int = Field(13, ge=2, le=128, description="Cepstral coefficients (mfcc).")
     lower_edge_hertz: float = Field(20.0, ge=0.0, description="Lowest mel band edge, in Hz.")
     upper_edge_hertz: float | None = Field(
-        None, gt=0.0, description="Highest mel band edge, in Hz; the Nyquist frequency if not given."
+        None,
+        gt=0.0,
+        description="Highest mel band edge, in Hz; the Nyquist frequency if not given.",
     )
 
 
@@ -92,6 +102,9 @@ class Augment(_Block):
     """Random changes of each clip, drawn anew each epoch, while training only."""
 
     time_shift_ms: float = Field(100.0, ge=0.0, description="Largest shift either way, in ms.")
+    speed: float = Field(
+        0.1, ge=0.0, le=0.5, description="Largest change of speed and pitch either way, as a share."
+    )
     gain_db: float = Field(6.0, ge=0.0, le=60.0, description="Largest gain either way, in dB.")
     spec_augment: SpecAugment = Field(SpecAugment(), description="Masks over the features.")
 
@@ -103,10 +116,14 @@ class Model(_Block):
         "cnn_lstm", description="Convolutions, plain recurrence, LSTM, or the three combined."
     )
     units: int = Field(128, ge=1, le=4096, description="Width of the recurrent and dense layers.")
-    layers: int = Field(2, ge=1, le=16, description="Recurrent layers, or convolution blocks (cnn).")
+    layers: int = Field(
+        2, ge=1, le=16, description="Recurrent layers, or convolution blocks (cnn)."
+    )
     filters: int = Field(64, ge=1, le=4096, description="Filters of the first convolution.")
     pooling: Literal["max", "average"] = Field("max", description="Pooling of the convolutions.")
-    peephole: bool = Field(False, description="LSTM gates also see the cell state (lstm, cnn_lstm).")
+    peephole: bool = Field(
+        False, description="LSTM gates also see the cell state (lstm, cnn_lstm)."
+    )
     dropout: float = Field(0.2, ge=0.0, lt=1.0, description="Share of activations dropped.")
 
 
@@ -116,14 +133,18 @@ class Train(_Block):
     epochs: int = Field(30, ge=1, le=10000, description="Passes over the training clips, at most.")
     batch_size: int = Field(64, ge=1, le=65536, description="Clips of a step, over all devices.")
     learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's highest rate.")
-    patience: int = Field(10, ge=1, description="Epochs without a better eval loss before stopping.")
+    patience: int = Field(
+        10, ge=1, description="Epochs without a better eval loss before stopping."
+    )
     seed: int = Field(1, ge=0, description="Seed of weights, order and augmentation.")
 
 
 class Threshold(_Block):
     """What one metric has to reach on the test split."""
 
-    at_least: float | None = Field(None, ge=0.0, le=1.0, description="Lowest value that is blessed.")
+    at_least: float | None = Field(
+        None, ge=0.0, le=1.0, description="Lowest value that is blessed."
+    )
     no_worse_by_more_than: float | None = Field(
         None, ge=0.0, le=1.0, description="Largest loss against the last blessed model."
     )
@@ -141,18 +162,27 @@ class Gate(_Block):
 class Push(_Block):
     """Where a blessed model goes."""
 
-    directory: str = Field("serving", description="Serving directory; relative to the run directory.")
+    directory: Text = Field(
+        "serving", description="Serving directory; relative to the run directory."
+    )
 
 
-BeamRunner = Literal["DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"]
+BeamRunner = Literal[
+    "DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"
+]
 
 
 class Beam(_Block):
     """What runs the audio."""
 
-    runner: BeamRunner = Field("DirectRunner", description="Beam runner; DirectRunner is this machine.")
+    runner: BeamRunner = Field(
+        "DirectRunner", description="Beam runner; DirectRunner is this machine."
+    )
     workers: int | None = Field(
-        None, ge=1, le=1024, description="Processes of the DirectRunner; by the size of the work if not given."
+        None,
+        ge=1,
+        le=1024,
+        description="Processes of the DirectRunner; by the size of the work if not given.",
     )
     options: dict[str, str | int | float | bool | list[str]] = Field(
         {}, description="Further Beam pipeline options, by name without dashes."
@@ -162,7 +192,7 @@ class Beam(_Block):
 class Run(_Block):
     """Where and on what the workflow runs."""
 
-    directory: str | None = Field(None, description="Run directory; `runs/<name>` if not given.")
+    directory: Text | None = Field(None, description="Run directory; `runs/<name>` if not given.")
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
 
@@ -170,7 +200,9 @@ class Run(_Block):
 class Workflow(_Block):
     """A speech model, from labelled recordings to a pushed SavedModel."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of model and run directory.")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of model and run directory."
+    )
     task: Literal["classify"] = Field("classify", description="One label for a whole clip.")
     data: Data = Field(description="Where the labelled recordings are.")
     audio: Audio = Field(Audio(), description="What every clip becomes before it is stored.")
@@ -181,3 +213,11 @@ class Workflow(_Block):
     gate: Gate = Field(Gate(), description="When a model is blessed.")
     push: Push = Field(Push(), description="Where a blessed model goes.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
+
+    @model_validator(mode="after")
+    def _refuse_conflicts(self) -> "Workflow":
+        conflicts = find_conflicts(self)
+        if conflicts:
+            text = "; ".join(map(str, conflicts))
+            raise PydanticCustomError("conflicts", "{text}", {"text": text, "conflicts": conflicts})
+        return self

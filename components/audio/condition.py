@@ -1,0 +1,164 @@
+"""A decoded waveform becomes what is stored: denoise, trim, normalize, fixed length, 16 bits.
+
+Each step is a function of its own and can be left out; their order is fixed, because each works
+better after the one before: silence is found after noise is gone, and the level is that of what is
+kept. How clips are stored, and what they mean, is not known here.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from components.audio.measure import FRAME_MS, frame_levels_db, is_active
+from components.audio.mel import ms_to_samples
+from schemas.errors import ClipError
+from schemas.workflow import Audio
+
+SILENT_PEAK_DB = -70.0
+TARGET_RMS_DB = -23.0
+TARGET_PEAK_DB = -1.0
+HANGOVER_MS = 80.0  # kept around what is loud: soft onsets, releases of plosives, fricatives
+_FULL_SCALE = 32768
+
+_DENOISE_FRAME_MS = 32.0
+_DENOISE_SEGMENT_S = 30.0
+_NOISE_QUANTILE = 0.15
+_NOISE_MARGIN = 2.0  # times the noise's power is taken off; best of 2, 4, 8 on speech in noise
+_LOWEST_GAIN = 10.0 ** (-18.0 / 20.0)
+_FEWEST_FRAMES = 12  # of fewer, a quantile says nothing
+
+
+def condition(waveform: np.ndarray, audio: Audio) -> np.ndarray:
+    """`waveform` after all that `audio` asks for: float32 [round(clip_s * sample_rate)].
+
+    `waveform` is float [samples] at `audio.sample_rate`.
+
+    Raises ClipError: `empty` (no samples), `non_finite` (NaN or infinity), `silent` (nothing
+    within `SILENT_PEAK_DB` of full scale, a constant offset aside).
+    """
+    _check(waveform)
+    if audio.denoise:
+        waveform = denoise(waveform, audio.sample_rate)
+    if audio.trim:
+        waveform = trim(waveform, audio.sample_rate)
+    waveform = normalize(waveform, audio.normalize)
+    return fit_length(waveform, round(audio.clip_s * audio.sample_rate))
+
+
+def _check(waveform: np.ndarray) -> None:
+    if not len(waveform):
+        raise ClipError("empty", "no samples")
+    highest, lowest = float(waveform.max()), float(waveform.min())
+    if not np.isfinite(highest - lowest):
+        raise ClipError("non_finite", f"samples from {lowest} to {highest}")
+    if (highest - lowest) / 2 < 10.0 ** (SILENT_PEAK_DB / 20.0):
+        raise ClipError("silent", f"nothing above {SILENT_PEAK_DB:.0f} dBFS")
+
+
+def denoise(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+    """`waveform` with its steady noise lowered by up to 18 dB, same length: float32 [samples].
+
+    Spectral gating: the noise of a frequency is a low quantile of its magnitudes over time, a gain
+    falls where a bin is not well above it, and the gains are smoothed over time and frequency
+    against musical noise (as in Sainburg's noisereduce; here the quantile is scaled to the mean of
+    Rayleigh-distributed magnitudes, and the gain is a power subtraction). Long clips are done in
+    segments, each with its own noise. Clips under a dozen frames come back as they are.
+    """
+    waveform = np.asarray(waveform, np.float32)
+    segments = max(1, round(len(waveform) / (_DENOISE_SEGMENT_S * sample_rate)))
+    half_frame = ms_to_samples(_DENOISE_FRAME_MS / 2, sample_rate)
+    parts = [_gate(part, half_frame) for part in np.array_split(waveform, segments)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _gate(waveform: np.ndarray, step: int) -> np.ndarray:
+    """Spectral gating with frames of `2 * step` samples, `step` apart: float32 [samples]."""
+    num_frames = -(-len(waveform) // step) + 1
+    if num_frames < _FEWEST_FRAMES:
+        return waveform
+    # The sine window is the root of a Hann window: applied twice, halves overlapping, it sums to 1.
+    window = np.sin(np.pi * (np.arange(2 * step) + 0.5) / (2 * step)).astype(np.float32)
+    padded = np.pad(waveform, (step, num_frames * step - len(waveform)), mode="reflect")
+    halves = padded.reshape(num_frames + 1, step)
+    frames = np.concatenate((halves[:-1], halves[1:]), axis=1)
+    spectrum = np.fft.rfft(frames * window)
+    spectrum *= _gains(np.square(np.abs(spectrum)))
+    frames = np.fft.irfft(spectrum, 2 * step) * window
+    return (frames[:-1, step:] + frames[1:, :step]).ravel()[: len(waveform)].astype(np.float32)
+
+
+def _gains(power: np.ndarray) -> np.ndarray:
+    """What to multiply bins of `power` [frames, bins] with: float64 [frames, bins], up to 1."""
+    noise = np.quantile(power, _NOISE_QUANTILE, axis=0) / -np.log(1.0 - _NOISE_QUANTILE)
+    excess = 1.0 - _NOISE_MARGIN * noise / np.maximum(power, np.finfo(np.float32).tiny)
+    gains = np.sqrt(np.clip(excess, _LOWEST_GAIN**2, 1.0))
+    return _smooth(_smooth(gains).T).T
+
+
+def _smooth(gains: np.ndarray) -> np.ndarray:
+    """The mean of three rows, the outermost repeated: the shape of `gains`."""
+    smooth = gains.copy()
+    smooth[1:] += gains[:-1]
+    smooth[0] += gains[0]
+    smooth[:-1] += gains[1:]
+    smooth[-1] += gains[-1]
+    return smooth / 3.0
+
+
+def trim(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+    """`waveform` without the silence before and after, `HANGOVER_MS` of it kept: [samples].
+
+    Silence is what `measure.is_active` calls background; where noise is within 20 dB of the speech
+    nothing is cut. At least one frame is always left.
+    """
+    active = np.flatnonzero(is_active(frame_levels_db(waveform, sample_rate)))
+    step, hangover = ms_to_samples(FRAME_MS, sample_rate), ms_to_samples(HANGOVER_MS, sample_rate)
+    start = max(0, active[0] * step - hangover)
+    return waveform[start : (active[-1] + 1) * step + hangover]
+
+
+def normalize(waveform: np.ndarray, level: Literal["rms", "peak", "none"]) -> np.ndarray:
+    """`waveform` at the level asked for: float32 [samples]; silence stays silence.
+
+    `rms`: at `TARGET_RMS_DB`, or below it where the peak would pass `TARGET_PEAK_DB`. `peak`: at
+    `TARGET_PEAK_DB`. `none`: as it is.
+    """
+    waveform = np.asarray(waveform, np.float32)
+    peak = float(np.abs(waveform).max(initial=0.0))
+    if level == "none" or peak == 0.0:
+        return waveform
+    gain = 10.0 ** (TARGET_PEAK_DB / 20.0) / peak
+    if level == "rms":
+        rms = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
+        gain = min(gain, 10.0 ** (TARGET_RMS_DB / 20.0) / rms)
+    return waveform * np.float32(gain)
+
+
+def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:
+    """`waveform` in exactly `num_samples`: float32.
+
+    A shorter one gets zeros on both sides, an odd one more after; of a longer one the window with
+    the most energy is kept, the first of equals.
+    """
+    waveform = np.asarray(waveform, np.float32)
+    missing = num_samples - len(waveform)
+    if missing >= 0:
+        fitted = np.zeros(num_samples, np.float32)
+        fitted[missing // 2 : missing // 2 + len(waveform)] = waveform
+        return fitted
+    energy = np.cumsum(np.square(waveform, dtype=np.float64))
+    windows = energy[num_samples - 1 :].copy()
+    windows[1:] -= energy[:-num_samples]
+    start = int(windows.argmax())
+    return waveform[start : start + num_samples]
+
+
+def to_pcm16(waveform: np.ndarray) -> bytes:
+    """`waveform` [samples] as little-endian 16-bit PCM; what passes full scale is clipped."""
+    scaled = np.rint(np.asarray(waveform, np.float32) * _FULL_SCALE)
+    return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2").tobytes()
+
+
+def from_pcm16(pcm: bytes) -> np.ndarray:
+    """float32 [samples] in [-1, 1) of little-endian 16-bit PCM."""
+    return np.frombuffer(pcm, "<i2").astype(np.float32) / _FULL_SCALE

@@ -1,0 +1,178 @@
+"""SHA-256 of files and folders, remembered between runs.
+
+Everything that keys a cache on content asks here, so that reading 100,000 unchanged files again
+costs a `stat` each. A remembered digest counts only while size, modification time, *change* time
+and inode are the same: a same-size edit whose modification time was put back still moves the change
+time, which no program can set.
+"""
+
+import hashlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from types import TracebackType
+
+_BLOCK_BYTES = 1 << 20
+# Kernels stamp files with the time of the last tick. A file changed this shortly before it was
+# read may change again under the same stamp, so its digest is not remembered.
+_SETTLED_NS = 1_000_000_000
+_TABLE = """
+CREATE TABLE IF NOT EXISTS digests (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER,
+    sha256 TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's content, in hex.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with Path(path).open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class FileDigests:
+    """The digests of files, kept in an SQLite file; a context manager that commits at its end.
+
+        with FileDigests(run_directory / "digests.sqlite") as digests:
+            digests.digest("clips/yes/1.wav")
+
+    Without a cache path nothing is remembered. A cache file that is damaged, or cannot be written,
+    costs time only. Several processes may use one cache file at a time.
+    """
+
+    def __init__(self, cache_path: str | Path | None = None) -> None:
+        self._known = _open_cache(Path(cache_path)) if cache_path is not None else None
+        self._new: dict[str, tuple[str, int, int, int, int, str]] = {}
+
+    def __enter__(self) -> "FileDigests":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def digest(self, path: str | Path) -> str:
+        """SHA-256 of the file's content, in hex; read only when its `stat` is not known.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        file = Path(path).absolute()
+        name = str(file)
+        before = _stamp(file)
+        if (new := self._new.get(name)) is not None and new[1:5] == before:
+            return new[5]
+        if self._known is not None:
+            row = self._lookup(name)
+            if row is not None and row[:4] == before:
+                return str(row[4])
+        sha256 = file_digest(file)
+        if _stamp(file) == before and time.time_ns() - max(before[1:3]) > _SETTLED_NS:
+            self._new[name] = (name, *before, sha256)
+        return sha256
+
+    def tree_digest(self, directory: str | Path) -> str:
+        """SHA-256 over the relative paths and contents of all files below a folder, in hex.
+
+        Symbolic links are followed to files, not to folders; empty folders do not count.
+
+        Raises:
+            OSError: the folder does not exist or a file cannot be read.
+        """
+        root = Path(directory)
+        tree = hashlib.sha256()
+        for relative in _files_below(root):
+            name = os.fsencode(relative)
+            content = self.digest(root / relative)
+            tree.update(b"%d:%b%b" % (len(name), name, content.encode()))
+        return tree.hexdigest()
+
+    def commit(self) -> None:
+        """Writes what was learnt to the cache file."""
+        if self._known is None or not self._new:
+            return
+        try:
+            with self._known:
+                self._known.executemany(
+                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", self._new.values()
+                )
+            self._new.clear()
+        except sqlite3.Error:  # busy, full, read-only: the next run reads the files again
+            return
+
+    def close(self) -> None:
+        """Commits and lets go of the cache file."""
+        self.commit()
+        if self._known is not None:
+            self._known.close()
+            self._known = None
+
+    def _lookup(self, name: str) -> tuple[int, int, int, int, str] | None:
+        assert self._known is not None
+        try:
+            row: tuple[int, int, int, int, str] | None = self._known.execute(
+                "SELECT size, mtime_ns, ctime_ns, inode, sha256 FROM digests WHERE path = ?",
+                (name,),
+            ).fetchone()
+        except sqlite3.Error:
+            return None
+        return row
+
+
+def tree_digest(directory: str | Path) -> str:
+    """`FileDigests.tree_digest` without a memory.
+
+    Raises:
+        OSError: the folder does not exist or a file cannot be read.
+    """
+    return FileDigests().tree_digest(directory)
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _files_below(root: Path) -> list[str]:
+    """Relative paths of the files below `root`, with `/` between parts, in byte order."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    found = []
+    for folder, _, files in os.walk(root, onerror=fail):
+        inside = Path(folder).relative_to(root)
+        found += [(inside / file).as_posix() for file in files]
+    return sorted(found, key=os.fsencode)
+
+
+def _open_cache(path: Path) -> sqlite3.Connection | None:
+    """The cache at `path`, made anew where it is damaged; None where none can be had."""
+    for attempt in range(2):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=10)
+            with connection:
+                connection.execute(_TABLE)
+                connection.execute("SELECT path, ctime_ns, inode, sha256 FROM digests LIMIT 1")
+            return connection
+        except sqlite3.OperationalError:  # locked, not writable
+            return None
+        except sqlite3.DatabaseError:  # not a database: an interrupted disk, another program
+            if attempt == 0:
+                path.unlink(missing_ok=True)
+        except OSError:
+            return None
+    return None

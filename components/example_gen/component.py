@@ -1,0 +1,58 @@
+"""AudioExampleGen: what goes in and what comes out."""
+
+from typing import ClassVar
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.artifacts import IngestReport, Rejects
+from components.example_gen.executor import Executor
+
+INDEX_URI_KEY = "index_uri"
+INDEX_DIGEST_KEY = "index_digest"
+AUDIO_KEY = "audio"
+EXAMPLES_KEY = "examples"
+REJECTS_KEY = "rejects"
+INGEST_REPORT_KEY = "ingest_report"
+
+
+class AudioExampleGenSpec(ComponentSpec):
+    """Labelled recordings in; examples, rejects and a report out."""
+
+    PARAMETERS: ClassVar = {
+        INDEX_URI_KEY: ExecutionParameter(type=str),
+        INDEX_DIGEST_KEY: ExecutionParameter(type=str),
+        AUDIO_KEY: ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
+    OUTPUTS: ClassVar = {
+        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
+        REJECTS_KEY: ChannelParameter(type=Rejects),
+        INGEST_REPORT_KEY: ChannelParameter(type=IngestReport),
+    }
+
+
+class AudioExampleGen(base_beam_component.BaseBeamComponent):
+    """Decodes, conditions, measures and splits labelled recordings.
+
+    Args:
+        index_uri: the index that `components.example_gen.index.write_index` wrote.
+        index_digest: its digest, which stands for the content of the recordings in the cache key.
+        audio: `schemas.workflow.Audio` as JSON.
+    """
+
+    SPEC_CLASS = AudioExampleGenSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, index_uri: str, index_digest: str, audio: str) -> None:
+        spec = AudioExampleGenSpec(
+            index_uri=index_uri,
+            index_digest=index_digest,
+            audio=audio,
+            examples=types.Channel(type=standard_artifacts.Examples),
+            rejects=types.Channel(type=Rejects),
+            ingest_report=types.Channel(type=IngestReport),
+        )
+        super().__init__(spec=spec)

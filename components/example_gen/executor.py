@@ -1,0 +1,62 @@
+"""AudioExampleGen: runs `IngestUtterances` on Beam and fills the artifacts."""
+
+from typing import Any
+
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+
+from components.example_gen.files import delete_folder, open_uncompressed
+from components.example_gen.transforms import UNFINISHED, IngestUtterances, named_error
+from schemas.errors import DataError
+from schemas.reports import INGEST_REPORT_FILE, IngestReport
+from schemas.workflow import Audio
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Index in, examples, rejects and ingest report out."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        report_uri = artifact_utils.get_single_uri(output_dict["ingest_report"])
+        ingest = IngestUtterances(
+            exec_properties["index_uri"],
+            Audio.model_validate_json(exec_properties["audio"]),
+            examples.uri,
+            artifact_utils.get_single_uri(output_dict["rejects"]),
+            report_uri,
+        )
+        try:
+            with self._make_beam_pipeline() as pipeline:
+                pipeline | "IngestUtterances" >> ingest
+        except Exception as error:
+            if named := named_error(error):
+                raise named from error
+            raise
+        finally:
+            delete_folder(f"{examples.uri}/{UNFINISHED}")
+        splits = _filled_splits(report_uri)
+        examples.split_names = artifact_utils.encode_split_names(splits)
+        examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+
+
+def _filled_splits(report_uri: str) -> list[str]:
+    """The splits that were written.
+
+    Raises:
+        DataError: a split has rows, but every one of them was rejected.
+    """
+    with open_uncompressed(f"{report_uri}/{INGEST_REPORT_FILE}") as file:
+        report = IngestReport.model_validate_json(file.read())
+    for name, split in report.splits.items():
+        if not split.clips:
+            rejects = ", ".join(f"{count} {reason}" for reason, count in report.rejects.items())
+            raise DataError(f"every clip of the {name} split was rejected ({rejects})")
+    return list(report.splits)

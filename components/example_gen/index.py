@@ -1,0 +1,213 @@
+"""The index: every row of a data set, resolved, split and laid out in shards, in one file.
+
+It is written once a run, before any worker starts, and is all that workers read: a table of shards
+on the first line, then each shard's rows as JSON lines, then the rows that were rejected. A worker
+gets a shard's place in the file, not its rows. Its digest stands for the content of the data set,
+wherever it lies; the absolute paths in it do not count.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from components.digests import FileDigests
+from components.example_gen.sources import Listing
+from components.example_gen.splits import SplitBy, assign_split, hash_unit, split_by
+from schemas.errors import AuricleError
+from schemas.reports import SPLITS, Reject
+from schemas.utterance import Utterance
+from schemas.workflow import Data, Generated
+
+INDEX_FORMAT = 1
+
+# 1 s clips at 16 kHz make shards of 128 MiB, the size TensorFlow's readers and Beam's workers like.
+_MOST_ROWS_IN_SHARD = 4096
+# Small data sets are still divided, so that a few workers have something to do.
+_FEWEST_ROWS_IN_SHARD = 512
+_SHARDS_FOR_SMALL_DATA = 16
+
+
+@dataclass(frozen=True)
+class Index:
+    """What an index says before its rows: the table of shards, and how the data was made."""
+
+    shards: list["Shard"]
+    split_by: SplitBy
+    generated: Generated | None
+    bad_rows: int
+    rejects_start: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of all shards; the rejects of the listing are not among them."""
+        return sum(shard.rows for shard in self.shards)
+
+
+class IndexRef(NamedTuple):
+    """Where an index is, and the SHA-256 that stands for its content."""
+
+    uri: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One output file, and where in the index file its rows are, in bytes."""
+
+    split: str
+    number: int
+    of: int
+    start: int
+    length: int
+    rows: int
+
+    @property
+    def file_name(self) -> str:
+        """As TensorFlow names shards: `data_tfrecord-00003-of-00016`."""
+        return f"data_tfrecord-{self.number:05d}-of-{self.of:05d}"
+
+
+def write_index(
+    listing: Listing, data: Data, directory: Path, cache_path: Path | None = None
+) -> IndexRef:
+    """Writes `index-<digest>.jsonl` into `directory`, which reads what files have changed.
+
+    The digest covers ids, labels, speakers, splits, the content of every file, bad rows and the
+    settings of generated speech; not where files lie, when they changed, or the order of rows.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    with FileDigests(cache_path) as digests:
+        contents = _content_digests(listing.utterances, digests)
+    shards = _lay_out(listing.utterances, data)
+    digest = hashlib.sha256()
+    lines: list[bytes] = []
+    table = []
+    start = 0
+    for (split, number, of), rows in shards:
+        block = [_row(row, contents.get(row.path, "")) for row in rows]
+        for row in block:
+            digest.update(_line(row | {"split": split, "path": None}))
+        text = b"".join(map(_line, block))
+        table.append(asdict(Shard(split, number, of, start, len(text), len(rows))))
+        lines.append(text)
+        start += len(text)
+    rejects = [_line(reject.model_dump()) for reject in listing.rejects]
+    header: dict[str, Any] = {
+        "format": INDEX_FORMAT,
+        "split_by": split_by(listing.utterances, data.split),
+        "generated": listing.generated.model_dump(mode="json") if listing.generated else None,
+    }
+    digest.update(b"".join([_line(header), *rejects]))
+    header |= {"shards": table, "rejects_start": start, "bad_rows": len(rejects)}
+    uri = directory / f"index-{digest.hexdigest()[:16]}.jsonl"
+    _write_whole(uri, b"".join([_line(header), *lines, *rejects]))
+    return IndexRef(str(uri), digest.hexdigest())
+
+
+def read_index(file: BinaryIO) -> Index:
+    """The first line of an index file.
+
+    Raises:
+        AuricleError: not an index, or of another format.
+    """
+    try:
+        header = json.loads(line := file.readline())
+        form = header["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AuricleError(f"not an index of utterances: {error!r}") from error
+    if form != INDEX_FORMAT:
+        raise AuricleError(f"index format {form!r}; expected {INDEX_FORMAT}")
+    shards = [Shard(**shard | {"start": shard["start"] + len(line)}) for shard in header["shards"]]
+    generated = header["generated"] and Generated.model_validate(header["generated"])
+    return Index(
+        shards=shards,
+        split_by=header["split_by"],
+        generated=generated,
+        bad_rows=header["bad_rows"],
+        rejects_start=header["rejects_start"] + len(line),
+    )
+
+
+def read_rows(file: BinaryIO, shard: Shard) -> list[dict[str, Any]]:
+    """The rows of a shard, sorted by id: id, uri, path, label, speaker, split_key, offset_s,
+    duration_s, sha256 of the file.
+    """
+    file.seek(shard.start)
+    return [json.loads(line) for line in file.read(shard.length).splitlines()]
+
+
+def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:
+    """The rows that never became utterances."""
+    file.seek(index.rejects_start)
+    return [Reject.model_validate_json(line) for line in file.read().splitlines()]
+
+
+def shard_count(rows: int) -> int:
+    """How many files `rows` clips of a split are divided into; depends on nothing else.
+
+    >>> shard_count(0), shard_count(100), shard_count(1600), shard_count(1_000_000)
+    (0, 1, 3, 245)
+    """
+    small = min(_SHARDS_FOR_SMALL_DATA, -(-rows // _FEWEST_ROWS_IN_SHARD))
+    return max(small, -(-rows // _MOST_ROWS_IN_SHARD))
+
+
+def _lay_out(
+    utterances: Iterable[Utterance], data: Data
+) -> list[tuple[tuple[str, int, int], list[Utterance]]]:
+    """(split, number, of) of each shard with its rows sorted by id; a shard may have none."""
+    by_split: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
+    for row in sorted(utterances, key=lambda row: row.id):
+        by_split[assign_split(row, data.split)].append(row)
+    shards: dict[tuple[str, int, int], list[Utterance]] = {}
+    for split, rows in by_split.items():
+        of = shard_count(len(rows))
+        shards |= {(split, number, of): [] for number in range(of)}
+        for row in rows:  # by recording, so that one worker reads a long recording's many pieces
+            shards[split, int(hash_unit(f"shard {row.uri}") * of), of].append(row)
+    return list(shards.items())
+
+
+def _content_digests(utterances: list[Utterance], digests: FileDigests) -> dict[str, str]:
+    """SHA-256 by path; empty for a file that cannot be read: its worker will say why."""
+    contents = {}
+    for path in sorted({row.path for row in utterances if row.path}):
+        try:
+            contents[path] = digests.digest(path)
+        except OSError:
+            contents[path] = ""
+    return contents
+
+
+def _row(row: Utterance, sha256: str) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "uri": row.uri,
+        "path": row.path,
+        "label": row.label,
+        "speaker": row.speaker,
+        "split_key": row.split_key,
+        "offset_s": row.offset_s,
+        "duration_s": row.duration_s,
+        "sha256": sha256,
+    }
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True).encode() + b"\n"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

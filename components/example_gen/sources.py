@@ -1,0 +1,251 @@
+"""The rows of a data set: manifests, a folder of `label/clip`, or generated speech.
+
+Only lists: nothing is decoded and no content is read but the manifests'. `auricle plan` and ingest
+share it. What cannot be a clip becomes a reject with its place; it ends nothing.
+"""
+
+import glob
+import json
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import ClipError, DataError
+from schemas.reports import Reject
+from schemas.utterance import Utterance
+from schemas.workflow import Data, Generated
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph")
+GENERATED_SCHEME = "generated:"
+
+_MOST_SECONDS = 1e9
+_MANIFEST_KEYS = ("audio_filepath", "label", "speaker", "offset", "duration", "id")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds: usable rows sorted by id, and the rows that cannot be used."""
+
+    utterances: list[Utterance]
+    rejects: list[Reject]
+    generated: Generated | None = None
+
+
+def list_utterances(data: Data, base: Path) -> Listing:
+    """The rows of `data`; relative paths in it are relative to `base`.
+
+    Raises:
+        DataError: no manifest or folder is there, or no row in it can be used.
+    """
+    if data.generated is not None:
+        listing = Listing(_generated_rows(data.generated), [], data.generated)
+    elif data.folder is not None:
+        listing = _list_folder(base / data.folder, data.folder)
+    elif data.manifests is not None:
+        patterns = [data.manifests] if isinstance(data.manifests, str) else data.manifests
+        listing = _list_manifests(patterns, base)
+    else:
+        raise DataError("data: expected one of manifests, folder, generated; got none")
+    return _without_duplicates(listing)
+
+
+def generated_uri(word: str, voice: str, take: int) -> str:
+    """The uri of one generated clip."""
+    return f"{GENERATED_SCHEME}{word}/{voice}/{take}"
+
+
+def _generated_rows(generated: Generated) -> list[Utterance]:
+    from components.audio.synthesis import voices
+
+    rows = []
+    for voice in voices(generated.speakers, generated.seed):
+        for word in generated.words:
+            for take in range(generated.takes):
+                uri = generated_uri(word, voice.name, take)
+                rows.append(Utterance(uri, uri, "", word, voice.name, metadata={"take": take}))
+    return rows
+
+
+def _list_folder(folder: Path, said: str) -> Listing:
+    if not folder.is_dir():
+        raise DataError(f"data.folder: {said} is not a folder (looked at {folder})")
+    rows, rejects = [], []
+    for path in _visible(folder):
+        if not path.is_dir():
+            continue  # a licence or a README beside the labels is no clip
+        for clip in _visible(path):
+            uri = f"{path.name}/{clip.name}"
+            if clip.suffix.lower() in AUDIO_SUFFIXES and clip.is_file():
+                rows.append(Utterance(uri, uri, str(clip.absolute()), path.name))
+            else:
+                seen = "a folder" if clip.is_dir() else f"suffix {clip.suffix!r}"
+                expected = f"expected label/clip, a clip being one of {' '.join(AUDIO_SUFFIXES)}"
+                rejects.append(
+                    Reject(id=uri, uri=uri, reason="unsupported", detail=f"{seen}; {expected}")
+                )
+    if not rows:
+        raise DataError(
+            f"data.folder: no clip in {folder}; expected label/clip with a suffix of"
+            f" {' '.join(AUDIO_SUFFIXES)}" + _first(rejects)
+        )
+    return Listing(rows, rejects)
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _list_manifests(patterns: list[str], base: Path) -> Listing:
+    manifests: set[Path] = set()
+    for pattern in patterns:
+        found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 - may be absolute
+        files = {path for path in map(base.joinpath, [pattern, *found]) if path.is_file()}
+        if not files:
+            raise DataError(f"data.manifests: {pattern} matches no file (looked in {base})")
+        manifests |= {path.absolute() for path in files}
+    root = _common_root(patterns, base)
+    rows: list[Utterance] = []
+    rejects: list[Reject] = []
+    for manifest in sorted(manifests):
+        for row in _manifest_rows(manifest, root):
+            (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
+    if not rows:
+        names = ", ".join(str(path) for path in sorted(manifests)[:3])
+        raise DataError(f"data.manifests: no row of {names} can be used" + _first(rejects))
+    return Listing(rows, rejects)
+
+
+def _common_root(patterns: list[str], base: Path) -> Path:
+    """The deepest folder that every pattern names without wildcards.
+
+    Depends on the patterns alone, so that ids stay when a new manifest appears.
+    """
+    roots = []
+    for pattern in map(Path, patterns):
+        fixed = [] if pattern.is_absolute() else list(base.absolute().parts)
+        roots.append(fixed)
+        for part in pattern.parts[:-1]:
+            if glob.has_magic(part):
+                break
+            fixed.append(part)
+    shared = []
+    for parts in zip(*roots, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return Path(*shared)
+
+
+def _manifest_rows(manifest: Path, root: Path) -> Iterator[Utterance | Reject]:
+    prefix = manifest.parent.relative_to(root).as_posix()
+    name = posixpath.normpath(posixpath.join(prefix, manifest.name))
+    with manifest.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            place = f"{name}:{number}"
+            row: dict[str, Any] = {}
+            try:
+                row = _parse_line(line)
+                yield _utterance(row, manifest.parent, prefix, root)
+            except ClipError as error:
+                uri = row.get("audio_filepath")
+                uri = uri if isinstance(uri, str) and _is_text(uri) else ""
+                yield Reject(
+                    id=place, uri=uri, reason=error.reason, detail=f"{place}: {error.detail}"
+                )
+
+
+def _parse_line(line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise ClipError("bad_row", f"not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise ClipError("bad_row", f"expected a JSON object, got {type(row).__name__}")
+    return row
+
+
+def _utterance(row: dict[str, Any], folder: Path, prefix: str, root: Path) -> Utterance:
+    written = _text(row, "audio_filepath")
+    if "://" in written:
+        raise ClipError(
+            "unsupported", f"audio_filepath: expected a local file, got {written!r:.200}"
+        )
+    path = folder / written
+    if not path.is_file():
+        raise ClipError("missing", f"no file {written}")
+    uri = posixpath.normpath(posixpath.join(prefix, written))
+    if posixpath.isabs(written) and path.is_relative_to(root):
+        uri = path.relative_to(root).as_posix()
+    label = _text(row, "label")
+    offset_s, duration_s = _seconds(row, "offset"), _seconds(row, "duration")
+    if duration_s == 0.0:
+        raise ClipError("empty", "duration is 0")
+    own_id = f"{uri}@{offset_s:g}" if offset_s else uri
+    return Utterance(
+        id=_text(row, "id") if row.get("id") is not None else own_id,
+        uri=uri,
+        path=str(path),
+        label=label,
+        speaker=_text(row, "speaker") if row.get("speaker") else "",
+        offset_s=offset_s or 0.0,
+        duration_s=duration_s,
+        metadata={key: value for key, value in row.items() if key not in _MANIFEST_KEYS},
+    )
+
+
+def _text(row: dict[str, Any], key: str) -> str:
+    if key not in row:
+        raise ClipError("bad_row", f"no key {key!r}; got {', '.join(map(repr, row))}"[:300])
+    value = row[key]
+    if not isinstance(value, str) or not value.strip() or not _is_text(value):
+        raise ClipError("bad_row", f"{key}: expected a non-empty string, got {value!r:.200}")
+    return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it: JSON can spell half of a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
+
+
+def _seconds(row: dict[str, Any], key: str) -> float | None:
+    value = row.get(key)
+    if value is None:
+        return None
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value <= _MOST_SECONDS
+    ):
+        raise ClipError("bad_row", f"{key}: expected seconds from 0 on, got {value!r:.200}")
+    return float(value)
+
+
+def _without_duplicates(listing: Listing) -> Listing:
+    """One row for each id: the first in an order that does not depend on the manifest's."""
+    kept: list[Utterance] = []
+    rejects = list(listing.rejects)
+    for row in sorted(listing.utterances, key=_canonical_order):
+        if kept and kept[-1].id == row.id:
+            detail = f"another row has the id {row.id}"
+            rejects.append(Reject(id=row.id, uri=row.uri, reason="duplicate", detail=detail))
+        else:
+            kept.append(row)
+    rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
+    return Listing(kept, rejects, listing.generated)
+
+
+def _canonical_order(row: Utterance) -> tuple[str, ...]:
+    length = "" if row.duration_s is None else f"{row.duration_s:.9f}"
+    return row.id, row.uri, row.label, row.speaker, f"{row.offset_s:.9f}", length
+
+
+def _first(rejects: list[Reject]) -> str:
+    return f"; the first of {len(rejects)}: {rejects[0].detail}" if rejects else ""

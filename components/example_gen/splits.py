@@ -1,0 +1,124 @@
+"""Which split an utterance belongs to, and whether the splits make a data set."""
+
+import difflib
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from schemas.errors import DataError
+from schemas.reports import SPLITS
+from schemas.utterance import Utterance
+from schemas.workflow import Split
+
+SplitBy = Literal["speaker", "clip", "named speakers"]
+
+
+def assign_split(utterance: Utterance, split: Split) -> str:
+    """`train`, `eval` or `test`.
+
+    Named speakers go where they are named. All others are hashed, so that they stay where they are
+    as data grows; nobody is hashed into a split that has names.
+    """
+    if utterance.speaker and utterance.speaker in split.test_speakers:
+        return "test"
+    if utterance.speaker and utterance.speaker in split.eval_speakers:
+        return "eval"
+    test_share = 0.0 if split.test_speakers else split.test
+    eval_share = 0.0 if split.eval_speakers else split.eval
+    position = hash_unit(utterance.split_key)
+    if position < test_share:
+        return "test"
+    return "eval" if position < test_share + eval_share else "train"
+
+
+def hash_unit(key: str) -> float:
+    """A number in [0, 1) that depends on nothing but the key: the top 53 bits of its SHA-256."""
+    return (int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 11) / (1 << 53)
+
+
+def split_by(utterances: Iterable[Utterance], split: Split) -> SplitBy:
+    """What kept splits apart. `clip`, which can leak a voice, as soon as one row has no speaker."""
+    if split.eval_speakers or split.test_speakers:
+        return "named speakers"
+    return "speaker" if all(row.speaker for row in utterances) else "clip"
+
+
+def check_data_set(utterances: list[Utterance], split: Split) -> None:
+    """Refuses rows that cannot train and judge a classifier, with what to do about it.
+
+    Raises:
+        DataError: fewer than two classes, one speaker only, a named speaker that is not there, an
+            empty split, or a label that one split lacks.
+    """
+    classes = sorted({row.label for row in utterances})
+    if len(classes) < 2:
+        raise DataError(
+            f"data: one class only ({', '.join(classes)}); expected at least two labels"
+        )
+    _check_named_speakers(utterances, split)
+    labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
+    for row in utterances:
+        labels[assign_split(row, split)][row.label] += 1
+    for name in SPLITS:
+        if not labels[name] and _is_wanted(name, split):
+            raise DataError(_empty_split(name, utterances, split))
+    for name in SPLITS:
+        lacking = [label for label in classes if label not in labels[name]]
+        if labels[name] and lacking:
+            raise DataError(_missing_label(name, lacking, labels))
+
+
+def _is_wanted(name: str, split: Split) -> bool:
+    shares = {"eval": split.eval_speakers or split.eval, "test": split.test_speakers or split.test}
+    return bool(shares.get(name, True))
+
+
+def _check_named_speakers(utterances: list[Utterance], split: Split) -> None:
+    known = sorted({row.speaker for row in utterances if row.speaker})
+    for key in ("eval_speakers", "test_speakers"):
+        for name in getattr(split, key):
+            if name not in known:
+                if not known:
+                    raise DataError(f"data.split.{key}: {name!r}, but no row names a speaker")
+                nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+                raise DataError(
+                    f"data.split.{key}: no speaker {name!r} in the data; nearest name: {nearest!r}"
+                )
+    if both := sorted(set(split.eval_speakers) & set(split.test_speakers)):
+        raise DataError(f"data.split: {', '.join(both)} in eval_speakers and in test_speakers")
+
+
+def _empty_split(name: str, utterances: list[Utterance], split: Split) -> str:
+    keys = sorted({row.split_key for row in utterances})
+    unit = "recording" if split_by(utterances, split) == "clip" else "speaker"
+    if len(keys) == 1 and unit == "speaker":
+        return (
+            f"data: one speaker only ({keys[0]}), so the {name} split is empty: nobody is left to"
+            " judge the model on. Add recordings of other speakers, or leave `speaker` out of the"
+            " manifest to split by clip"
+        )
+    if name == "train":
+        return (
+            f"data.split: no {unit} is left for the train split (of {len(keys)}). Name fewer in"
+            " data.split.eval_speakers and data.split.test_speakers, or lower the shares"
+        )
+    cure = f"raise data.split.{name} (now {getattr(split, name):g})"
+    if unit == "speaker":
+        cure = f"name some in data.split.{name}_speakers (there are {_some(keys)}), or {cure}"
+    return f"data.split: none of the {len(keys)} {unit}s fell into the {name} split. You can {cure}"
+
+
+def _missing_label(name: str, lacking: list[str], labels: dict[str, Counter[str]]) -> str:
+    elsewhere = [split for split in SPLITS if lacking[0] in labels[split]]
+    clips = sum(labels[split][lacking[0]] for split in elsewhere)
+    return (
+        f"data: the {name} split has no clip of {_some(lacking)}; {lacking[0]!r} has {clips} clips,"
+        f" all in {' and '.join(elsewhere)}. Record it with more speakers, choose who goes where"
+        " with data.split.eval_speakers and data.split.test_speakers, or leave the label out"
+    )
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names[:8]))
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

@@ -1,0 +1,73 @@
+"""Reads the evaluation, has it judged, and marks the blessing the way TFX's Evaluator does."""
+
+from typing import Any
+
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.model_gate.decision import decide
+from components.model_gate.metrics import BASELINE, CANDIDATE, read_results
+from schemas.reports import MODEL_CARD_FILE, VERDICT_FILE, ModelCard, Verdict
+from schemas.workflow import Gate
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `verdict.json` and the marker file; sets what Pusher and Resolver look for."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        evaluation = artifact_utils.get_single_instance(input_dict["evaluation"])
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        baseline = next(iter(input_dict.get("baseline") or []), None)
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        card = _model_card(model)
+        verdict = decide(
+            Gate.model_validate_json(exec_properties["gate"]),
+            read_results(evaluation.uri, CANDIDATE),
+            card.labels,
+            baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
+            baseline_labels=_model_card(baseline).labels if baseline else None,
+            generated=card.generated,
+        )
+        _mark(blessing, model, baseline, verdict)
+
+
+def _model_card(model: types.Artifact) -> ModelCard:
+    saved_model = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    with fileio.open(f"{saved_model}/{MODEL_CARD_FILE}", "rb") as file:
+        return ModelCard.model_validate_json(file.read())
+
+
+def _mark(
+    blessing: types.Artifact,
+    model: types.Artifact,
+    baseline: types.Artifact | None,
+    verdict: Verdict,
+) -> None:
+    is_blessed = verdict.outcome == "blessed"
+    io_utils.write_string_file(f"{blessing.uri}/{VERDICT_FILE}", verdict.model_dump_json(indent=2))
+    marker = constants.BLESSED_FILE_NAME if is_blessed else constants.NOT_BLESSED_FILE_NAME
+    io_utils.write_string_file(f"{blessing.uri}/{marker}", "")
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+    )
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    if baseline:
+        blessing.set_string_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, baseline.uri
+        )
+        blessing.set_int_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, baseline.id
+        )
+    blessing.set_int_custom_property(
+        constants.ARTIFACT_PROPERTY_BLESSED_KEY,
+        constants.BLESSED_VALUE if is_blessed else constants.NOT_BLESSED_VALUE,
+    )

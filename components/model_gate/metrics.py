@@ -1,0 +1,70 @@
+"""Reads the counts of one model out of what TFX's Evaluator wrote; judges nothing."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+
+from components.model_gate.counts import LABEL_KEY, Results, Tally
+from components.model_gate.evaluation import CONFUSION_METRIC, MEAN_SCORE_METRIC
+
+CANDIDATE = tfma.CANDIDATE_KEY
+BASELINE = tfma.BASELINE_KEY
+
+
+def read_results(evaluation_dir: str, model: str) -> Results:
+    """Results of `CANDIDATE` or `BASELINE` out of an evaluation artifact's folder.
+
+    True labels come from the slices by label, not from TFMA's class ids: for a label outside the
+    model's classes TFMA counts class 0. Nothing evaluated gives results with no clips.
+    """
+    answers: dict[str, dict[int, int]] = {}
+    slices: dict[str, dict[str, Tally]] = {}
+    is_finite = True
+    for record in tfma.load_metrics(evaluation_dir):
+        values = _values(record, model)
+        if MEAN_SCORE_METRIC in values:
+            is_finite &= math.isfinite(values[MEAN_SCORE_METRIC].double_value.value)
+        keys = record.slice_key.single_slice_keys
+        if len(keys) != 1 or CONFUSION_METRIC not in values:
+            continue
+        feature, value = keys[0].column, _text(keys[0])
+        matrix = _matrix(values[CONFUSION_METRIC])
+        if feature == LABEL_KEY:
+            answers[value] = _by_answer(matrix)
+        else:
+            right = sum(count for (true, answered), count in matrix.items() if true == answered)
+            slices.setdefault(feature, {})[value] = Tally(right, sum(matrix.values()))
+    return Results(answers, slices, is_finite)
+
+
+def _values(record: Any, model: str) -> dict[str, Any]:
+    """Metric values of one model by name; TFMA leaves a single model without a name."""
+    pairs = [pair for pair in record.metric_keys_and_values if not pair.key.is_diff]
+    is_single = all(not pair.key.model_name for pair in pairs)
+    wanted = "" if is_single and model == CANDIDATE else model
+    return {pair.key.name: pair.value for pair in pairs if pair.key.model_name == wanted}
+
+
+def _matrix(value: Any) -> dict[tuple[int, int], int]:
+    """Clips by (true class id, answered class id)."""
+    matrices = value.multi_class_confusion_matrix_at_thresholds.matrices
+    return {
+        (entry.actual_class_id, entry.predicted_class_id): round(entry.num_weighted_examples)
+        for matrix in matrices
+        for entry in matrix.entries
+    }
+
+
+def _by_answer(matrix: Mapping[tuple[int, int], int]) -> dict[int, int]:
+    answers: dict[int, int] = {}
+    for (_, answered), count in matrix.items():
+        answers[answered] = answers.get(answered, 0) + count
+    return answers
+
+
+def _text(key: Any) -> str:
+    kind = key.WhichOneof("kind")
+    value = getattr(key, kind)
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

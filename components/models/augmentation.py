@@ -1,0 +1,135 @@
+"""Augmentation: layers that change each clip at random while training, and nothing otherwise.
+
+All randomness comes from `keras.random.SeedGenerator`s, whose state is a variable of the model: a
+seed fixes it, and a checkpoint holds it. They compute in float32, as the frontends do.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class _Augmentation(keras.layers.Layer):
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
+        return keras.random.uniform(shape, low, high, seed=self.seed_generator)
+
+
+@keras.saving.register_keras_serializable("auricle")
+class RandomPlayback(_Augmentation):
+    """Each waveform moved by up to `shift_samples` and played up to `speed` faster or slower.
+
+    float32 [batch, samples], same shape out. What moves in from outside is zero. A speed of 1 + s
+    raises pitch and formants with the tempo, as a smaller speaker would (linear interpolation; the
+    middle of the clip stays in place).
+    """
+
+    def __init__(self, shift_samples: int, speed: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shift_samples = shift_samples
+        self.speed = speed
+
+    def call(self, waveform: Any, training: bool = False) -> Any:
+        if not training:
+            return waveform
+        batch, samples = ops.shape(waveform)
+        shift = self.uniform((batch, 1), -self.shift_samples, self.shift_samples)
+        speed = 1.0 + self.uniform((batch, 1), -self.speed, self.speed)
+        middle = (samples - 1) / 2
+        position = middle + (ops.arange(samples, dtype="float32") - middle) * speed - shift
+        left = ops.floor(position)
+        fraction = position - left
+        # One silent sample on either side is what every position outside the clip reads.
+        padded = ops.reshape(ops.pad(waveform, ((0, 0), (1, 1))), (-1,))
+        row = ops.expand_dims(ops.arange(batch) * (samples + 2), 1)
+        index = ops.cast(ops.clip(left, -1, samples), "int32") + 1
+        before = ops.take(padded, row + index)
+        after = ops.take(padded, row + ops.minimum(index + 1, samples + 1))
+        return before + (after - before) * fraction
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "shift_samples": self.shift_samples,
+            "speed": self.speed,
+            "seed": self.seed,
+        }
+
+
+@keras.saving.register_keras_serializable("auricle")
+class RandomGain(_Augmentation):
+    """Each waveform louder or quieter by up to `gain_db`: float32 [batch, samples], same out."""
+
+    def __init__(self, gain_db: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gain_db = gain_db
+
+    def call(self, waveform: Any, training: bool = False) -> Any:
+        if not training:
+            return waveform
+        gain_db = self.uniform((ops.shape(waveform)[0], 1), -self.gain_db, self.gain_db)
+        return waveform * ops.power(10.0, gain_db / 20.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "gain_db": self.gain_db, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("auricle")
+class SpecAugment(_Augmentation):
+    """Random stretches of time and bands of frequency set to 0 (Park et al. 2019, no time warp).
+
+    float32 [batch, frames, bins], same shape out. Widths are uniform from 0 to `time_mask_frames`
+    and `freq_mask_bins`, and never more than half of the axis. Expects normalised features, whose
+    mean is 0.
+    """
+
+    def __init__(
+        self,
+        time_masks: int,
+        time_mask_frames: int,
+        freq_masks: int,
+        freq_mask_bins: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.time_masks = time_masks
+        self.time_mask_frames = time_mask_frames
+        self.freq_masks = freq_masks
+        self.freq_mask_bins = freq_mask_bins
+
+    def call(self, features: Any, training: bool = False) -> Any:
+        if not training:
+            return features
+        batch, frames, bins = ops.shape(features)
+        kept_frames = self._kept(batch, frames, self.time_masks, self.time_mask_frames)
+        kept_bins = self._kept(batch, bins, self.freq_masks, self.freq_mask_bins)
+        return features * ops.expand_dims(kept_frames, 2) * ops.expand_dims(kept_bins, 1)
+
+    def _kept(self, batch: Any, size: int, masks: int, widest: int) -> Any:
+        """1 where nothing is masked, else 0: float32 [batch, size]."""
+        if masks == 0:
+            return ops.ones((batch, size))
+        width = self.uniform((batch, masks, 1), 0, min(widest, size // 2) + 1)
+        width = ops.floor(width)
+        start = ops.floor(self.uniform((batch, masks, 1), 0, 1) * (size - width + 1))
+        place = ops.arange(size, dtype="float32")
+        masked = ops.logical_and(place >= start, place < start + width)
+        return 1.0 - ops.cast(ops.any(masked, axis=1), "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "time_masks": self.time_masks,
+            "time_mask_frames": self.time_mask_frames,
+            "freq_masks": self.freq_masks,
+            "freq_mask_bins": self.freq_mask_bins,
+            "seed": self.seed,
+        }

@@ -1,0 +1,177 @@
+"""Frontends: layers that turn a waveform into features, inside the model.
+
+One implementation serves training, evaluation and serving. All of them compute in float32, also
+under a mixed precision policy: half precision cannot hold a power spectrum. The frame count is
+`components.audio.mel.num_frames`.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from components.audio import mel
+
+_DYNAMIC_RANGE = 1e-6  # 60 dB below the loudest bin of the clip
+_ACTIVE_RANGE = 8.0  # in nepers of power, 35 dB: frames this far below the loudest are pauses
+_LOWEST_DEVIATION = -3.0  # what pauses and padding become
+_SMALLEST_POWER = 1e-20  # keeps log and division finite for a clip of zeros
+
+
+@keras.saving.register_keras_serializable("auricle")
+class LogMel(keras.layers.Layer):
+    """Log-mel energies: float32 [batch, samples] -> float32 [batch, frames, num_mel_bins].
+
+    Natural logarithm of the mel-weighted power spectrum of Hann-windowed frames, as in `tf.signal`.
+    Energies more than 60 dB below the loudest of the clip are raised to that floor, so a gain
+    changes the features by a constant only. Frame length and step are in samples.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        frame_length: int,
+        frame_step: int,
+        num_mel_bins: int,
+        lower_edge_hertz: float,
+        upper_edge_hertz: float | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+        self.sample_rate = sample_rate
+        self.frame_length = frame_length
+        self.frame_step = frame_step
+        self.num_mel_bins = num_mel_bins
+        self.lower_edge_hertz = lower_edge_hertz
+        self.upper_edge_hertz = upper_edge_hertz
+        self._fft_length = mel.fft_length(frame_length)
+        self._window = mel.hann_window(frame_length)
+        self._weights = mel.mel_weight_matrix(
+            num_mel_bins,
+            self._fft_length // 2 + 1,
+            sample_rate,
+            lower_edge_hertz,
+            sample_rate / 2 if upper_edge_hertz is None else upper_edge_hertz,
+        )
+
+    def call(self, waveform: Any) -> Any:
+        frames = ops.extract_sequences(waveform, self.frame_length, self.frame_step)
+        real, imaginary = ops.rfft(frames * self._window, self._fft_length)
+        energies = ops.matmul(ops.square(real) + ops.square(imaginary), self._weights)
+        loudest = ops.max(energies, axis=(1, 2), keepdims=True)
+        floor = ops.maximum(loudest * _DYNAMIC_RANGE, _SMALLEST_POWER)
+        return ops.log(ops.maximum(energies, floor))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*_frames_shape(input_shape, self.frame_length, self.frame_step), self.num_mel_bins)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "sample_rate": self.sample_rate,
+            "frame_length": self.frame_length,
+            "frame_step": self.frame_step,
+            "num_mel_bins": self.num_mel_bins,
+            "lower_edge_hertz": self.lower_edge_hertz,
+            "upper_edge_hertz": self.upper_edge_hertz,
+        }
+
+
+@keras.saving.register_keras_serializable("auricle")
+class Cepstrum(keras.layers.Layer):
+    """MFCCs of log-mel energies: [batch, frames, num_mel_bins] -> [batch, frames, num_mfcc].
+
+    As `tf.signal.mfccs_from_log_mel_spectrograms`, cut to the first `num_mfcc`.
+    """
+
+    def __init__(self, num_mfcc: int, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+        self.num_mfcc = num_mfcc
+
+    def call(self, log_mel: Any) -> Any:
+        return ops.matmul(log_mel, mel.dct_matrix(log_mel.shape[-1], self.num_mfcc))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*input_shape[:-1], self.num_mfcc)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "num_mfcc": self.num_mfcc}
+
+
+@keras.saving.register_keras_serializable("auricle")
+class Framing(keras.layers.Layer):
+    """Raw samples, framed: float32 [batch, samples] -> float32 [batch, frames, frame_length]."""
+
+    def __init__(self, frame_length: int, frame_step: int, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+        self.frame_length = frame_length
+        self.frame_step = frame_step
+
+    def call(self, waveform: Any) -> Any:
+        return ops.extract_sequences(waveform, self.frame_length, self.frame_step)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*_frames_shape(input_shape, self.frame_length, self.frame_step), self.frame_length)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "frame_length": self.frame_length,
+            "frame_step": self.frame_step,
+        }
+
+
+@keras.saving.register_keras_serializable("auricle")
+class SpeechNormalization(keras.layers.Layer):
+    """Log-mel energies of each clip with mean 0 per bin and variance 1 over all its speech.
+
+    float32 [batch, frames, bins], same shape out. Cepstral mean normalisation as speech recognition
+    knows it takes away the level, the microphone and part of the speaker; here only frames within
+    35 dB of the clip's loudest count, or the padding of short words would set the mean. Values are
+    cut at -3, so pauses look alike whatever the noise floor. A clip that does not vary becomes
+    zeros.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+
+    def call(self, log_mel: Any) -> Any:
+        loudness = ops.max(log_mel, axis=2, keepdims=True)
+        loudest = ops.max(loudness, axis=1, keepdims=True)
+        is_speech = ops.cast(loudness >= loudest - _ACTIVE_RANGE, "float32")
+        share = is_speech / ops.sum(is_speech, axis=1, keepdims=True)
+        centered = log_mel - ops.sum(share * log_mel, axis=1, keepdims=True)
+        bin_variance = ops.sum(share * ops.square(centered), axis=1, keepdims=True)
+        variance = ops.mean(bin_variance, axis=2, keepdims=True)
+        normalized = centered / ops.sqrt(ops.maximum(variance, _SMALLEST_POWER))
+        return ops.maximum(normalized, _LOWEST_DEVIATION)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+
+@keras.saving.register_keras_serializable("auricle")
+class LevelNormalization(keras.layers.Layer):
+    """Each waveform with a root mean square of 1: float32 [batch, samples], same shape out.
+
+    A clip of zeros stays zeros.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+
+    def call(self, waveform: Any) -> Any:
+        power = ops.mean(ops.square(waveform), axis=1, keepdims=True)
+        return waveform / ops.sqrt(ops.maximum(power, _SMALLEST_POWER))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+
+def _frames_shape(
+    waveform_shape: tuple[int | None, ...], frame_length: int, frame_step: int
+) -> tuple[int | None, int | None]:
+    batch, num_samples = waveform_shape
+    if num_samples is None:
+        return batch, None
+    return batch, mel.num_frames(num_samples, frame_length, frame_step)

@@ -1,0 +1,112 @@
+"""Recurrent networks: the plain one, the LSTM, and an LSTM whose gates see the cell state."""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from components.models.options import Options
+
+_STACKED_FRAMES = 4  # fewer, longer steps: gradients of a plain recurrence fade over 98 of them
+
+
+@keras.saving.register_keras_serializable("auricle")
+class PeepholeLSTMCell(layers.Layer):
+    """LSTM cell whose gates also see the cell state (Gers et al. 2002; Graves 2013, eq. 7 to 11).
+
+    With s the logistic function and diagonal (elementwise) peephole weights W_c*:
+
+        i_t = s(W_xi x_t + W_hi h_{t-1} + W_ci c_{t-1} + b_i)
+        f_t = s(W_xf x_t + W_hf h_{t-1} + W_cf c_{t-1} + b_f)
+        c_t = f_t c_{t-1} + i_t tanh(W_xc x_t + W_hc h_{t-1} + b_c)
+        o_t = s(W_xo x_t + W_ho h_{t-1} + W_co c_t + b_o)
+        h_t = o_t tanh(c_t)
+
+    The output gate sees the new cell state c_t, the other two the old one. Input [batch, features],
+    states h and c [batch, units], output h [batch, units]. Gates lie in the order i, f, c, o; the
+    forget bias starts at 1, recurrent weights start orthogonal.
+    """
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.state_size = [units, units]
+        self.output_size = units
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        units = self.units
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], 4 * units), initializer="glorot_uniform", name="kernel"
+        )
+        self.recurrent_kernel = self.add_weight(
+            shape=(units, 4 * units), initializer="orthogonal", name="recurrent_kernel"
+        )
+        self.peephole = self.add_weight(shape=(3, units), initializer="zeros", name="peephole")
+        self.bias = self.add_weight(shape=(4 * units,), initializer=_forget_bias, name="bias")
+
+    def call(self, inputs: Any, states: list[Any], training: bool = False) -> tuple[Any, list[Any]]:
+        hidden, cell = states
+        gates = ops.matmul(inputs, self.kernel) + ops.matmul(hidden, self.recurrent_kernel)
+        input_, forget, candidate, output = ops.split(gates + self.bias, 4, axis=-1)
+        input_ = ops.sigmoid(input_ + self.peephole[0] * cell)
+        forget = ops.sigmoid(forget + self.peephole[1] * cell)
+        cell = forget * cell + input_ * ops.tanh(candidate)
+        output = ops.sigmoid(output + self.peephole[2] * cell)
+        hidden = output * ops.tanh(cell)
+        return hidden, [hidden, cell]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
+
+
+def _forget_bias(shape: tuple[int, ...], dtype: Any = None) -> Any:
+    units = shape[0] // 4
+    bias = ops.concatenate([ops.zeros(units), ops.ones(units), ops.zeros(2 * units)])
+    return ops.cast(bias, dtype or "float32")
+
+
+def stack_frames(features: Any, count: int = _STACKED_FRAMES) -> Any:
+    """`count` consecutive frames as one: [batch, frames, bins] -> [batch, frames // count, ...].
+
+    A rest of less than `count` frames is cut off; a clip with fewer than `count` stays as it is.
+    """
+    _, frames, bins = features.shape
+    if frames < count:
+        return features
+    features = layers.Cropping1D((0, frames % count))(features)
+    return layers.Reshape((frames // count, count * bins))(features)
+
+
+def classify_steps(steps: Any, num_classes: int, dropout: float) -> Any:
+    """Logits from all steps of a recurrence, not from the last alone: [batch, steps, units]."""
+    average = layers.GlobalAveragePooling1D()(steps)
+    highest = layers.GlobalMaxPooling1D()(steps)
+    summary = layers.Dropout(dropout)(layers.Concatenate()([average, highest]))
+    return layers.Dense(num_classes, dtype="float32", name="logits")(summary)
+
+
+def lstm(units: int, peephole: bool) -> layers.Layer:
+    """A layer that returns the LSTM's output at every step."""
+    if peephole:
+        return layers.RNN(PeepholeLSTMCell(units), return_sequences=True)
+    return layers.LSTM(units, return_sequences=True)
+
+
+def build_rnn(features: Any, num_classes: int, options: Options) -> Any:
+    """Logits of a plain recurrence, h_t = tanh(W_hh h_{t-1} + W_xh x_t + b) (Elman 1990)."""
+    steps = stack_frames(features)
+    for _ in range(options.layers):
+        steps = layers.SimpleRNN(options.units, return_sequences=True)(steps)
+        steps = layers.LayerNormalization()(steps)
+        steps = layers.Dropout(options.dropout)(steps)
+    return classify_steps(steps, num_classes, options.dropout)
+
+
+def build_lstm(features: Any, num_classes: int, options: Options) -> Any:
+    """Logits of stacked LSTM layers (Hochreiter and Schmidhuber 1997), with peepholes if asked."""
+    steps = stack_frames(features)
+    for _ in range(options.layers):
+        steps = lstm(options.units, options.peephole)(steps)
+        steps = layers.LayerNormalization()(steps)
+        steps = layers.Dropout(options.dropout)(steps)
+    return classify_steps(steps, num_classes, options.dropout)

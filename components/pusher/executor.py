@@ -1,0 +1,110 @@
+"""Copies a blessed model into the serving directory: whole, verified, under a version that grows.
+
+TFX's Pusher names versions by the clock's second, copies file by file into the final folder, and
+records a push where it skipped one. Here a version is the next integer, the copy is made under a
+name TensorFlow Serving ignores and renamed when all of it is on disk.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from tfx import types
+from tfx.components.pusher import executor as tfx_pusher
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.utils import proto_utils
+
+from components.digests import tree_digest
+from schemas.errors import AuricleError
+
+PUSHED_FILE = "pushed.json"
+MODEL_DIGEST_PROPERTY = "model_sha256"
+
+
+class Executor(tfx_pusher.Executor):
+    """Pushes to a directory of this machine; the artifact says to which version."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        pushed = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
+        )
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(
+            exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
+        )
+        version = push_directory(
+            Path(self.GetModelPath(input_dict)), Path(destination.filesystem.base_directory)
+        )
+        (Path(pushed.uri) / PUSHED_FILE).write_text(
+            json.dumps({"destination": str(version), "version": int(version.name)})
+        )
+        pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(version))
+        self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
+
+
+def push_directory(model: Path, serving: Path) -> Path:
+    """Puts a copy of `model` at the next version of `serving` and returns that folder.
+
+    A reader of `serving` never sees half a version. Content that is the newest version already is
+    not pushed again: that version is returned.
+    """
+    serving.mkdir(parents=True, exist_ok=True)
+    digest = tree_digest(model)
+    newest = max(pushed_versions(serving), default=None, key=lambda p: int(p.name))
+    if newest is not None and tree_digest(newest) == digest:
+        return newest
+    incoming = serving / f".incoming-{uuid.uuid4().hex}"
+    try:
+        shutil.copytree(model, incoming)
+        if tree_digest(incoming) != digest:
+            raise AuricleError(f"the copy of {model} in {serving} differs from it; not pushed")
+        _sync_tree(incoming)
+        return _rename_to_next_version(incoming, serving)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+def pushed_versions(serving: Path) -> list[Path]:
+    """The version folders of a serving directory, in no order."""
+    return [p for p in serving.iterdir() if p.is_dir() and p.name.isdecimal()]
+
+
+def _rename_to_next_version(incoming: Path, serving: Path) -> Path:
+    while True:
+        versions = [int(p.name) for p in pushed_versions(serving)]
+        target = serving / str(max(versions, default=0) + 1)
+        try:
+            incoming.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue  # another push took this version in between
+        _sync(serving)
+        return target
+
+
+def _sync_tree(folder: Path) -> None:
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            _sync(Path(parent) / name)
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

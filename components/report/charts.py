@@ -1,0 +1,137 @@
+"""Draws: spectrograms as PNG, training curves as SVG whose colours follow the page's theme."""
+
+import base64
+import io
+import math
+import re
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from components.audio.mel import fft_length, hann_window, mel_weight_matrix, num_frames
+from schemas.reports import Epoch
+
+_FRAME_S = 0.025
+_STEP_S = 0.010
+_NUM_MEL_BINS = 64
+_MIN_FFT_LENGTH = 1024  # zero-padded, so that no mel band is left without a bin
+_RANGE_DB = 70.0  # from the loudest band down to black
+_MAX_COLUMNS = 240
+
+# Colours that stand for the page's own; a browser resolves them in light, dark and print.
+_THEME = {"#010101": "currentColor", "#020202": "var(--line)", "#030303": "var(--train)"}
+_THEME["#040404"] = "var(--eval)"
+_INK, _LINE, _TRAIN, _EVAL = _THEME
+
+
+def data_uri(content: bytes, media_type: str) -> str:
+    """The content as a `data:` URI."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+
+
+def spectrogram_png(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
+    """Log-mel spectrogram of int16 [samples] as a PNG: time to the right, frequency up.
+
+    64 mel bands from 20 Hz to half the rate, 25 ms frames every 10 ms, 70 dB of range below the
+    loudest. A silent clip, or one shorter than a frame, is black.
+    """
+    return _png(_log_mel_db(waveform.astype(np.float32) / 32768.0, sample_rate))
+
+
+def _log_mel_db(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """Decibels below the loudest band, -70 to 0, float32 [bins, columns]."""
+    frame_length, frame_step = round(_FRAME_S * sample_rate), round(_STEP_S * sample_rate)
+    frames = num_frames(len(waveform), frame_length, frame_step)
+    if frames == 0:
+        return np.full((_NUM_MEL_BINS, 1), -_RANGE_DB, np.float32)
+    starts = frame_step * np.arange(frames)[:, None]
+    windowed = waveform[starts + np.arange(frame_length)] * hann_window(frame_length)
+    size = max(_MIN_FFT_LENGTH, fft_length(frame_length))
+    power = np.abs(np.fft.rfft(windowed, size)) ** 2
+    mel = power @ mel_weight_matrix(_NUM_MEL_BINS, size // 2 + 1, sample_rate, 20, sample_rate / 2)
+    step = -(-frames // _MAX_COLUMNS)
+    columns = np.stack([mel[i : i + step].mean(axis=0) for i in range(0, frames, step)], axis=1)
+    floor = max(columns.max() * 10 ** (-_RANGE_DB / 10), 1e-10)
+    decibels: NDArray[np.float32] = 10 * np.log10(np.maximum(columns, floor) / floor) - _RANGE_DB
+    return decibels
+
+
+def _png(decibels: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    imsave(buffer, decibels, vmin=-_RANGE_DB, vmax=0, cmap="magma", origin="lower", format="png")
+    return buffer.getvalue()
+
+
+def confusion_png(shares: NDArray[np.float64]) -> bytes:
+    """A confusion matrix too large for a table: shares of the true class, [true, answered]."""
+    scale = max(1, 800 // len(shares))
+    cells = np.kron(shares, np.ones((scale, scale)))
+    buffer = io.BytesIO()
+    imsave(buffer, cells, vmin=0, vmax=1, cmap=colormaps["magma"], format="png")
+    return buffer.getvalue()
+
+
+def loss_svg(epochs: list[Epoch]) -> str:
+    """Cross-entropy by epoch on train and eval, as an inline SVG element."""
+    return _curves_svg("Loss", epochs, [e.loss for e in epochs], [e.val_loss for e in epochs])
+
+
+def accuracy_svg(epochs: list[Epoch]) -> str:
+    """Accuracy by epoch on train and eval, as an inline SVG element."""
+    return _curves_svg(
+        "Accuracy", epochs, [e.accuracy for e in epochs], [e.val_accuracy for e in epochs]
+    )
+
+
+def best_epoch(epochs: list[Epoch]) -> Epoch | None:
+    """The epoch of the lowest eval loss, whose weights are the model's; None without any."""
+    return min(
+        (e for e in epochs if math.isfinite(e.val_loss)), key=lambda e: e.val_loss, default=None
+    )
+
+
+def _curves_svg(what: str, epochs: list[Epoch], train: list[float], evaluated: list[float]) -> str:
+    numbers = [e.epoch for e in epochs]
+    best = best_epoch(epochs)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": what, "font.size": 10}):
+        figure = Figure(figsize=(5.2, 2.9), layout="constrained", facecolor="none")
+        axes = figure.add_subplot(facecolor="none")
+        marker = "o" if len(epochs) == 1 else ""
+        axes.plot(numbers, train, color=_TRAIN, linewidth=2, marker=marker, label="train")
+        axes.plot(numbers, evaluated, color=_EVAL, linewidth=2, marker=marker, label="eval")
+        if best is not None:
+            axes.axvline(best.epoch, color=_INK, linewidth=0.8, linestyle=":", label="kept")
+        axes.set_title(f"{what} by epoch", loc="left", color=_INK, fontsize=10)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(color=_LINE, linewidth=0.8)
+        axes.tick_params(colors=_INK, length=0)
+        axes.spines[:].set_visible(False)
+        axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+        buffer = io.StringIO()
+        no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)
+    return _inline(buffer.getvalue(), _description(what, numbers, train, evaluated))
+
+
+def _description(what: str, numbers: list[int], train: list[float], evaluated: list[float]) -> str:
+    if not numbers:
+        return f"{what} by epoch: no epochs"
+    return (
+        f"{what} from epoch {numbers[0]} to {numbers[-1]}: "
+        f"train {train[0]:.3f} to {train[-1]:.3f}, eval {evaluated[0]:.3f} to {evaluated[-1]:.3f}"
+    )
+
+
+def _inline(document: str, description: str) -> str:
+    """The SVG element alone, in the page's colours and width, with a text alternative."""
+    element = re.sub(r'<g id="[^"]*">', "<g>", document[document.index("<svg") :])
+    for stand_in, colour in _THEME.items():
+        element = element.replace(stand_in, colour)
+    head = re.compile(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>')
+    attributes = f'class="chart" role="img" aria-label="{description}"'
+    return head.sub(rf'<svg xmlns="http://www.w3.org/2000/svg" \1 {attributes}>', element, count=1)

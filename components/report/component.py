@@ -1,0 +1,71 @@
+"""Report: one self-contained HTML page about a run, for a person."""
+
+from typing import ClassVar
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.artifacts import IngestReport, Rejects, RunReport
+from components.report import executor
+
+
+class ReportSpec(ComponentSpec):
+    """What goes in and out of Report."""
+
+    PARAMETERS: ClassVar = {"workflow": ExecutionParameter(type=str)}
+    INPUTS: ClassVar = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "ingest_report": ChannelParameter(type=IngestReport),
+        "rejects": ChannelParameter(type=Rejects),
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "model_run": ChannelParameter(type=standard_artifacts.ModelRun),
+        "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel, optional=True),
+    }
+    OUTPUTS: ClassVar = {"report": ChannelParameter(type=RunReport)}
+
+
+class Report(base_component.BaseComponent):
+    """Writes `report.html`: verdict, data, training, errors, settings."""
+
+    SPEC_CLASS = ReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        ingest_report: types.BaseChannel,
+        rejects: types.BaseChannel,
+        model: types.BaseChannel,
+        model_run: types.BaseChannel,
+        blessing: types.BaseChannel,
+        workflow: str,
+        pushed_model: types.BaseChannel | None = None,
+    ) -> None:
+        """Wires a report.
+
+        Args:
+            examples: of AudioExampleGen.
+            ingest_report: of AudioExampleGen.
+            rejects: of AudioExampleGen.
+            model: a SavedModel with its model card.
+            model_run: of Trainer, with its curves.
+            blessing: of ModelGate, with its verdict.
+            workflow: JSON of the settings to show; its `name` is the title.
+            pushed_model: of Pusher.
+        """
+        super().__init__(
+            spec=ReportSpec(
+                examples=examples,
+                ingest_report=ingest_report,
+                rejects=rejects,
+                model=model,
+                model_run=model_run,
+                blessing=blessing,
+                pushed_model=pushed_model,
+                workflow=workflow,
+                report=types.Channel(type=RunReport),
+            )
+        )

@@ -1,0 +1,294 @@
+"""What the report says, as plain data: chosen, sorted, counted and cut to size; no HTML here."""
+
+import datetime
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from components.report.clips import Clip, WorstClips
+from schemas.reports import (
+    HISTORY_FILE,
+    INGEST_REPORT_FILE,
+    MODEL_CARD_FILE,
+    REJECTS_FILE,
+    SPLITS,
+    VERDICT_FILE,
+    ClassMetrics,
+    Epoch,
+    IngestReport,
+    ModelCard,
+    Reject,
+    SliceMetrics,
+    Verdict,
+)
+
+# What is more than these is counted on the page, not listed.
+REJECTS_LISTED = 5  # of each reason
+SLICES_LISTED = 40
+SPEAKERS_LISTED = 100
+CONFUSIONS_LISTED = 10
+CLASSES_LISTED = 300
+CLASSES_IN_TABLE = 24  # a larger confusion matrix becomes a picture
+
+SPLIT_NOTES = {
+    "speaker": "No speaker is in two splits: test clips are of voices never heard in training.",
+    "named speakers": "The workflow names the speakers of eval and test: "
+    "test clips are of voices never heard in training.",
+    "clip": "No speaker is known, so clips were divided one by one: the same voice may be in train "
+    "and in test, and the accuracy may flatter the model.",
+}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the documents lie: folders of artifacts of this run."""
+
+    ingest_report: Path
+    rejects: Path
+    saved_model: Path
+    model_run: Path
+    blessing: Path
+
+
+@dataclass(frozen=True)
+class Push:
+    """Where the model went."""
+
+    version: str
+    destination: str
+
+
+@dataclass(frozen=True)
+class RejectGroup:
+    """All rejects of one reason; `first` are some of them."""
+
+    reason: str
+    clips: int
+    first: list[Reject]
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One split in numbers; `speakers` with their clips, the most heard first."""
+
+    name: str
+    clips: int
+    hours: float
+    classes: int
+    speakers: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class BalanceRow:
+    """One class: clips in each split, and each as a share of that split's largest class."""
+
+    label: str
+    clips: list[int]
+    shares: list[float]
+
+
+@dataclass(frozen=True)
+class ConfusionCell:
+    """Clips of one true class with one answer, and their share of the true class."""
+
+    clips: int
+    share: float
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often one class was taken for another."""
+
+    true: str
+    answered: str
+    clips: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One thing this report was made from."""
+
+    role: str
+    type: str
+    id: int
+    uri: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything on the page."""
+
+    name: str
+    created: datetime.datetime
+    settings: dict[str, Any]
+    verdict: Verdict
+    card: ModelCard
+    ingest: IngestReport
+    rejects: list[RejectGroup]
+    epochs: list[Epoch]
+    push: Push | None
+    examples: dict[str, list[Clip]]
+    worst: WorstClips
+    scoring_s: float
+    lineage: list[Artifact]
+    versions: dict[str, str]
+
+    @property
+    def is_generated(self) -> bool:
+        """The speech is generated; every place that shows results has to say it."""
+        return self.ingest.generated or self.verdict.generated or self.card.generated
+
+    @property
+    def sample_rate(self) -> int:
+        """Of all clips, in Hz."""
+        return int(str(self.card.audio["sample_rate"]))
+
+    @property
+    def split_note(self) -> str:
+        """How speakers were kept apart, in words."""
+        return SPLIT_NOTES[self.ingest.split_by]
+
+    @property
+    def splits(self) -> list[SplitRow]:
+        """Train, eval and test in numbers."""
+        return [
+            SplitRow(name, split.clips, split.hours, len(split.labels), _known(split.speakers))
+            for name in SPLITS
+            if (split := self.ingest.splits.get(name)) is not None
+        ]
+
+    @property
+    def balance(self) -> list[BalanceRow]:
+        """Clips by class and split, as many classes as are listed."""
+        splits = [self.ingest.splits[row.name].labels for row in self.splits]
+        largest = [max(labels.values(), default=0) for labels in splits]
+        names = sorted({label for labels in splits for label in labels})[:CLASSES_LISTED]
+        rows = []
+        for name in names:
+            clips = [labels.get(name, 0) for labels in splits]
+            shares = [
+                count / most if most else 0.0 for count, most in zip(clips, largest, strict=True)
+            ]
+            rows.append(BalanceRow(name, clips, shares))
+        return rows
+
+    @property
+    def classes(self) -> list[tuple[str, ClassMetrics]]:
+        """Per-class numbers, lowest recall first, as many as are listed."""
+        ordered = sorted(
+            self.verdict.classes.items(),
+            key=lambda item: (item[1].recall is None, item[1].recall, item[0]),
+        )
+        return ordered[:CLASSES_LISTED]
+
+    @property
+    def slices(self) -> list[SliceMetrics]:
+        """Slices other than by label, which the classes already show, worst first."""
+        found = [s for s in self.verdict.slices if s.feature != "label"]
+        return sorted(found, key=lambda s: (s.accuracy, -s.clips, s.value))
+
+    @property
+    def confusion_shares(self) -> list[list[float]]:
+        """[true, answered] as shares of the true class; zeros for a class without clips."""
+        return [
+            [count / total if (total := sum(row)) else 0.0 for count in row]
+            for row in self.verdict.confusion
+        ]
+
+    @property
+    def confusion_table(self) -> list[tuple[str, list[ConfusionCell]]] | None:
+        """Rows of the confusion matrix by true class; None where it is too large for a table."""
+        labels = self.verdict.labels
+        if len(labels) > CLASSES_IN_TABLE:
+            return None
+        shares = self.confusion_shares
+        return [
+            (
+                label,
+                [
+                    ConfusionCell(count, shares[i][j], i == j)
+                    for j, count in enumerate(self.verdict.confusion[i])
+                ],
+            )
+            for i, label in enumerate(labels)
+        ]
+
+    @property
+    def confusions(self) -> list[Confusion]:
+        """The most frequent wrong answers."""
+        labels, shares = self.verdict.labels, self.confusion_shares
+        found = [
+            Confusion(labels[i], labels[j], count, shares[i][j])
+            for i, row in enumerate(self.verdict.confusion)
+            for j, count in enumerate(row)
+            if i != j and count
+        ]
+        found.sort(key=lambda c: (-c.clips, -c.share, c.true, c.answered))
+        return found[:CONFUSIONS_LISTED]
+
+    @property
+    def training_s(self) -> float:
+        """Seconds of all epochs."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    @property
+    def settings_rows(self) -> list[tuple[str, str]]:
+        """Every setting as `block.key` and its value."""
+        return list(_flatten(self.settings))
+
+
+def read_documents(sources: Sources) -> dict[str, Any]:
+    """The documents of a run, as the fields of `Content` that hold them.
+
+    Raises:
+        OSError: one is missing.
+        pydantic.ValidationError: one is not what `schemas.reports` says.
+    """
+    ingest = IngestReport.model_validate_json(
+        (sources.ingest_report / INGEST_REPORT_FILE).read_bytes()
+    )
+    return {
+        "ingest": ingest,
+        "rejects": _read_rejects(sources.rejects / REJECTS_FILE, ingest),
+        "card": ModelCard.model_validate_json((sources.saved_model / MODEL_CARD_FILE).read_bytes()),
+        "epochs": TypeAdapter(list[Epoch]).validate_json(
+            (sources.model_run / HISTORY_FILE).read_bytes()
+        ),
+        "verdict": Verdict.model_validate_json((sources.blessing / VERDICT_FILE).read_bytes()),
+    }
+
+
+def _read_rejects(path: Path, ingest: IngestReport) -> list[RejectGroup]:
+    """Rejects by reason, the most frequent first."""
+    first: dict[str, list[Reject]] = {}
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            reject = Reject.model_validate_json(line)
+            group = first.setdefault(reject.reason, [])
+            if len(group) < REJECTS_LISTED:
+                group.append(reject)
+    groups = [
+        RejectGroup(reason, clips, first.get(reason, []))
+        for reason, clips in ingest.rejects.items()
+        if clips
+    ]
+    return sorted(groups, key=lambda group: (-group.clips, group.reason))
+
+
+def _known(speakers: dict[str, int]) -> list[tuple[str, int]]:
+    known = [(speaker, clips) for speaker, clips in speakers.items() if speaker]
+    return sorted(known, key=lambda item: (-item[1], item[0]))
+
+
+def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,123 @@
+"""Gathers what a run left behind, scores its test clips once more, and writes the page."""
+
+import datetime
+import importlib.metadata
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.report.clips import Score, sample_clips, split_files, worst_clips
+from components.report.content import Artifact, Content, Push, Sources, read_documents
+from components.report.page import render
+
+REPORT_FILE = "report.html"
+
+_WORST_CLIPS = 12
+_CLIPS_SCORED = 50_000
+_EXAMPLES_OF_A_CLASS = 3
+_EXAMPLES = 60
+_VERSIONS = ("auricle", "tfx", "tensorflow", "keras", "apache-beam", "numpy")
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `report.html` into the RunReport artifact."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        report = artifact_utils.get_single_instance(output_dict["report"])
+        settings = json.loads(exec_properties["workflow"])
+        content = _gather(input_dict, settings)
+        Path(report.uri).mkdir(parents=True, exist_ok=True)
+        (Path(report.uri) / REPORT_FILE).write_text(render(content), encoding="utf-8")
+
+
+def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -> Content:
+    def folder(key: str) -> Path:
+        return Path(artifact_utils.get_single_uri(inputs[key]))
+
+    model = artifact_utils.get_single_instance(inputs["model"])
+    saved_model = Path(
+        path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    )
+    documents = read_documents(
+        Sources(
+            ingest_report=folder("ingest_report"),
+            rejects=folder("rejects"),
+            saved_model=saved_model,
+            model_run=folder("model_run"),
+            blessing=folder("blessing"),
+        )
+    )
+    labels = documents["card"].labels
+    start = time.monotonic()
+    worst = worst_clips(
+        _files(inputs["examples"], "test"),
+        _scorer(saved_model),
+        labels,
+        _WORST_CLIPS,
+        _CLIPS_SCORED,
+    )
+    scoring_s = time.monotonic() - start
+    shown = labels[:_EXAMPLES]
+    count = max(1, min(_EXAMPLES_OF_A_CLASS, _EXAMPLES // max(1, len(shown))))
+    return Content(
+        name=settings["name"],
+        created=datetime.datetime.now().astimezone(),
+        settings=settings,
+        push=_push(inputs.get("pushed_model") or []),
+        examples=sample_clips(_files(inputs["examples"], "train"), shown, count),
+        worst=worst,
+        scoring_s=scoring_s,
+        lineage=_lineage(inputs),
+        versions={name: importlib.metadata.version(name) for name in _VERSIONS},
+        **documents,
+    )
+
+
+def _files(examples: list[types.Artifact], split: str) -> list[Path]:
+    return [
+        file for uri in artifact_utils.get_split_uris(examples, split) for file in split_files(uri)
+    ]
+
+
+def _scorer(saved_model: Path) -> Score:
+    """Serialized tf.Examples -> scores [batch, classes], by the exported model itself."""
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(str(saved_model)).signatures["serving_examples"]
+
+    def score(records: list[bytes]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = signature(examples=tf.constant(records))["scores"].numpy()
+        return scores
+
+    return score
+
+
+def _push(pushed: list[types.Artifact]) -> Push | None:
+    for artifact in pushed:
+        if artifact.get_int_custom_property("pushed") == 1:
+            return Push(
+                artifact.get_string_custom_property("pushed_version"),
+                artifact.get_string_custom_property("pushed_destination"),
+            )
+    return None
+
+
+def _lineage(inputs: dict[str, list[types.Artifact]]) -> list[Artifact]:
+    return [
+        Artifact(role.replace("_", " "), artifact.type_name, artifact.id, artifact.uri)
+        for role, artifacts in inputs.items()
+        for artifact in artifacts
+    ]

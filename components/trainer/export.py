@@ -1,0 +1,95 @@
+"""Writes a trained model as a SavedModel that takes raw audio and needs nothing of ours to load.
+
+Three signatures lead into the same graph: `serving_default` takes waveforms, `serving_wav` WAV
+files, `serving_examples` the tf.Examples of ingest. Only built-in TensorFlow ops are used.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from schemas.reports import MODEL_CARD_FILE, ModelCard
+
+_PCM16_SCALE = 1.0 / 32768.0
+
+
+class ServedModel(tf.Module):
+    """A classifier of waveforms of any length, over a Keras model of clips of one length."""
+
+    def __init__(
+        self, model: keras.Model, labels: list[str], sample_rate: int, clip_samples: int
+    ) -> None:
+        super().__init__(name="auricle")
+        self._model_variables = model.variables  # tracked, so that they are saved
+        # Behind a function, since the Keras object itself is not to become part of the SavedModel.
+        self._logits = lambda clips: model(clips, training=False)
+        self._labels = tf.constant(labels)
+        self._sample_rate = sample_rate
+        self._clip_samples = clip_samples
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, name="waveform")])
+    def serving_default(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
+        """float32 [batch, samples] in [-1, 1] at the model's rate -> scores, label."""
+        return self._classify(self._fit_length(waveform))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="audio")])
+    def serving_wav(self, audio: tf.Tensor) -> dict[str, tf.Tensor]:
+        """string [batch], 16-bit PCM WAV files at the model's rate -> scores, label."""
+        clips = tf.map_fn(
+            self._decode_wav,
+            audio,
+            fn_output_signature=tf.TensorSpec([self._clip_samples], tf.float32),
+        )
+        return self._classify(clips)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """string [batch], serialized tf.Examples of ingest -> scores, label, classes."""
+        audio = tf.io.parse_example(examples, {"audio": tf.io.FixedLenFeature([], tf.string)})
+        pcm = tf.io.decode_raw(audio["audio"], tf.int16, little_endian=True)
+        waveform = tf.cast(pcm, tf.float32) * _PCM16_SCALE
+        answers = self._classify(tf.reshape(waveform, [-1, self._clip_samples]))
+        # Under this name TFMA finds which class each score belongs to.
+        batch = tf.shape(examples)[0]
+        answers["classes"] = tf.tile(self._labels[tf.newaxis], [batch, 1])
+        return answers
+
+    def _classify(self, clips: tf.Tensor) -> dict[str, tf.Tensor]:
+        scores = tf.nn.softmax(self._logits(clips))
+        return {"scores": scores, "label": tf.gather(self._labels, tf.argmax(scores, axis=-1))}
+
+    def _decode_wav(self, audio: tf.Tensor) -> tf.Tensor:
+        channels, rate = tf.audio.decode_wav(audio)
+        message = f"serving_wav takes WAV files at {self._sample_rate} Hz; this one's rate is"
+        with tf.control_dependencies([tf.debugging.assert_equal(rate, self._sample_rate, message)]):
+            waveform = tf.reduce_mean(channels, axis=-1)
+        return self._fit_length(waveform[tf.newaxis])[0]
+
+    def _fit_length(self, waveform: tf.Tensor) -> tf.Tensor:
+        """Pads both sides evenly, or keeps the window with the most energy, as ingest does."""
+        length = self._clip_samples
+        missing = tf.maximum(length - tf.shape(waveform)[1], 0)
+        before = missing // 2
+        padded = tf.pad(waveform, [[0, 0], [before, missing - before]])
+        energy = tf.cumsum(tf.cast(padded, tf.float64) ** 2, axis=1)
+        energy = tf.pad(energy, [[0, 0], [1, 0]])
+        start = tf.argmax(energy[:, length:] - energy[:, :-length], axis=1)
+        window = start[:, tf.newaxis] + tf.range(length, dtype=tf.int64)
+        return tf.ensure_shape(tf.gather(padded, window, batch_dims=1), [None, length])
+
+
+def export_model(model: keras.Model, card: ModelCard, clip_samples: int, directory: str) -> None:
+    """Writes `model` (waveform [batch, clip_samples] -> logits) with its card to `directory`."""
+    sample_rate: Any = card.audio["sample_rate"]
+    served = ServedModel(model, card.labels, sample_rate, clip_samples)
+    signatures = {
+        "serving_default": served.serving_default,
+        "serving_wav": served.serving_wav,
+        "serving_examples": served.serving_examples,
+    }
+    tf.saved_model.save(served, directory, signatures=signatures)
+    card_path = Path(directory) / MODEL_CARD_FILE
+    card_path.parent.mkdir(parents=True, exist_ok=True)
+    card_path.write_text(card.model_dump_json(indent=2))

@@ -1,0 +1,267 @@
+"""Trains a model to the end, however often it is killed on the way.
+
+After every epoch all that decides the rest (weights, optimizer, random states, best weights so
+far, history) goes into one file, under a temporary name and then by a rename. The next call with
+the same `checkpoint_dir` continues there and ends with the weights of a training that was never
+interrupted.
+"""
+
+import io
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from schemas.errors import AuricleError
+from schemas.progress import report_progress
+from schemas.reports import HISTORY_FILE, Epoch
+
+_CHECKPOINT_FILE = "training.npz"
+_CLIP_NORM = 1.0  # of all gradients together; what keeps a plain recurrence from exploding
+_WARMUP_SHARE = 0.07
+_LAST_RATE_SHARE = 0.01
+_PROGRESS_EVERY_S = 1.0
+
+
+def strategy(devices: list[str] | None = None) -> tf.distribute.Strategy:
+    """How training is spread over `devices` (all GPUs if not given): mirrored over two or more."""
+    if devices is None:
+        devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+    if len(devices) > 1:
+        return tf.distribute.MirroredStrategy(devices)
+    return tf.distribute.get_strategy()
+
+
+def precision() -> str:
+    """The Keras dtype policy of this machine: mixed where every GPU is fast at it, or float32."""
+    capabilities = [
+        tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return _precision_of(capabilities)
+
+
+def _precision_of(capabilities: list[tuple[int, int]]) -> str:
+    slowest = min(capabilities, default=(0, 0))
+    if slowest >= (8, 0):  # Ampere
+        return "mixed_bfloat16"
+    if slowest >= (7, 0):  # Volta, Turing: tensor cores for float16 only
+        return "mixed_float16"
+    return "float32"
+
+
+def fit(
+    model: keras.Model,
+    make_train: Callable[[int], tf.data.Dataset],
+    eval_dataset: tf.data.Dataset,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    learning_rate: float,
+    patience: int,
+    checkpoint_dir: str | Path,
+    log_dir: str | Path,
+) -> list[Epoch]:
+    """Trains `model` (waveform -> logits) in place and leaves it with its best weights.
+
+    Cross-entropy, Adam with clipped gradients, a rate that rises to `learning_rate` and falls along
+    a cosine. Stops after `patience` epochs without a lower eval loss; the weights of the lowest are
+    kept. `make_train(epoch)` gives endless batches from that epoch on. Scalars for TensorBoard and
+    `history.json` are written to `log_dir`. Build the model under `strategy().scope()`.
+
+    Returns:
+        All epochs, also those of earlier calls that were interrupted.
+
+    Raises:
+        AuricleError: the loss is no longer finite.
+    """
+    with model.distribute_strategy.scope():
+        optimizer = keras.optimizers.Adam(
+            _rate_schedule(learning_rate, epochs * steps_per_epoch), global_clipnorm=_CLIP_NORM
+        )
+        model.compile(
+            optimizer=optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=False,  # XLA is slower on CPU, and on GPU excludes cuDNN's LSTM
+        )
+        model.optimizer.build(model.trainable_variables)
+    state = _State(model, Path(checkpoint_dir) / _CHECKPOINT_FILE)
+    state.restore()
+    if state.epochs_left(epochs, patience):
+        model.fit(
+            make_train(len(state.history)),
+            initial_epoch=len(state.history),
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=eval_dataset,
+            callbacks=[_Recorder(state, epochs, steps_per_epoch, patience, Path(log_dir))],
+            verbose=0,
+        )
+    _write_history(state.history, Path(log_dir))
+    state.use_best()
+    return state.history
+
+
+def _rate_schedule(
+    learning_rate: float, total_steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    warmup_steps = max(1, round(total_steps * _WARMUP_SHARE))
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=learning_rate * _LAST_RATE_SHARE,
+        warmup_target=learning_rate,
+        warmup_steps=warmup_steps,
+        decay_steps=max(1, total_steps - warmup_steps),
+        alpha=_LAST_RATE_SHARE,
+    )
+
+
+class _State:
+    """All that the rest of a training depends on, in the model and in one file."""
+
+    def __init__(self, model: keras.Model, path: Path) -> None:
+        self.model = model
+        self.history: list[Epoch] = []
+        self._path = path
+        self._best: list[NDArray[Any]] = []
+
+    @property
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def epochs_left(self, epochs: int, patience: int) -> int:
+        """Epochs that may still come: 0 after `epochs`, or `patience` of them without a better."""
+        if not self.history:
+            return epochs
+        losses = [epoch.val_loss for epoch in self.history]
+        since_best = len(losses) - 1 - losses.index(min(losses))
+        return 0 if since_best >= patience else epochs - len(losses)
+
+    def add(self, epoch: Epoch) -> None:
+        """Appends a finished epoch and saves the state after it."""
+        if all(epoch.val_loss < earlier.val_loss for earlier in self.history):
+            self._best = [_to_numpy(variable) for variable in self.model.variables]
+        self.history.append(epoch)
+        arrays = {
+            **{f"variable_{i}": _to_numpy(each) for i, each in enumerate(self._variables)},
+            **{f"best_{i}": each for i, each in enumerate(self._best)},
+            "history": np.array(json.dumps([each.model_dump() for each in self.history])),
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        _replace_file(self._path, buffer.getvalue())
+
+    def restore(self) -> None:
+        """Continues from the file, where there is one."""
+        if not self._path.exists():
+            return
+        with np.load(self._path) as arrays:
+            history = json.loads(str(arrays["history"]))
+            self.history = [Epoch.model_validate(each) for each in history]
+            for i, variable in enumerate(self._variables):
+                variable.assign(arrays[f"variable_{i}"])
+            self._best = [arrays[f"best_{i}"] for i in range(len(self.model.variables))]
+
+    def use_best(self) -> None:
+        """Gives the model the weights of the epoch with the lowest eval loss."""
+        for variable, value in zip(self.model.variables, self._best, strict=True):
+            variable.assign(value)
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Writes down each epoch, says how far training is, and stops it when it is time."""
+
+    def __init__(
+        self, state: _State, epochs: int, steps_per_epoch: int, patience: int, log_dir: Path
+    ) -> None:
+        super().__init__()
+        self._state = state
+        self._epochs = epochs
+        self._steps_per_epoch = steps_per_epoch
+        self._patience = patience
+        self._log_dir = log_dir
+        self._writers = {
+            split: tf.summary.create_file_writer(str(log_dir / split))
+            for split in ("train", "validation")
+        }
+        self._epoch_started = 0.0
+        self._reported = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch_started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if time.monotonic() - self._reported >= _PROGRESS_EVERY_S:
+            self._report(batch + 1, f"loss {(logs or {})['loss']:.3f}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        metrics = logs or {}
+        if not all(math.isfinite(value) for value in metrics.values()):
+            raise AuricleError(
+                f"the loss is no longer finite in epoch {epoch + 1}; lower train.learning_rate"
+            )
+        finished = Epoch(
+            epoch=epoch + 1,
+            **{key: metrics[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")},
+            learning_rate=float(self.model.optimizer.learning_rate),
+            seconds=time.monotonic() - self._epoch_started,
+        )
+        self._write_scalars(finished)
+        self._state.add(finished)
+        _write_history(self._state.history, self._log_dir)
+        self._report(0, f"loss {finished.loss:.3f}, eval accuracy {finished.val_accuracy:.3f}")
+        if not self._state.epochs_left(self._epochs, self._patience):
+            self.model.stop_training = True
+
+    def _report(self, steps_of_epoch: int, note: str) -> None:
+        epochs_done = len(self._state.history)
+        done = epochs_done * self._steps_per_epoch + steps_of_epoch
+        report_progress(done, self._epochs * self._steps_per_epoch, "steps", note)
+        self._reported = time.monotonic()
+
+    def _write_scalars(self, epoch: Epoch) -> None:
+        # The names that Keras's own TensorBoard callback uses, so the charts look familiar.
+        scalars = {
+            "train": {
+                "epoch_loss": epoch.loss,
+                "epoch_accuracy": epoch.accuracy,
+                "epoch_learning_rate": epoch.learning_rate,
+            },
+            "validation": {
+                "epoch_loss": epoch.val_loss,
+                "epoch_accuracy": epoch.val_accuracy,
+            },
+        }
+        for split, values in scalars.items():
+            with self._writers[split].as_default():
+                for name, value in values.items():
+                    tf.summary.scalar(name, value, step=epoch.epoch)
+                self._writers[split].flush()
+
+
+def _to_numpy(variable: Any) -> NDArray[Any]:
+    return np.array(keras.ops.convert_to_numpy(variable))
+
+
+def _write_history(history: list[Epoch], log_dir: Path) -> None:
+    text = json.dumps([epoch.model_dump() for epoch in history], indent=1)
+    _replace_file(log_dir / HISTORY_FILE, text.encode())
+
+
+def _replace_file(path: Path, content: bytes) -> None:
+    """Writes all of `path` or nothing, also when the process or the machine dies meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

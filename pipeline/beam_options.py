@@ -1,0 +1,58 @@
+"""workflow.run.beam -> Beam's pipeline arguments, checked before anything starts."""
+
+import argparse
+import difflib
+
+from schemas.errors import WorkflowError
+from schemas.workflow import Beam
+
+# On some platforms the name DirectRunner means a runner that downloads a program at run time.
+LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+
+# Two processes break even with one at about this many clips: their start-up has to be earned.
+CLIPS_THAT_EARN_PROCESSES = 24_000
+
+
+def beam_pipeline_args(beam: Beam) -> list[str]:
+    """Arguments for every Beam pipeline of the run.
+
+    Raises:
+        WorkflowError: an option Beam does not know.
+    """
+    runner = LOCAL_RUNNER if beam.runner == "DirectRunner" else beam.runner
+    arguments = [f"--runner={runner}"]
+    for name, value in beam.options.items():
+        if isinstance(value, bool):
+            arguments.append(f"--{name}" if value else f"--no_{name}")
+        else:
+            values = value if isinstance(value, list) else [value]
+            arguments.extend(f"--{name}={item}" for item in values)
+    if beam.options:
+        _refuse_unknown(beam)
+    return arguments
+
+
+def ingest_pipeline_args(beam: Beam, clips: int, cores: int) -> list[str]:
+    """What ingest adds: worker processes on this machine, where the work is worth them."""
+    if beam.runner != "DirectRunner":
+        return []
+    workers = beam.workers or (cores if clips >= CLIPS_THAT_EARN_PROCESSES else 1)
+    if workers == 1:
+        return []
+    return [f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"]
+
+
+def _refuse_unknown(beam: Beam) -> None:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(parser)
+    known = {flag.lstrip("-") for flag in parser._option_string_actions}
+    for name in beam.options:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"; the nearest is '{nearest[0]}'" if nearest else ""
+            raise WorkflowError(
+                f"run.beam.options.{name}: not a pipeline option of Apache Beam{hint}"
+            )

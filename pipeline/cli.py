@@ -1,0 +1,207 @@
+"""The command line: arguments in, one call out. Everything heavy is imported by the command that
+needs it, so that `auricle --help` and a refused workflow file answer at once.
+"""
+
+import datetime
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from schemas.errors import AuricleError, DataError
+
+if TYPE_CHECKING:
+    from pipeline.runners.local import RunResult
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+app = typer.Typer(
+    name="auricle",
+    help=(
+        "Labelled recordings in, a judged and pushed speech model out.\n\n"
+        "\b\n"
+        "  auricle init recordings/         write a workflow file for a folder or manifest\n"
+        "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
+        "  auricle run workflow.yaml        train, evaluate, judge and push\n"
+        "  auricle predict workflow.yaml clip.wav\n\n"
+        "Exit codes: 0 done, 1 a fault, 2 bad input, 3 stopped by a gate."
+    ),
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+WorkflowFile = Annotated[Path, typer.Argument(metavar="FILE", help="The workflow file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The recordings.")],
+    name: Annotated[str | None, typer.Option(help="Name; that of DIR if not given.")] = None,
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("workflow.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a workflow file for recordings.
+
+    DIR holds JSON-lines manifests (*.jsonl), or one folder of clips for each label.
+
+    \b
+      auricle init recordings/ --name digits --output digits.yaml
+    """
+    from pipeline.init import write_workflow
+
+    for line in write_workflow(directory, output, name=name, force=force):
+        typer.echo(line)
+
+
+@app.command()
+def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
+    """Say what a run would do, without doing it.
+
+    Clips, hours, classes, splits, what would be rejected for what can be seen without decoding,
+    storage and steps. Exit code 2 where a run would be refused.
+
+    \b
+      auricle plan workflow.yaml
+      auricle plan workflow.yaml --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.plan import make_plan, print_plan
+
+    made = make_plan(workflow, workflow_base(file))
+    if as_json:
+        typer.echo(made.model_dump_json(indent=2))
+    else:
+        print_plan(made)
+    if made.refused is not None:
+        raise DataError(f"A run would be refused. {made.refused}")
+
+
+@app.command()
+def run(file: WorkflowFile) -> None:
+    """Run a workflow: a pushed model, or why not.
+
+    What did not change since the last run is reused. Exit code 0: pushed, or pushed before and
+    unchanged. Exit code 3: refused by a gate, nothing pushed.
+
+    \b
+      auricle run workflow.yaml
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline.runners.local import run_workflow
+
+    result = run_workflow(workflow, base)
+    _print_result(result)
+    if result.pushed_to is None:
+        raise typer.Exit(3)
+
+
+@app.command()
+def predict(
+    file: WorkflowFile,
+    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="Audio files.")],
+    top: Annotated[int, typer.Option(min=1, help="Answers for each file.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Answer what is said in audio files.
+
+    The last pushed model of the workflow answers. Prints file, label and score. A file that cannot be used is named, and the exit code is 2.
+
+    \b
+      auricle predict workflow.yaml clip.wav
+      auricle predict workflow.yaml *.flac --top 3 --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.predict import predict_files, render_predictions
+
+    predictions = predict_files(workflow, workflow_base(file), audio, top)
+    if as_json:
+        typer.echo(predictions.model_dump_json(indent=2))
+    else:
+        render_predictions(predictions)
+    if predictions.failed:
+        raise typer.Exit(2)
+
+
+@app.command("compile")
+def compile_(
+    file: WorkflowFile,
+    output: Annotated[Path, typer.Option(help="The file to write.")],
+    target: Annotated[Literal["vertex"], typer.Option(help="What it is for.")] = "vertex",
+) -> None:
+    """Write the pipeline for another orchestrator.
+
+    \b
+      auricle compile workflow.yaml --target vertex --output pipeline.json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.runners.vertex import compile_workflow
+
+    compile_workflow(workflow, workflow_base(file), output)
+    typer.echo(f"Wrote {output} for {target}")
+
+
+def main() -> None:
+    """Entry point of `auricle`: an error is a message and an exit code, never a traceback."""
+    try:
+        app()
+    except AuricleError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            typer.echo("Interrupted. Run it again to go on from the last finished step.", err=True)
+        raise
+    except Exception as error:
+        log = _write_traceback()
+        what = str(error).strip().partition("\n")[0][:300]
+        typer.echo(f"auricle met a fault: {type(error).__name__}: {what}", err=True)
+        typer.echo(f"Traceback: {log}", err=True)
+        sys.exit(AuricleError.exit_code)
+
+
+def _write_traceback() -> Path:
+    descriptor, name = tempfile.mkstemp(
+        prefix=f"auricle-{datetime.datetime.now():%Y%m%d-%H%M%S}-", suffix=".log"
+    )
+    with os.fdopen(descriptor, "w") as log:
+        log.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}")
+    return Path(name)
+
+
+def _print_result(result: "RunResult") -> None:
+    from pipeline.progress import in_words
+
+    verdict = result.verdict
+    speech = " of generated speech" if verdict.generated else ""
+    typer.echo("Pushed" if result.pushed_to else "Refused: nothing was pushed")
+    for reason in verdict.reasons:
+        typer.echo(f"  - {reason}")
+    baseline = ""
+    if verdict.baseline_accuracy is not None:
+        baseline = f" (last blessed model: {verdict.baseline_accuracy:.3f})"
+    rows = {
+        "accuracy": f"{verdict.accuracy:.3f} on {verdict.clips:,} test clips{speech}{baseline}",
+        "model": str(result.pushed_to) if result.pushed_to else "",
+        "report": str(result.report),
+        "log": str(result.log),
+        "steps": f"{len(result.ran)} ran, {len(result.reused)} reused",
+        "time": in_words(result.seconds),
+    }
+    for key, value in rows.items():
+        if value:
+            typer.echo(f"{key:>10}  {value}")

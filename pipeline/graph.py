@@ -1,0 +1,152 @@
+"""build_pipeline(workflow) -> the TFX pipeline: wiring only.
+
+TFX is imported piece by piece: `tfx.v1` also brings the clients of every Google Cloud service, a
+third of the time it takes.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tensorflow_data_validation import StatsOptions
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    Pusher,
+    StatisticsGen,
+    Trainer,
+)
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types import Channel, standard_artifacts
+
+from components.baseline import BlessedBeforeStrategy
+from components.example_gen.component import AudioExampleGen
+from components.model_gate.component import ModelGate
+from components.model_gate.evaluation import make_eval_config
+from components.pusher.executor import Executor as PusherExecutor
+from components.report.component import Report
+from schemas.example import SIDE_FEATURES
+from schemas.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pipeline runs and keeps things: paths or URIs, and the arguments Beam gets there."""
+
+    root: str
+    serving: str
+    checkpoints: str
+    index_uri: str
+    index_digest: str
+    schema_uri: str
+    metadata: metadata_store_pb2.ConnectionConfig | None
+    beam_args: list[str]
+    ingest_args: list[str]
+    baseline_strategy: type[Any]
+
+
+def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
+    """Ten components, in the order in which they run; data moves one way, down."""
+    generated = workflow.data.generated is not None
+    example_gen = AudioExampleGen(
+        index_uri=place.index_uri,
+        index_digest=place.index_digest,
+        audio=workflow.audio.model_dump_json(),
+    )
+    if place.ingest_args:
+        example_gen.with_beam_pipeline_args(place.ingest_args)
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(
+        examples=examples,
+        stats_options=StatsOptions(feature_allowlist=[*SIDE_FEATURES, "label", "speaker"]),
+    )
+    schema_gen = ImportSchemaGen(schema_file=place.schema_uri)
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    trainer = Trainer(
+        run_fn="components.trainer.run_fn.run_fn",
+        examples=examples,
+        schema=schema_gen.outputs["schema"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            "workflow": workflow.model_dump_json(
+                include={"name", "audio", "frontend", "augment", "model", "train"}
+            ),
+            "generated": generated,
+            "checkpoints": place.checkpoints,
+        },
+    )
+    trainer.add_upstream_node(example_validator)
+    baseline = _baseline(place.baseline_strategy, trainer)
+    evaluator = Evaluator(
+        examples=examples,
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=make_eval_config(),
+        example_splits=["test"],
+    )
+    model_gate = ModelGate(
+        evaluation=evaluator.outputs["evaluation"],
+        model=trainer.outputs["model"],
+        baseline=baseline.outputs["model"],
+        gate=workflow.gate.model_dump_json(),
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=model_gate.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=place.serving)
+        ),
+        custom_executor_spec=executor_spec.ExecutorClassSpec(PusherExecutor),
+    )
+    report = Report(
+        examples=examples,
+        ingest_report=example_gen.outputs["ingest_report"],
+        rejects=example_gen.outputs["rejects"],
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        blessing=model_gate.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        workflow=json.dumps(_shown_settings(workflow)),
+    )
+    return Pipeline(
+        pipeline_name=workflow.name,
+        pipeline_root=place.root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            trainer,
+            baseline,
+            evaluator,
+            model_gate,
+            pusher,
+            report,
+        ],
+        metadata_connection_config=place.metadata,
+        beam_pipeline_args=place.beam_args,
+        enable_cache=True,
+    )
+
+
+def _baseline(strategy: type[Any], trainer: Any) -> Any:
+    channels = {
+        "model": Channel(type=standard_artifacts.Model),
+        "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
+    }
+    if strategy is BlessedBeforeStrategy:
+        channels["candidate"] = trainer.outputs["model"]
+    return Resolver(strategy_class=strategy, **channels).with_id("Baseline")
+
+
+def _shown_settings(workflow: Workflow) -> dict[str, Any]:
+    """What the report shows; where it runs belongs to the machine, not to the model."""
+    return workflow.model_dump(mode="json", exclude={"run"})

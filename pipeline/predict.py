@@ -1,0 +1,151 @@
+"""Answers what is said in audio files, with the newest pushed model of a workflow.
+
+A file is decoded and conditioned as ingest did it for training, by the settings that lie in the
+model; the workflow only says where the model is. TensorFlow is imported here and nowhere else on
+the command line.
+"""
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from components.audio.condition import condition
+from components.audio.decode import decode
+from pipeline.run_directory import locate_run_directory
+from schemas.errors import ClipError, InputError
+from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.workflow import Audio, Workflow
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_BATCH = 64
+
+
+class Answer(BaseModel):
+    """A label and its probability."""
+
+    label: str
+    score: float
+
+
+class FilePrediction(BaseModel):
+    """What was answered for one file, most likely first; or why nothing was."""
+
+    file: str
+    answers: list[Answer]
+    error: str | None
+
+
+class Predictions(BaseModel):
+    """All answers, and the model that gave them."""
+
+    model: str
+    version: int
+    generated: bool
+    files: list[FilePrediction]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a file could not be used."""
+        return any(file.error is not None for file in self.files)
+
+
+def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -> Predictions:
+    """The `top` most likely labels of each file, in the order of `files`.
+
+    Raises InputError where no model was pushed yet, or what lies there cannot be used.
+    """
+    version = newest_version(locate_run_directory(workflow, base).serving, workflow.name)
+    card = _read_card(version)
+    clips: dict[Path, np.ndarray] = {}
+    errors: dict[Path, str] = {}
+    for file in files:
+        try:
+            clips[file] = _read_clip(file, Audio.model_validate(card.audio))
+        except ClipError as error:
+            errors[file] = str(error)
+        except OSError as error:
+            errors[file] = str(error.strerror)
+    answers = dict(zip(clips, _answer(version, card, list(clips.values()), top), strict=True))
+    return Predictions(
+        model=card.name,
+        version=int(version.name),
+        generated=card.generated,
+        files=[
+            FilePrediction(file=str(file), answers=answers.get(file, []), error=errors.get(file))
+            for file in files
+        ],
+    )
+
+
+def newest_version(serving: Path, name: str) -> Path:
+    """The folder of the newest model in a serving directory; InputError where there is none."""
+    folders = [path for path in serving.glob("*") if path.name.isdecimal() and path.is_dir()]
+    if not folders:
+        raise InputError(f"{name} has no pushed model in {serving}; `auricle run` makes one")
+    return max(folders, key=lambda path: int(path.name))
+
+
+def render_predictions(predictions: Predictions) -> None:
+    """Prints a line for each file: name, label, score, and further labels with theirs.
+
+    What went wrong, and what to know about the model, goes to stderr.
+    """
+    if predictions.generated:
+        typer.echo(f"{predictions.model} was trained on generated speech", err=True)
+    width = max(len(file.file) for file in predictions.files)
+    for file in predictions.files:
+        if file.error is not None:
+            typer.echo(f"{file.file}: {file.error}", err=True)
+            continue
+        said = "  ".join(f"{answer.label} {answer.score:.3f}" for answer in file.answers)
+        typer.echo(f"{file.file:<{width}}  {said}")
+
+
+def _read_card(version: Path) -> ModelCard:
+    path = version / MODEL_CARD_FILE
+    try:
+        return ModelCard.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{version} is no model that auricle pushed: {path}: {error}") from error
+
+
+def _read_clip(file: Path, audio: Audio) -> "np.ndarray":
+    """float32 [clip_samples]."""
+    return condition(decode(file.read_bytes(), audio.sample_rate).waveform, audio)
+
+
+def _answer(
+    version: Path, card: ModelCard, clips: list["np.ndarray"], top: int
+) -> Iterator[list[Answer]]:
+    if not clips:
+        return
+    import numpy as np
+
+    serve = _load(version)
+    for first in range(0, len(clips), _BATCH):
+        scores = serve(waveform=np.stack(clips[first : first + _BATCH]))["scores"].numpy()
+        for row in scores:
+            best = np.argsort(-row, kind="stable")[:top]
+            yield [Answer(label=card.labels[index], score=float(row[index])) for index in best]
+
+
+def _load(version: Path) -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; has to come before the import
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries say about Python is no answer to a person
+        import tensorflow as tf
+
+    try:
+        model = tf.saved_model.load(str(version))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise InputError(f"{version} cannot be loaded: {error}") from error
+    serve = model.signatures["serving_default"]
+    serve.owner = model  # a signature alone does not keep the model's variables alive
+    return serve

@@ -1,0 +1,146 @@
+"""The run directory: what lies where in it, whose it is, and that only one run writes it at a time.
+
+runs/<workflow name>/
+    workflow.json      the workflow this directory belongs to
+    metadata.sqlite    ML Metadata: every execution and artifact
+    artifacts/         what the components wrote
+    serving/<version>/ the pushed models
+    report.html        the last run's report
+    index/             the source index: every row, where its audio is, its content's hash
+    checkpoints/       unfinished trainings, to be continued
+    logs/              a file a run
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import AuricleError, RunDirectoryError
+from schemas.workflow import Workflow
+
+IDENTITY_FILE = "workflow.json"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of one run directory, all absolute."""
+
+    root: Path
+    serving: Path
+
+    @property
+    def metadata(self) -> Path:
+        return self.root / "metadata.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def digests(self) -> Path:
+        return self.root / "digests.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+
+def locate_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
+    """Where this workflow runs; relative paths are meant from `base`, the folder of its file."""
+    root = (base / (workflow.run.directory or f"runs/{workflow.name}")).resolve()
+    return RunDirectory(root=root, serving=(root / workflow.push.directory).resolve())
+
+
+@contextlib.contextmanager
+def claim(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
+    """Holds the run directory for one run.
+
+    Raises:
+        RunDirectoryError: another run holds it, it belongs to another workflow, holds other
+            files, or cannot be written.
+    """
+    try:
+        directory.root.mkdir(parents=True, exist_ok=True)
+        lock = (directory.root / ".lock").open("a+")
+    except OSError as error:
+        raise RunDirectoryError(f"cannot write run directory {directory.root}: {error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise RunDirectoryError(
+                f"workflow '{workflow.name}' is already running (process {lock.read().strip()}) in "
+                f"{directory.root}; wait for it, or give this run its own run.directory"
+            ) from None
+        _check_identity(directory, workflow)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _check_identity(directory: RunDirectory, workflow: Workflow) -> None:
+    identity = directory.root / IDENTITY_FILE
+    if identity.exists():
+        owner = Workflow.model_validate_json(identity.read_text()).name
+        if owner != workflow.name:
+            raise RunDirectoryError(
+                f"{directory.root} belongs to workflow '{owner}', not '{workflow.name}'; "
+                "name another run.directory"
+            )
+    elif foreign := sorted(p.name for p in directory.root.iterdir() if p.name != ".lock"):
+        raise RunDirectoryError(
+            f"{directory.root} is not a run directory and holds other files "
+            f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
+        )
+    draft = identity.with_suffix(".draft")
+    draft.write_text(workflow.model_dump_json(indent=2))
+    draft.replace(identity)
+
+
+def require_space(directory: Path, needed_bytes: int) -> None:
+    """Refuses to start what cannot end: `needed_bytes` have to be free where `directory` is."""
+    free = shutil.disk_usage(directory).free
+    if free < needed_bytes:
+        raise RunDirectoryError(
+            f"not enough space in {directory}: {free / 1e6:,.0f} MB free, "
+            f"about {needed_bytes / 1e6:,.0f} MB needed"
+        )
+
+
+@contextlib.contextmanager
+def explain_full_disk(directory: RunDirectory) -> Iterator[None]:
+    """Says in words what a full disk does to a run, whatever library met it."""
+    try:
+        yield
+    except AuricleError:
+        raise
+    except Exception as error:
+        full_file = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        # TensorFlow, SQLite and Beam wrap the error and leave only its words.
+        if full_file or any(
+            words in str(error) for words in ("No space left on device", "disk is full")
+        ):
+            raise RunDirectoryError(
+                f"the disk of {directory.root} is full; nothing was pushed. Free some space and "
+                "run again: finished steps are kept"
+            ) from error
+        raise

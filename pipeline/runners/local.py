@@ -1,0 +1,162 @@
+"""Runs a workflow on this machine: checks what can be checked at once, then launches the graph."""
+
+import datetime
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from components.digests import FileDigests, file_digest
+from components.example_gen.index import IndexRef, write_index
+from components.example_gen.sources import Listing, list_utterances
+from components.example_gen.splits import check_data_set
+from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
+from pipeline.fingerprint import DEPENDENCES, component_fingerprint
+from pipeline.logs import logged_to
+from pipeline.progress import Progress
+from pipeline.run_directory import (
+    RunDirectory,
+    claim,
+    explain_full_disk,
+    locate_run_directory,
+    require_space,
+)
+from schemas.reports import VERDICT_FILE, Verdict
+from schemas.workflow import Workflow
+
+if TYPE_CHECKING:
+    from pipeline.graph import Place
+    from pipeline.runners.launch import Outcome
+
+SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "utterance.pbtxt"
+# Models, statistics, reports and metadata of a run, beside its examples.
+_OVERHEAD_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did, and where its results are; `pushed_to` is None where a gate refused."""
+
+    verdict: Verdict
+    report: Path
+    log: Path
+    pushed_to: Path | None
+    reused: list[str]
+    ran: list[str]
+    seconds: float
+
+
+def run_workflow(workflow: Workflow, base: Path) -> RunResult:
+    """Runs the workflow; relative paths in it are meant from `base`.
+
+    Raises:
+        InputError: the recordings, the run directory or the Beam options cannot be used.
+    """
+    start = time.monotonic()
+    directory = locate_run_directory(workflow, base)
+    beam_args = beam_pipeline_args(workflow.run.beam)
+    with claim(directory, workflow), explain_full_disk(directory):
+        listing = list_utterances(workflow.data, base)
+        check_data_set(listing.utterances, workflow.data.split)
+        require_space(directory.root, _needed_bytes(workflow, listing))
+        log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
+        with logged_to(log) as terminal:
+            outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
+        return _gather(outcomes, directory, log, time.monotonic() - start)
+
+
+def _run_graph(
+    workflow: Workflow,
+    directory: RunDirectory,
+    listing: Listing,
+    beam_args: list[str],
+    terminal: TextIO,
+) -> dict[str, "Outcome"]:
+    with Progress(terminal) as progress, FileDigests(directory.digests) as digests:
+        progress.start("Prepare")
+        index = write_index(listing, workflow.data, directory.index, directory.digests)
+        ingest_args = ingest_pipeline_args(
+            workflow.run.beam, len(listing.utterances), os.cpu_count() or 1
+        )
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+        from pipeline.graph import build_pipeline
+        from pipeline.runners.launch import launch_pipeline
+
+        place = _place(directory, index, beam_args, ingest_args)
+        pipeline = build_pipeline(workflow, place)
+        progress.finish("Prepare", "done")
+        return launch_pipeline(
+            pipeline,
+            _fingerprints(directory),
+            digests,
+            directory.serving,
+            started=progress.start,
+            finished=progress.finish,
+        )
+
+
+def _place(
+    directory: RunDirectory, index: IndexRef, beam_args: list[str], ingest_args: list[str]
+) -> "Place":
+    from tfx.orchestration import metadata
+
+    from components.baseline import BlessedBeforeStrategy
+    from pipeline.graph import Place
+
+    trainer_code = component_fingerprint("Trainer")[:16]
+    return Place(
+        root=str(directory.artifacts),
+        serving=str(directory.serving),
+        checkpoints=str(directory.checkpoints / trainer_code),
+        index_uri=index.uri,
+        index_digest=index.digest,
+        schema_uri=str(_copy_schema(directory)),
+        metadata=metadata.sqlite_metadata_connection_config(str(directory.metadata)),
+        beam_args=beam_args,
+        ingest_args=ingest_args,
+        baseline_strategy=BlessedBeforeStrategy,
+    )
+
+
+def _fingerprints(directory: RunDirectory) -> dict[str, str]:
+    inputs = {"ImportSchemaGen": file_digest(_copy_schema(directory))}
+    return {name: component_fingerprint(name, inputs.get(name, "")) for name in DEPENDENCES}
+
+
+def _copy_schema(directory: RunDirectory) -> Path:
+    """The schema at a path that is the same from whatever checkout the run is started."""
+    target = directory.root / SCHEMA_FILE.name
+    shutil.copyfile(SCHEMA_FILE, target)
+    return target
+
+
+def _needed_bytes(workflow: Workflow, listing: Listing) -> int:
+    clip_bytes = 2 * round(workflow.audio.clip_s * workflow.audio.sample_rate)
+    return _OVERHEAD_BYTES + len(listing.utterances) * (clip_bytes + 1000)
+
+
+def _gather(
+    outcomes: dict[str, "Outcome"], directory: RunDirectory, log: Path, seconds: float
+) -> RunResult:
+    blessing = Path(outcomes["ModelGate"].artifacts["blessing"].uri)
+    verdict = Verdict.model_validate_json((blessing / VERDICT_FILE).read_text())
+    report = Path(outcomes["Report"].artifacts["report"].uri) / "report.html"
+    draft = directory.report.with_suffix(".draft")
+    shutil.copyfile(report, draft)
+    draft.replace(directory.report)
+    pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
+    return RunResult(
+        verdict=verdict,
+        report=directory.report,
+        log=log,
+        pushed_to=(
+            Path(pushed["pushed_destination"].string_value)
+            if pushed["pushed"].int_value == 1
+            else None
+        ),
+        reused=[name for name, outcome in outcomes.items() if outcome.is_reused],
+        ran=[name for name, outcome in outcomes.items() if not outcome.is_reused],
+        seconds=seconds,
+    )

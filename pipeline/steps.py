@@ -1,0 +1,14 @@
+"""The steps of a run, in their order, and what each one does, for people."""
+
+STEPS = {
+    "Prepare": "lists the recordings and hashes their content",
+    "AudioExampleGen": "decodes, resamples, conditions and measures every clip; writes TFRecords",
+    "StatisticsGen": "counts and describes labels, speakers and side features",
+    "ImportSchemaGen": "brings the curated schema of the examples",
+    "ExampleValidator": "looks for anomalies against the schema",
+    "Trainer": "trains the model and exports it as a SavedModel",
+    "Evaluator": "judges model and last blessed model on the test clips, by slice",
+    "ModelGate": "blesses or refuses the model by the workflow's thresholds",
+    "Pusher": "copies a blessed model to the serving directory, all or nothing",
+    "Report": "writes one HTML page about the run",
+}

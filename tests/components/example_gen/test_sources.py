@@ -1,0 +1,179 @@
+import json
+
+import pytest
+
+from components.example_gen.sources import list_utterances
+from schemas.errors import DataError
+from schemas.utterance import REJECT_REASONS
+from schemas.workflow import Data, Generated
+
+
+def _manifest(folder, rows, name="manifest.jsonl"):
+    """Writes rows (dicts as JSON, bytes as they are) and an empty file for each path they name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
+    (folder / name).write_bytes(b"\n".join(lines))
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get("audio_filepath"), str):
+            path = folder / row["audio_filepath"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return folder / name
+
+
+ROW = {"audio_filepath": "clips/1.wav", "label": "yes"}
+
+
+def test_a_row_is_carried_whole(tmp_path):
+    row = ROW | {"speaker": "theo", "offset": 1, "duration": 0.5, "license": "CC0", "take": 3}
+    _manifest(tmp_path / "data", [row, ROW | {"id": "mine", "audio_filepath": "clips/2.wav"}])
+    second, first = list_utterances(Data(manifests="data/manifest.jsonl"), tmp_path).utterances[
+        ::-1
+    ]
+    assert (first.id, first.uri, first.label) == ("clips/1.wav@1", "clips/1.wav", "yes")
+    assert first.path == str(tmp_path / "data" / "clips" / "1.wav")
+    assert (first.speaker, first.offset_s, first.duration_s) == ("theo", 1.0, 0.5)
+    assert first.metadata == {"license": "CC0", "take": 3}
+    assert (second.id, second.uri, second.speaker) == ("mine", "clips/2.wav", "")
+    assert (first.split_key, second.split_key) == ("theo", "clips/2.wav")
+
+
+@pytest.mark.parametrize(
+    "row, reason, words",
+    [
+        (b"{not json", "bad_row", "not JSON"),
+        (b"\xff\xfe", "bad_row", "not JSON"),
+        (b"[" * 100_000, "bad_row", "not JSON"),
+        (b"[1, 2]", "bad_row", "expected a JSON object, got list"),
+        ({"label": "yes"}, "bad_row", "no key 'audio_filepath'"),
+        ({"audio_filepath": "a.wav", "text": "yes"}, "bad_row", "no key 'label'; got 'audio_file"),
+        (ROW | {"label": 3}, "bad_row", "label: expected a non-empty string, got 3"),
+        (ROW | {"label": ""}, "bad_row", "label"),
+        (ROW | {"label": "\ud800"}, "bad_row", "label"),
+        (ROW | {"speaker": 7}, "bad_row", "speaker"),
+        (ROW | {"id": ["x"]}, "bad_row", "id"),
+        (ROW | {"offset": -1}, "bad_row", "offset"),
+        (ROW | {"offset": True}, "bad_row", "offset"),
+        (b'{"audio_filepath": "a.wav", "label": "y", "offset": NaN}', "missing", "a.wav"),
+        (ROW | {"duration": "1"}, "bad_row", "duration"),
+        (ROW | {"duration": 10**400}, "bad_row", "duration"),
+        (ROW | {"duration": 0}, "empty", "duration"),
+        (b'{"audio_filepath": "gone.wav", "label": "yes"}', "missing", "gone.wav"),
+        (b'{"audio_filepath": "a\\u0000b.wav", "label": "yes"}', "bad_row", "audio_filepath"),
+        (b'{"audio_filepath": "gs://bucket/a.wav", "label": "yes"}', "unsupported", "local file"),
+        (b'{"audio_filepath": "clips", "label": "yes"}', "missing", "clips"),
+    ],
+)
+def test_a_bad_row_is_rejected_with_its_line(tmp_path, row, reason, words):
+    good = ROW | {"audio_filepath": "clips/good.wav"}
+    _manifest(tmp_path, [good, b"", row])
+    listing = list_utterances(Data(manifests="manifest.jsonl"), tmp_path)
+    assert [utterance.id for utterance in listing.utterances] == ["clips/good.wav"]
+    (reject,) = listing.rejects
+    assert (reject.id, reject.reason) == ("manifest.jsonl:3", reason)
+    assert reject.detail.startswith("manifest.jsonl:3: ")
+    assert words in reject.detail
+    assert reason in REJECT_REASONS
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path):
+    path = _manifest(tmp_path, [ROW])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\r\n")
+    assert len(list_utterances(Data(manifests="manifest.jsonl"), tmp_path).utterances) == 1
+
+
+def test_pieces_of_a_recording_have_ids_of_their_own(tmp_path):
+    rows = [ROW | {"offset": offset, "duration": 1} for offset in (0, 1, 2.5)]
+    _manifest(tmp_path, rows)
+    utterances = list_utterances(Data(manifests="manifest.jsonl"), tmp_path).utterances
+    assert [row.id for row in utterances] == ["clips/1.wav", "clips/1.wav@1", "clips/1.wav@2.5"]
+    assert {row.split_key for row in utterances} == {"clips/1.wav"}
+
+
+def test_of_duplicates_the_same_one_stays_whatever_the_order(tmp_path):
+    rows = [ROW | {"label": label} for label in ("no", "yes", "maybe")]
+    for order in (rows, rows[::-1]):
+        _manifest(tmp_path, order)
+        listing = list_utterances(Data(manifests="manifest.jsonl"), tmp_path)
+        assert [row.label for row in listing.utterances] == ["maybe"]
+        assert [reject.reason for reject in listing.rejects] == ["duplicate", "duplicate"]
+
+
+def test_several_manifests_keep_their_clips_apart(tmp_path):
+    for name in ("a", "b", "with [brackets]"):
+        _manifest(tmp_path / "data" / name, [ROW])
+    expected = ["a/clips/1.wav", "b/clips/1.wav", "with [brackets]/clips/1.wav"]
+    for base, manifests in (
+        (tmp_path, "data/*/manifest.jsonl"),
+        (tmp_path, "data/**/manifest.jsonl"),
+        (tmp_path / "a", str(tmp_path / "data" / "*" / "manifest.jsonl")),
+        (tmp_path / "data", [f"{n}/manifest.jsonl" for n in ("a", "b", "with [brackets]")]),
+    ):
+        listing = list_utterances(Data(manifests=manifests), base)
+        assert [row.id for row in listing.utterances] == expected
+        assert listing.rejects == []
+
+
+def test_ids_are_the_same_in_every_checkout(tmp_path):
+    ids = []
+    for checkout in ("one", "[t]wo"):
+        rows = [ROW, ROW | {"audio_filepath": str(tmp_path / checkout / "data" / "2.wav")}]
+        _manifest(tmp_path / checkout / "data", rows)
+        data = Data(manifests="data/*.jsonl")
+        ids.append([row.id for row in list_utterances(data, tmp_path / checkout).utterances])
+    assert ids == [["2.wav", "clips/1.wav"]] * 2
+
+
+def test_a_file_outside_the_manifests_folder_keeps_its_written_path(tmp_path):
+    rows = [ROW | {"audio_filepath": "../audio/1.wav"}]
+    (tmp_path / "m").mkdir()
+    _manifest(tmp_path / "m", rows)
+    (row,) = list_utterances(Data(manifests="m/manifest.jsonl"), tmp_path).utterances
+    assert row.uri == "../audio/1.wav"
+
+
+def test_a_folder_of_labels(tmp_path):
+    for name in ("yes/1.wav", "yes/2.FLAC", "no/1.mp3", "no/.hidden.wav", "README.md"):
+        (tmp_path / "clips" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clips" / name).touch()
+    (tmp_path / "clips" / "no" / "notes.txt").touch()
+    (tmp_path / "clips" / "no" / "deeper").mkdir()
+    listing = list_utterances(Data(folder="clips"), tmp_path)
+    found = [(row.id, row.label, row.speaker) for row in listing.utterances]
+    assert found == [("no/1.mp3", "no", ""), ("yes/1.wav", "yes", ""), ("yes/2.FLAC", "yes", "")]
+    assert [(reject.id, reject.reason) for reject in listing.rejects] == [
+        ("no/deeper", "unsupported"),
+        ("no/notes.txt", "unsupported"),
+    ]
+
+
+def test_generated_speech_is_a_source():
+    generated = Generated(words=["yes", "no"], speakers=3, takes=2)
+    listing = list_utterances(Data(generated=generated), "/nowhere")
+    assert listing.generated == generated
+    assert len(listing.utterances) == len({row.id for row in listing.utterances}) == 12
+    first = listing.utterances[0]
+    assert first.uri == first.id == f"generated:no/{first.speaker}/0"
+    assert (first.path, first.label) == ("", "no")
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (Data(manifests="gone/*.jsonl"), "gone/.* matches no file"),
+        (Data(manifests=["good.jsonl", "gone.jsonl"]), "gone.jsonl matches no file"),
+        (Data(manifests="empty.jsonl"), "no row of .*empty.jsonl can be used"),
+        (Data(manifests="bad.jsonl"), "can be used; the first of 1: bad.jsonl:1: not JSON"),
+        (Data(folder="gone"), "gone is not a folder"),
+        (Data(folder="good.jsonl"), "good.jsonl is not a folder"),
+        (Data(folder="empty"), "no clip in .*empty; expected label/clip"),
+        (Data(), "expected one of manifests, folder, generated"),
+    ],
+)
+def test_nothing_to_use_is_an_error_that_says_so(tmp_path, data, words):
+    (tmp_path / "empty" / "label").mkdir(parents=True)
+    _manifest(tmp_path, [ROW], "good.jsonl")
+    _manifest(tmp_path, [], "empty.jsonl")
+    _manifest(tmp_path, [b"{"], "bad.jsonl")
+    with pytest.raises(DataError, match=words):
+        list_utterances(data, tmp_path)

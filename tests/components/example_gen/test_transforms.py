@@ -1,0 +1,244 @@
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from components.example_gen.index import read_index, write_index
+from components.example_gen.sources import Listing, list_utterances
+from components.example_gen.transforms import (
+    IngestUtterances,
+    WriteReport,
+    WriteShards,
+    named_error,
+)
+from schemas.errors import AuricleError, RunDirectoryError
+from schemas.example import decode_example
+from schemas.progress import LOGGER_NAME
+from schemas.reports import IngestReport, Reject
+from schemas.tfrecord import read_records
+from schemas.workflow import Audio, Data, Generated, Split
+
+AUDIO = Audio(sample_rate=8000, clip_s=0.5)
+ONE_PROCESS = ["--runner=FnApiRunner"]
+
+
+def _ingest(data, base, out, args=ONE_PROCESS, audio=AUDIO):
+    ref = write_index(list_utterances(data, base), data, out / "index")
+    folders = [str(out / name) for name in ("examples", "rejects", "report")]
+    with beam.Pipeline(options=PipelineOptions(args)) as pipeline:
+        _ = pipeline | IngestUtterances(ref.uri, audio, *folders)
+    return out
+
+
+def _files(out):
+    """Every written file but the index, which has absolute paths in it."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.parent.name != "index"
+    }
+
+
+def _examples(out, split="*"):
+    files = sorted(out.glob(f"examples/Split-{split}/*"))
+    return [decode_example(record) for file in files for record in read_records(file)]
+
+
+def test_every_row_becomes_an_example_or_a_reject(recordings, data, tmp_path):
+    out = _ingest(data, recordings, tmp_path / "out")
+    assert sorted(_files(out)) == [
+        "examples/Split-eval/data_tfrecord-00000-of-00001",
+        "examples/Split-test/data_tfrecord-00000-of-00001",
+        "examples/Split-train/data_tfrecord-00000-of-00001",
+        "rejects/rejects.jsonl",
+        "report/report.json",
+    ]
+    examples = _examples(out)
+    rejects = [
+        Reject.model_validate_json(line)
+        for line in (out / "rejects" / "rejects.jsonl").read_text().splitlines()
+    ]
+    assert [(reject.id, reject.reason) for reject in rejects] == [
+        ("broken.wav", "unreadable"),
+        ("empty.wav", "empty"),
+        ("manifest.jsonl:28", "missing"),
+        ("manifest.jsonl:29", "bad_row"),
+        ("text.wav", "unsupported"),
+    ]
+    written = {row.id for row in list_utterances(data, recordings).utterances}
+    assert {example["id"] for example in examples} == written - {reject.id for reject in rejects}
+    assert all(len(example["audio"]) == 2 * 4000 for example in examples)
+    assert {example["speaker"] for example in _examples(out, "eval")} == {"bob"}
+    assert {example["speaker"] for example in _examples(out, "test")} == {"cyd"}
+    formats = {example["speaker"]: example["source_format"] for example in examples}
+    assert formats == {"ada": "wav", "bob": "flac", "cyd": "ogg", "dan": "wav"}
+
+
+def test_the_report_counts_what_was_written(recordings, data, tmp_path):
+    out = _ingest(data, recordings, tmp_path / "out")
+    report = IngestReport.model_validate_json((out / "report" / "report.json").read_text())
+    assert report.rows == 29
+    assert (report.generated, report.split_by) == (False, "named speakers")
+    assert report.rejects == {
+        "bad_row": 1, "empty": 1, "missing": 1, "unreadable": 1, "unsupported": 1,
+    }  # fmt: skip
+    assert list(report.splits) == ["train", "eval", "test"]
+    train = report.splits["train"]
+    assert (train.clips, train.labels) == (12, {"no": 6, "yes": 6})
+    assert train.speakers == {"ada": 6, "dan": 6}
+    assert train.hours == pytest.approx(4 * (0.4 + 0.5 + 0.6) / 3600, rel=1e-3)
+    assert report.rows == sum(s.clips for s in report.splits.values()) + sum(
+        report.rejects.values()
+    )
+
+
+def test_bytes_depend_on_neither_order_nor_threads_nor_repetition(
+    recordings, data, write_manifest, tmp_path
+):
+    (recordings / "gone.wav").write_bytes(b"RIFF")  # a missing row's reject names its line
+    rows = [json.loads(row) for row in (recordings / "manifest.jsonl").read_text().splitlines()]
+    write_manifest(recordings, rows[:-1])
+    once = _files(_ingest(data, recordings, tmp_path / "once"))
+    write_manifest(recordings, rows[:-1][::-1])
+    threads = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]
+    other = _ingest(data, recordings, tmp_path / "other", ONE_PROCESS + threads)
+    assert _files(other) == once
+    assert _files(_ingest(data, recordings, other)) == once  # over its own files, as a retry does
+
+
+def test_generated_speech_is_ingested_like_any_other(tmp_path):
+    generated = Generated(words=["no", "yes"], speakers=3, takes=1)
+    data = Data(generated=generated, split=Split(eval=0.0, test=0.0))
+    out = _ingest(data, tmp_path, tmp_path / "out")
+    examples = _examples(out, "train")
+    assert len(examples) == len({example["audio"] for example in examples}) == 6
+    report = IngestReport.model_validate_json((out / "report" / "report.json").read_text())
+    assert report.generated
+    assert list(report.splits) == ["train"]
+
+
+def test_progress_ends_at_the_total(recordings, data, tmp_path, caplog):
+    with caplog.at_level("INFO", logger=LOGGER_NAME):
+        _ingest(data, recordings, tmp_path / "out")
+    messages = [json.loads(r.message) for r in caplog.records if r.name == LOGGER_NAME]
+    assert messages[-1] == {"done": 27, "total": 27, "unit": "clips", "note": ""}
+
+
+def test_an_empty_index_gives_an_empty_report(data, tmp_path):
+    ref = write_index(Listing([], []), data, tmp_path)
+    folders = [str(tmp_path / name) for name in ("examples", "rejects", "report")]
+    with beam.Pipeline(options=PipelineOptions(ONE_PROCESS)) as pipeline:
+        _ = pipeline | IngestUtterances(ref.uri, AUDIO, *folders)
+    report = IngestReport.model_validate_json((tmp_path / "report" / "report.json").read_text())
+    assert (report.rows, report.splits) == (0, {})
+
+
+def test_a_full_disk_ends_the_run_by_name_and_leaves_no_half_file(
+    recordings, data, tmp_path, monkeypatch
+):
+    fixed = uuid.uuid4()
+    monkeypatch.setattr(uuid, "uuid4", lambda: fixed)
+    scratch = tmp_path / "out" / "examples" / ".unfinished"
+    scratch.mkdir(parents=True)
+    full = scratch / f"data_tfrecord-00000-of-00001.{fixed.hex}"
+    full.symlink_to("/dev/full")  # the kernel's own full disk
+    with pytest.raises(Exception, match="No space left") as raised:
+        _ingest(data, recordings, tmp_path / "out")
+    error = named_error(raised.value)
+    assert isinstance(error, RunDirectoryError)
+    assert "no room left to write" in str(error)
+    assert not [path for path in (tmp_path / "out" / "examples").rglob("*") if not path.is_dir()]
+
+
+def test_a_file_that_changes_meanwhile_ends_the_run_by_name(recordings, data, tmp_path):
+    ref = write_index(list_utterances(data, recordings), data, tmp_path)
+    (recordings / "clips/no/ada-0.wav").write_bytes(b"")
+    options = PipelineOptions(ONE_PROCESS)
+    with pytest.raises(Exception, match="changed since") as raised:
+        with beam.Pipeline(options=options) as pipeline:
+            _ = pipeline | IngestUtterances(ref.uri, AUDIO, *[str(tmp_path / n) for n in "abc"])
+    assert type(named_error(raised.value)) is AuricleError
+    assert not list((tmp_path / "a").glob("Split-train/*"))
+
+
+def test_a_row_that_got_lost_is_a_fault(recordings, data, tmp_path):
+    ref = write_index(list_utterances(data, recordings), data, tmp_path)
+    with pytest.raises(Exception, match="29 rows, but wrote 0 examples") as raised:
+        with beam.Pipeline(options=PipelineOptions(ONE_PROCESS)) as pipeline:
+            _ = (
+                pipeline
+                | beam.Create([[]], reshuffle=False)
+                | WriteReport(ref.uri, str(tmp_path / "rejects"), str(tmp_path / "report"))
+            )
+    assert type(named_error(raised.value)) is AuricleError
+
+
+def test_importing_the_transforms_imports_neither_tensorflow_nor_tfx():
+    code = (
+        "import sys, components.example_gen.transforms;"
+        "print(sorted({'tensorflow', 'tfx', 'keras'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == "[]\n"
+
+
+@pytest.fixture
+def job_endpoint(tmp_path):
+    """Beam's own job service, in a process of its own."""
+    port_file = tmp_path / "port"
+    module = "apache_beam.runners.portability.local_job_service_main"
+    with (tmp_path / "job_service.log").open("wb") as log:
+        service = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", module, "--port_file", str(port_file)],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        until = time.monotonic() + 120
+        while not port_file.exists():
+            assert service.poll() is None, (tmp_path / "job_service.log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        yield f"localhost:{port_file.read_text()}"
+    finally:
+        service.terminate()
+        service.wait(30)
+
+
+def test_the_portable_path_writes_the_same_bytes_from_other_processes(
+    recordings, data, tmp_path, job_endpoint
+):
+    here = _files(_ingest(data, recordings, tmp_path / "here"))
+    args = [
+        "--runner=PortableRunner",
+        f"--job_endpoint={job_endpoint}",
+        "--environment_type=beam:env:harness_subprocess_python:v1",
+        f"--environment_config={sys.executable} -W ignore -m "
+        "apache_beam.runners.worker.sdk_worker_main",
+    ]
+    out = tmp_path / "there"
+    assert _files(_ingest(data, recordings, out, args)) == here
+
+    with Path(next((out / "index").iterdir())).open("rb") as file:
+        shards = read_index(file).shards
+    workers = tmp_path / "workers"
+    workers.mkdir()
+    with beam.Pipeline(options=PipelineOptions(args)) as pipeline:
+        _ = (
+            pipeline
+            | beam.Create(shards)
+            | WriteShards(str(next((out / "index").iterdir())), AUDIO, str(tmp_path / "again"))
+            | beam.Map(
+                lambda result: Path(workers, str(os.getpid())).write_text(result.shard.split)
+            )
+        )
+    assert list(workers.iterdir())
+    assert str(os.getpid()) not in {path.name for path in workers.iterdir()}
+    assert len(_files(tmp_path / "again")) == 3

@@ -1,0 +1,57 @@
+"""Beam's arguments are checked before anything starts, and the local runner is the one we mean."""
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipeline.beam_options import (
+    CLIPS_THAT_EARN_PROCESSES,
+    beam_pipeline_args,
+    ingest_pipeline_args,
+)
+from schemas.errors import WorkflowError
+from schemas.workflow import Beam
+
+
+def test_direct_runner_is_the_in_process_one() -> None:
+    pipeline = beam.Pipeline(options=PipelineOptions(beam_pipeline_args(Beam())))
+    assert isinstance(pipeline.runner, FnApiRunner)
+
+
+def test_options_become_flags_beam_understands() -> None:
+    block = Beam(
+        runner="DataflowRunner",
+        options={
+            "project": "p",
+            "region": "europe-west4",
+            "max_num_workers": 20,
+            "experiments": ["a", "b"],
+            "use_public_ips": False,
+        },
+    )
+    options = PipelineOptions(beam_pipeline_args(block)).get_all_options(drop_default=True)
+    assert options == {
+        "runner": "DataflowRunner",
+        "project": "p",
+        "region": "europe-west4",
+        "max_num_workers": 20,
+        "experiments": ["a", "b"],
+        "use_public_ips": False,
+    }
+
+
+def test_an_option_beam_does_not_know_is_refused() -> None:
+    with pytest.raises(WorkflowError, match=r"run.beam.options.projct: .* nearest is 'project'"):
+        beam_pipeline_args(Beam(runner="DataflowRunner", options={"projct": "p"}))
+
+
+def test_worker_processes_have_to_be_earned() -> None:
+    few, many = CLIPS_THAT_EARN_PROCESSES - 1, CLIPS_THAT_EARN_PROCESSES
+    processes = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    assert ingest_pipeline_args(Beam(), few, cores=2) == []
+    assert ingest_pipeline_args(Beam(), many, cores=2) == processes
+    assert ingest_pipeline_args(Beam(), many, cores=1) == []
+    assert ingest_pipeline_args(Beam(workers=1), many, cores=2) == []
+    assert ingest_pipeline_args(Beam(workers=2), few, cores=8) == processes
+    assert ingest_pipeline_args(Beam(runner="FlinkRunner"), many, cores=2) == []

@@ -1,0 +1,142 @@
+"""The command line as a person meets it: help, exit codes, messages instead of tracebacks."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import cli
+from schemas.errors import GateStop
+
+AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
+COMMANDS = ("init", "plan", "run", "predict", "compile")
+
+
+def auricle(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*AURICLE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def call_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """The exit code of main() in this process."""
+    monkeypatch.setattr(sys, "argv", ["auricle", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    return stopped.value.code
+
+
+def test_help_answers_at_once_and_names_every_command() -> None:
+    seconds = []
+    for _ in range(3):  # the quickest of three: the machine may be busy with other things
+        start = time.monotonic()
+        done = auricle("--help")
+        seconds.append(time.monotonic() - start)
+    assert done.returncode == 0
+    assert min(seconds) < 0.5
+    for command in COMMANDS:
+        assert f"\n  {command} " in done.stdout
+    assert "..." not in done.stdout.split("Commands:")[1]  # no description is cut off
+    assert "3 stopped by a gate" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = CliRunner().invoke(cli.app, [command, "--help"])
+    assert done.exit_code == 0
+    assert f"\n    auricle {command} " in done.stdout
+
+
+def test_no_command_shows_help() -> None:
+    done = auricle()
+    assert done.returncode == 2
+    assert "Usage:" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["rum"], ["run"], ["plan", "a.yaml", "--jsn"]])
+def test_wrong_arguments_are_bad_input(arguments: list[str]) -> None:
+    done = CliRunner().invoke(cli.app, arguments)
+    assert done.exit_code == 2
+    assert "Usage:" in done.stderr
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["plan", "gone.yaml"], ["run", "gone.yaml"], ["predict", "gone.yaml", "a.wav"]],
+)
+def test_bad_input_is_a_message_and_exit_code_2(tmp_path: Path, arguments: list[str]) -> None:
+    done = auricle(arguments[0], tmp_path / arguments[1], *arguments[2:])
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"{tmp_path}/gone.yaml: no such file")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_plan_that_a_run_would_refuse(tmp_path: Path) -> None:
+    for label in ("go", "no"):
+        (tmp_path / "clips" / label).mkdir(parents=True)
+    (tmp_path / "clips" / "go" / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE")
+    path = tmp_path / "workflow.yaml"
+    path.write_text("name: words\ndata: {folder: clips}\n")
+    done = auricle("plan", path)
+    assert done.returncode == 2
+    assert done.stdout.startswith("words: 1 clips")
+    assert done.stderr.startswith("A run would be refused. data: one class only (go);")
+
+
+def test_a_gate_stops_with_exit_code_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise GateStop("accuracy 0.5 is below 0.9")
+
+    monkeypatch.setattr("pipeline.workflow.read_workflow", stop)
+    assert call_main(monkeypatch, "plan", "workflow.yaml") == 3
+    assert capsys.readouterr().err == "accuracy 0.5 is below 0.9\n"
+
+
+def test_a_fault_is_short_and_its_traceback_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a long\nstory")
+
+    monkeypatch.setattr("pipeline.workflow.read_workflow", fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert call_main(monkeypatch, "plan", "workflow.yaml") == 1
+    fault, where = capsys.readouterr().err.splitlines()
+    assert fault == "auricle met a fault: ZeroDivisionError: a long"
+    [log] = tmp_path.iterdir()
+    assert where == f"Traceback: {log}"
+    assert "in fail\n    raise ZeroDivisionError" in log.read_text()
+
+
+def test_an_interrupt_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.workflow.read_workflow", interrupt)
+    assert call_main(monkeypatch, "plan", "workflow.yaml") == 130
+    assert capsys.readouterr().err.startswith("Interrupted.")
+
+
+def test_a_closed_pipe_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "workflow.yaml"
+    path.write_text("name: words\ndata: {generated: {}}\n")
+    command = f"{sys.executable} -c 'from pipeline.cli import main; main()' plan {path} | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("words: 1,200 clips of generated speech")
+    assert done.stderr == ""
+
+
+def test_init_then_plan(tmp_path: Path, shared_data: Path) -> None:
+    output = tmp_path / "fsdd.yaml"
+    done = auricle("init", shared_data / "fsdd", "--output", output)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == f"Next: auricle plan {output}"
+    assert auricle("plan", output).returncode == 0
