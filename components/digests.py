@@ -17,6 +17,7 @@ _BLOCK_BYTES = 1 << 20
 # Kernels stamp files with the time of the last tick. A file changed this shortly before it was
 # read may change again under the same stamp, so its digest is not remembered.
 _SETTLED_NS = 1_000_000_000
+_Stamp = tuple[int, int, int, int]  # size, modification time, change time, inode
 _TABLE = """
 CREATE TABLE IF NOT EXISTS digests (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER,
@@ -31,11 +32,7 @@ def file_digest(path: str | Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    digest = hashlib.sha256()
-    with Path(path).open("rb", buffering=0) as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+    return _read_digest(path)[0]
 
 
 class FileDigests:
@@ -69,18 +66,17 @@ class FileDigests:
         Raises:
             OSError: the file cannot be read.
         """
-        file = Path(path).absolute()
-        name = str(file)
-        before = _stamp(file)
+        name = str(Path(path).absolute())
+        before = _stamp(os.stat(name))  # noqa: PTH116 - a Path would cost as much as the hash
         if (new := self._new.get(name)) is not None and new[1:5] == before:
             return new[5]
         if self._known is not None:
             row = self._lookup(name)
             if row is not None and row[:4] == before:
                 return str(row[4])
-        sha256 = file_digest(file)
-        if _stamp(file) == before and time.time_ns() - max(before[1:3]) > _SETTLED_NS:
-            self._new[name] = (name, *before, sha256)
+        sha256, after = _read_digest(name)
+        if after == before and time.time_ns() - max(after[1:3]) > _SETTLED_NS:
+            self._new[name] = (name, *after, sha256)
         return sha256
 
     def tree_digest(self, directory: str | Path) -> str:
@@ -140,8 +136,16 @@ def tree_digest(directory: str | Path) -> str:
     return FileDigests().tree_digest(directory)
 
 
-def _stamp(path: Path) -> tuple[int, int, int, int]:
-    status = path.stat()
+def _read_digest(path: str | Path) -> tuple[str, _Stamp]:
+    """SHA-256 of a file's content in hex, and its stamp when all was read."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see `FileDigests.digest`
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+        return digest.hexdigest(), _stamp(os.fstat(file.fileno()))
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 

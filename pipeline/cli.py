@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from schemas.errors import AuricleError, DataError
+from schemas.errors import AuricleError, DataError, InputError
 
 if TYPE_CHECKING:
     from pipeline.runners.local import RunResult
@@ -98,9 +98,20 @@ def run(file: WorkflowFile) -> None:
     from pipeline.workflow import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
+    if workflow.run.orchestrator != "local" or "://" in (workflow.run.directory or ""):
+        raise InputError(
+            f"{file}: its `run` block is for Vertex AI, for which `auricle compile` writes it; to"
+            " run here it needs `orchestrator: local` and a `directory` of this machine"
+        )
+    from pipeline.run_directory import locate_run_directory
     from pipeline.runners.local import run_workflow
 
-    result = run_workflow(workflow, base)
+    try:
+        result = run_workflow(workflow, base)
+    except AuricleError:
+        raise
+    except Exception as error:
+        raise _explain_fault(error, locate_run_directory(workflow, base).logs) from error
     _print_result(result)
     if result.pushed_to is None:
         raise typer.Exit(3)
@@ -115,7 +126,8 @@ def predict(
 ) -> None:
     """Answer what is said in audio files.
 
-    The last pushed model of the workflow answers. Prints file, label and score. A file that cannot be used is named, and the exit code is 2.
+    The last pushed model of the workflow answers. Prints file, label and score. A file that cannot
+    be used is named, and the exit code is 2.
 
     \b
       auricle predict workflow.yaml clip.wav
@@ -167,20 +179,17 @@ def main() -> None:
             typer.echo("Interrupted. Run it again to go on from the last finished step.", err=True)
         raise
     except Exception as error:
-        log = _write_traceback()
-        what = str(error).strip().partition("\n")[0][:300]
-        typer.echo(f"auricle met a fault: {type(error).__name__}: {what}", err=True)
-        typer.echo(f"Traceback: {log}", err=True)
+        typer.echo(str(_explain_fault(error, Path(tempfile.gettempdir()))), err=True)
         sys.exit(AuricleError.exit_code)
 
 
-def _write_traceback() -> Path:
-    descriptor, name = tempfile.mkstemp(
-        prefix=f"auricle-{datetime.datetime.now():%Y%m%d-%H%M%S}-", suffix=".log"
-    )
-    with os.fdopen(descriptor, "w") as log:
-        log.write(f"{' '.join(sys.argv)}\n{traceback.format_exc()}")
-    return Path(name)
+def _explain_fault(error: Exception, folder: Path) -> AuricleError:
+    """`error` in two lines, its traceback in a file in `folder`, which may not be there yet."""
+    folder = folder if folder.is_dir() else Path(tempfile.gettempdir())
+    log = folder / f"fault-{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
+    log.write_text(f"{' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}")
+    what = str(error).strip().partition("\n")[0][:300]
+    return AuricleError(f"auricle met a fault: {type(error).__name__}: {what}\nTraceback: {log}")
 
 
 def _print_result(result: "RunResult") -> None:

@@ -52,7 +52,7 @@ class Plan(BaseModel):
     refused: str | None
     run_directory: str
     needed_bytes: int
-    free_bytes: int
+    free_bytes: int | None
     steps: list[Step]
 
     @property
@@ -72,7 +72,7 @@ def make_plan(workflow: Workflow, base: Path) -> Plan:
     usable = [row for row in listing.utterances if row.id not in rejected]
     durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
     splits = _count_splits(usable, durations_s, workflow)
-    run_directory = locate_run_directory(workflow, base).root
+    run_directory, free_bytes = _look_at_run_directory(workflow, base)
     return Plan(
         name=workflow.name,
         generated=listing.generated is not None,
@@ -83,9 +83,9 @@ def make_plan(workflow: Workflow, base: Path) -> Plan:
         splits=splits,
         rejects=rejects,
         refused=_refusal(usable, workflow),
-        run_directory=str(run_directory),
+        run_directory=run_directory,
         needed_bytes=needed_bytes(workflow, len(usable)),
-        free_bytes=shutil.disk_usage(_existing(run_directory)).free,
+        free_bytes=free_bytes,
         steps=_steps(workflow, splits),
     )
 
@@ -177,10 +177,15 @@ def _refusal(rows: list[Utterance], workflow: Workflow) -> str | None:
     return None
 
 
-def _existing(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
+def _look_at_run_directory(workflow: Workflow, base: Path) -> tuple[str, int | None]:
+    """Where the run writes, and how much is free there; None where it is not on this machine."""
+    said = workflow.run.directory or ""
+    if "://" in said:
+        return said, None
+    root = existing = locate_run_directory(workflow, base).root
+    while not existing.exists():
+        existing = existing.parent
+    return str(root), shutil.disk_usage(existing).free
 
 
 def _steps(workflow: Workflow, splits: dict[str, SplitCounts]) -> list[Step]:
@@ -229,9 +234,9 @@ def print_plan(plan: Plan) -> None:
     if plan.rejects:
         console.print("", _rejects_table(plan), sep="\n")
     console.print("", _steps_table(plan), "", sep="\n")
+    free = "" if plan.free_bytes is None else f" ({plan.free_bytes / 1e6:,.0f} MB free)"
     console.print(
-        f"Writes about {plan.needed_bytes / 1e6:,.0f} MB to {plan.run_directory} "
-        f"({plan.free_bytes / 1e6:,.0f} MB free)",
+        f"Writes about {plan.needed_bytes / 1e6:,.0f} MB to {plan.run_directory}{free}",
         soft_wrap=True,
         markup=False,
     )

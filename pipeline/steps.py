@@ -1,7 +1,7 @@
 """The steps of a run, in their order, and what each one does, for people."""
 
 STEPS = {
-    "Prepare": "lists the recordings and hashes their content",
+    "Prepare": "lists the recordings, hashes their content, loads TFX",
     "AudioExampleGen": "decodes, resamples, conditions and measures every clip; writes TFRecords",
     "StatisticsGen": "counts and describes labels, speakers and side features",
     "ImportSchemaGen": "brings the curated schema of the examples",

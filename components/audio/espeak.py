@@ -11,9 +11,11 @@ API: https://github.com/espeak-ng/espeak-ng/blob/master/src/include/espeak-ng/sp
 import _ctypes
 import ctypes
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ _POSITION_CHARACTER = 1
 _CHARS_UTF8 = 1
 _RATE, _PITCH, _RANGE = 1, 3, 4  # espeak_PARAMETER
 _RAND_SEED = 1
+_LONGEST_PATH = 140
 _SYNTH_CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_int16), ctypes.c_int, ctypes.c_void_p
 )
@@ -42,8 +45,10 @@ def synthesize(
 
     Raises AuricleError where the library cannot start, knows no such voice or fails.
     """
-    with _lock, _loaded() as library:
-        return _speak(library, text, voice, (rate_wpm, pitch, pitch_range))
+    import espeakng_loader
+
+    with _lock, _loaded() as library, _short(espeakng_loader.get_data_path()) as data_path:
+        return _speak(library, data_path, text, voice, (rate_wpm, pitch, pitch_range))
 
 
 @contextmanager
@@ -73,11 +78,21 @@ def _is_loaded(path: str) -> bool:
     return True
 
 
-def _speak(
-    library: Any, text: str, voice: str, rate_pitch_range: tuple[int, int, int]
-) -> tuple[np.ndarray, int]:
-    import espeakng_loader
+@contextmanager
+def _short(path: str) -> Iterator[str]:
+    """A path to the directory `path` that fits into the 160 characters the library keeps."""
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="espeak") as directory:
+        link = Path(directory) / "data"
+        link.symlink_to(path)
+        yield str(link)
 
+
+def _speak(
+    library: Any, data_path: str, text: str, voice: str, rate_pitch_range: tuple[int, int, int]
+) -> tuple[np.ndarray, int]:
     blocks: list[np.ndarray] = []
 
     @_SYNTH_CALLBACK
@@ -86,7 +101,6 @@ def _speak(
             blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
-    data_path = espeakng_loader.get_data_path()
     sample_rate = library.espeak_Initialize(
         _OUTPUT_SYNCHRONOUS, 0, os.fsencode(data_path), _INITIALIZE_DONT_EXIT
     )

@@ -18,9 +18,9 @@ ACCENTS = (
     "en", "en-us", "en-us-nyc", "en-029",
     "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd",
 )  # fmt: skip
-# eSpeak NG's variants, without whispers and robots (a linear classifier trained on the others
-# understands those least), and without Reed and caleb, whose noise comes from the C library's
-# unseeded generator.
+# eSpeak NG's variants, without those that are no human voice (whispers, robots, effects), without
+# RicishayMax (a classifier trained on the others understood it least), and without Reed and caleb,
+# whose samples are not the same each time.
 VARIANTS = (
     "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique",
     "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "Storm", "Tweaky",

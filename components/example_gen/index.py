@@ -90,10 +90,13 @@ def write_index(
     table = []
     start = 0
     for (split, number, of), rows in shards:
-        block = [_row(row, contents.get(row.path, "")) for row in rows]
-        for row in block:
-            digest.update(_line(row | {"split": split, "path": None}))
-        text = b"".join(map(_line, block))
+        block = []
+        for row in rows:
+            content = _content_line(row, contents.get(row.path, ""))
+            digest.update(content)
+            block.append(b'{"path": %b, %b' % (json.dumps(row.path).encode(), content[1:]))
+        digest.update(split.encode())
+        text = b"".join(block)
         table.append(asdict(Shard(split, number, of, start, len(text), len(rows))))
         lines.append(text)
         start += len(text)
@@ -185,11 +188,11 @@ def _content_digests(utterances: list[Utterance], digests: FileDigests) -> dict[
     return contents
 
 
-def _row(row: Utterance, sha256: str) -> dict[str, Any]:
-    return {
+def _content_line(row: Utterance, sha256: str) -> bytes:
+    """What the digest covers of a row: all but its path."""
+    content = {
         "id": row.id,
         "uri": row.uri,
-        "path": row.path,
         "label": row.label,
         "speaker": row.speaker,
         "split_key": row.split_key,
@@ -197,10 +200,11 @@ def _row(row: Utterance, sha256: str) -> dict[str, Any]:
         "duration_s": row.duration_s,
         "sha256": sha256,
     }
+    return _line(content)
 
 
 def _line(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True).encode() + b"\n"
+    return json.dumps(content).encode() + b"\n"
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ _DYNAMIC_RANGE = 1e-6  # 60 dB below the loudest bin of the clip
 _ACTIVE_RANGE = 8.0  # in nepers of power, 35 dB: frames this far below the loudest are pauses
 _LOWEST_DEVIATION = -3.0  # what pauses and padding become
 _SMALLEST_POWER = 1e-20  # keeps log and division finite for a clip of zeros
+_SMALLEST_VARIANCE = 1e-4  # less is rounding, not speech
 
 
 @keras.saving.register_keras_serializable("auricle")
@@ -143,7 +144,7 @@ class SpeechNormalization(keras.layers.Layer):
         centered = log_mel - ops.sum(share * log_mel, axis=1, keepdims=True)
         bin_variance = ops.sum(share * ops.square(centered), axis=1, keepdims=True)
         variance = ops.mean(bin_variance, axis=2, keepdims=True)
-        normalized = centered / ops.sqrt(ops.maximum(variance, _SMALLEST_POWER))
+        normalized = centered / ops.sqrt(ops.maximum(variance, _SMALLEST_VARIANCE))
         return ops.maximum(normalized, _LOWEST_DEVIATION)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

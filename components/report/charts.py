@@ -22,6 +22,7 @@ _NUM_MEL_BINS = 64
 _MIN_FFT_LENGTH = 1024  # zero-padded, so that no mel band is left without a bin
 _RANGE_DB = 70.0  # from the loudest band down to black
 _MAX_COLUMNS = 240
+_MAX_FRAMES = 4 * _MAX_COLUMNS  # of a long clip, four to a column
 
 # Colours that stand for the page's own; a browser resolves them in light, dark and print.
 _THEME = {"#010101": "currentColor", "#020202": "var(--line)", "#030303": "var(--train)"}
@@ -37,15 +38,16 @@ def data_uri(content: bytes, media_type: str) -> str:
 def spectrogram_png(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
     """Log-mel spectrogram of int16 [samples] as a PNG: time to the right, frequency up.
 
-    64 mel bands from 20 Hz to half the rate, 25 ms frames every 10 ms, 70 dB of range below the
-    loudest. A silent clip, or one shorter than a frame, is black.
+    64 mel bands from 20 Hz to half the rate, 25 ms frames every 10 ms (fewer of a long clip), 70 dB of
+    range below the loudest. A silent clip, or one shorter than a frame, is black.
     """
     return _png(_log_mel_db(waveform.astype(np.float32) / 32768.0, sample_rate))
 
 
 def _log_mel_db(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
     """Decibels below the loudest band, -70 to 0, float32 [bins, columns]."""
-    frame_length, frame_step = round(_FRAME_S * sample_rate), round(_STEP_S * sample_rate)
+    frame_length = round(_FRAME_S * sample_rate)
+    frame_step = max(round(_STEP_S * sample_rate), len(waveform) // _MAX_FRAMES)
     frames = num_frames(len(waveform), frame_length, frame_step)
     if frames == 0:
         return np.full((_NUM_MEL_BINS, 1), -_RANGE_DB, np.float32)

@@ -95,14 +95,14 @@ def worst_clips(
         for record, scores in zip(batch, score(batch), strict=True):
             class_id = ids.get(str(decode_example(record)["label"]))
             true_score = _finite(scores[class_id]) if class_id is not None else 0.0
-            entry = (-true_score, scored, record, scores)
+            entry = (-true_score, -scored, record, scores)
             scored += 1
             if len(heap) < count:
                 heapq.heappush(heap, entry)
             else:
                 heapq.heappushpop(heap, entry)
         report_progress(scored, scored, "clips scored")
-    worst = sorted(heap, key=lambda entry: (-entry[0], entry[1]))
+    worst = sorted(heap, key=lambda entry: (-entry[0], -entry[1]))
     return WorstClips([_scored(record, scores, labels) for _, _, record, scores in worst], scored)
 
 

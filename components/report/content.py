@@ -291,4 +291,10 @@ def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, 
         if isinstance(value, dict) and value:
             yield from _flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+            yield f"{prefix}{key}", _shown(value)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

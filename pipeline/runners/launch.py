@@ -19,6 +19,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.digests import FileDigests
 from pipeline.cache import abandon_unfinished, key_components, seal_outputs, withdraw_changed
+from pipeline.progress import Outcome as StepOutcome
 
 Artifact = metadata_store_pb2.Artifact
 _Execution = metadata_store_pb2.Execution
@@ -38,7 +39,7 @@ def launch_pipeline(
     digests: FileDigests,
     serving: Path,
     started: Callable[[str], None],
-    finished: Callable[[str, str], None],
+    finished: Callable[[str, StepOutcome], None],
 ) -> dict[str, Outcome]:
     """Runs `pipeline`; calls `started(name)` and `finished(name, "done" | "reused" | "failed")`.
 

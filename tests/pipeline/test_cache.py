@@ -45,9 +45,7 @@ class WriterExecutor(base_executor.BaseExecutor):
 
 class WriterSpec(ComponentSpec):
     PARAMETERS: ClassVar = {"text": ExecutionParameter(type=str)}
-    INPUTS: ClassVar = {
-        "before": ChannelParameter(type=standard_artifacts.Examples, optional=True)
-    }
+    INPUTS: ClassVar = {"before": ChannelParameter(type=standard_artifacts.Examples, optional=True)}
     OUTPUTS: ClassVar = {"after": ChannelParameter(type=standard_artifacts.Examples)}
 
 

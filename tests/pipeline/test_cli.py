@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import cli
-from schemas.errors import GateStop
+from pipeline.runners.local import RunResult
+from schemas.errors import GateStop, InputError
+from schemas.reports import Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 COMMANDS = ("init", "plan", "run", "predict", "compile")
@@ -112,6 +114,73 @@ def test_a_fault_is_short_and_its_traceback_is_kept(
     [log] = tmp_path.iterdir()
     assert where == f"Traceback: {log}"
     assert "in fail\n    raise ZeroDivisionError" in log.read_text()
+
+
+def test_a_fault_of_a_run_is_kept_with_its_logs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    path = tmp_path / "workflow.yaml"
+    path.write_text("name: words\ndata: {generated: {}}\n")
+    logs = tmp_path / "runs" / "words" / "logs"
+    logs.mkdir(parents=True)
+    monkeypatch.setattr("pipeline.runners.local.run_workflow", fail)
+    assert call_main(monkeypatch, "run", str(path)) == 1
+    [log] = logs.iterdir()
+    assert capsys.readouterr().err.splitlines()[1] == f"Traceback: {log}"
+
+
+def test_a_run_for_elsewhere_is_refused_here(tmp_path: Path) -> None:
+    path = tmp_path / "workflow.yaml"
+    for run in ("{orchestrator: vertex}", "{directory: 'gs://bucket/words'}"):
+        path.write_text(f"name: words\ndata: {{generated: {{}}}}\nrun: {run}\n")
+        with pytest.raises(InputError, match="its `run` block is for Vertex AI"):
+            CliRunner().invoke(cli.app, ["run", str(path)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("is_pushed", [True, False])
+def test_the_result_of_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_pushed: bool
+) -> None:
+    verdict = Verdict(
+        outcome="blessed" if is_pushed else "refused",
+        reasons=["accuracy 0.9125 against at least 0.9"],
+        clips=1200,
+        accuracy=0.9125,
+        baseline_accuracy=0.8,
+        classes={},
+        slices=[],
+        confusion=[],
+        labels=[],
+        generated=True,
+    )
+    result = RunResult(
+        verdict=verdict,
+        report=tmp_path / "report.html",
+        log=tmp_path / "run.log",
+        pushed_to=tmp_path / "serving" / "3" if is_pushed else None,
+        reused=["AudioExampleGen"],
+        ran=["Trainer", "Evaluator"],
+        seconds=75.0,
+    )
+    monkeypatch.setattr("pipeline.runners.local.run_workflow", lambda *_: result)
+    path = tmp_path / "workflow.yaml"
+    path.write_text("name: words\ndata: {generated: {}}\n")
+    done = CliRunner().invoke(cli.app, ["run", str(path)])
+    assert done.exit_code == (0 if is_pushed else 3)
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert lines[0] == ("Pushed" if is_pushed else "Refused: nothing was pushed")
+    assert lines[1] == "- accuracy 0.9125 against at least 0.9"
+    assert (
+        "accuracy  0.912 on 1,200 test clips of generated speech (last blessed model: 0.800)"
+        in lines
+    )
+    assert (f"model  {tmp_path}/serving/3" in lines) == is_pushed
+    assert f"report  {tmp_path}/report.html" in lines
+    assert "steps  2 ran, 1 reused" in lines
+    assert "time  1 min 15 s" in lines
 
 
 def test_an_interrupt_is_no_fault(

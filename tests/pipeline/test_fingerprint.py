@@ -48,7 +48,11 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
         ("components/report/templates/report.html.jinja", {"Report"}),
         ("components/report/charts.py", {"Report"}),
         ("schemas/tfrecord.py", {"AudioExampleGen", "Report"}),
-        ("schemas/errors.py", set(DEPENDENCES) - {"StatisticsGen", "ImportSchemaGen", "ExampleValidator", "Evaluator"}),
+        (
+            "schemas/errors.py",
+            set(DEPENDENCES)
+            - {"StatisticsGen", "ImportSchemaGen", "ExampleValidator", "Evaluator"},
+        ),
         ("pipeline/cli.py", set()),
         ("README.md", set()),
     ],
@@ -62,7 +66,13 @@ def test_an_edit_redoes_what_can_reach_it(checkout: Path, file: str, redone: set
 
 @pytest.mark.parametrize(
     ("library", "some_redone"),
-    [("keras", {"Trainer"}), ("soxr", {"AudioExampleGen"}), ("tensorflow-model-analysis", {"Evaluator", "ModelGate"}), ("jinja2", {"Report"}), ("ruff", set())],
+    [
+        ("keras", {"Trainer"}),
+        ("soxr", {"AudioExampleGen"}),
+        ("tensorflow-model-analysis", {"Evaluator", "ModelGate"}),
+        ("jinja2", {"Report"}),
+        ("ruff", set()),
+    ],
 )
 def test_a_library_version_redoes_what_uses_it(
     monkeypatch: pytest.MonkeyPatch, library: str, some_redone: set[str]

@@ -54,14 +54,16 @@ def test_snr_of_a_burst_in_noise(snr_db):
 def test_speech_fraction_is_the_share_of_the_loud_part():
     burst = np.random.default_rng(0).standard_normal(RATE) * 1e-4
     burst[4000:8000] += tone(0.5, 0.25)
-    assert measure(burst.astype(np.float32), RATE)["speech_fraction"] == pytest.approx(0.25, abs=0.01)
+    features = measure(burst.astype(np.float32), RATE)
+    assert features["speech_fraction"] == pytest.approx(0.25, abs=0.01)
 
 
 def test_an_offset_hides_no_silence():
     burst = np.full(RATE, 0.3)
     burst[4000:8000] += tone(0.5, 0.25)
     # The mean of the burst is that of the clip, so the silence is at the floor.
-    assert measure(burst.astype(np.float32), RATE)["speech_fraction"] == pytest.approx(0.25, abs=0.01)
+    features = measure(burst.astype(np.float32), RATE)
+    assert features["speech_fraction"] == pytest.approx(0.25, abs=0.01)
 
 
 @pytest.mark.parametrize("num_samples", [0, 1, 7, 159, 160, 161, RATE])
@@ -70,8 +72,9 @@ def test_silence_and_short_clips_have_finite_features(num_samples):
     assert silent["duration_s"] == num_samples / RATE
     assert silent["rms_db"] == silent["peak_db"] == FLOOR_DB
     assert silent["snr_db"] == 0.0
-    for waveform in (np.zeros(num_samples), np.full(num_samples, -1.0), tone(0.1, num_samples / RATE)):
-        features = measure(waveform.astype(np.float32), RATE)
+    full_scale = np.full(num_samples, -1.0, np.float32)
+    for waveform in (full_scale, tone(0.1, num_samples / RATE)):
+        features = measure(waveform, RATE)
         assert all(type(value) is float and np.isfinite(value) for value in features.values())
 
 

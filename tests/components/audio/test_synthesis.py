@@ -1,11 +1,13 @@
 """Generated speech: the same in any order and any process, and words that can be told apart."""
 
+import _ctypes
 import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import espeakng_loader
 import numpy as np
 import pytest
 
@@ -99,11 +101,16 @@ class TestSpeak:
             espeak.synthesize("yes", "xx", 160, 50, 50)
         assert len(espeak.synthesize("yes", "en", 160, 50, 50)[0]) > 0
 
+    def test_an_environment_in_a_deep_directory_speaks_the_same(self, tmp_path, monkeypatch):
+        near = espeak.synthesize("yes", "en", 160, 50, 50)[0]
+        deep = tmp_path / ("y" * 120) / ("z" * 120)
+        deep.mkdir(parents=True)
+        (deep / "data").symlink_to(espeakng_loader.get_data_path())
+        monkeypatch.setattr(espeakng_loader, "get_data_path", lambda: str(deep / "data"))
+        assert np.array_equal(espeak.synthesize("yes", "en", 160, 50, 50)[0], near)
+
     @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/maps")
     def test_a_library_that_others_hold_is_refused(self):
-        import _ctypes
-        import espeakng_loader
-
         handle = _ctypes.dlopen(espeakng_loader.get_library_path(), os.RTLD_LAZY)
         try:
             with pytest.raises(AuricleError, match="already in use"):
@@ -168,9 +175,9 @@ class TestGenerate:
             clean, noisy = clean.astype(np.float64), noisy.astype(np.float64)
             # The levels of both are random: the least-squares gain takes that out but for what
             # noise and speech have in common by chance.
-            rest = noisy - clean * (noisy @ clean) / (clean @ clean)
             speech = clean * (noisy @ clean) / (clean @ clean)
-            sounding = np.count_nonzero(speech) and len(speak("yes", voice)[0]) * 16000 / 22050
+            rest = noisy - speech
+            sounding = len(speak("yes", voice)[0]) * 16000 / 22050
             measured = 10 * np.log10((speech @ speech / sounding) / np.mean(rest**2))
             assert measured == pytest.approx(snr_db, abs=1.0)
 

@@ -160,23 +160,19 @@ def test_a_full_disk_ends_the_run_by_name_and_leaves_no_half_file(
 def test_a_file_that_changes_meanwhile_ends_the_run_by_name(recordings, data, tmp_path):
     ref = write_index(list_utterances(data, recordings), data, tmp_path)
     (recordings / "clips/no/ada-0.wav").write_bytes(b"")
-    options = PipelineOptions(ONE_PROCESS)
-    with pytest.raises(Exception, match="changed since") as raised:
-        with beam.Pipeline(options=options) as pipeline:
-            _ = pipeline | IngestUtterances(ref.uri, AUDIO, *[str(tmp_path / n) for n in "abc"])
+    pipeline = beam.Pipeline(options=PipelineOptions(ONE_PROCESS))
+    with pytest.raises(Exception, match="changed since") as raised, pipeline:
+        _ = pipeline | IngestUtterances(ref.uri, AUDIO, *[str(tmp_path / n) for n in "abc"])
     assert type(named_error(raised.value)) is AuricleError
     assert not list((tmp_path / "a").glob("Split-train/*"))
 
 
 def test_a_row_that_got_lost_is_a_fault(recordings, data, tmp_path):
     ref = write_index(list_utterances(data, recordings), data, tmp_path)
-    with pytest.raises(Exception, match="29 rows, but wrote 0 examples") as raised:
-        with beam.Pipeline(options=PipelineOptions(ONE_PROCESS)) as pipeline:
-            _ = (
-                pipeline
-                | beam.Create([[]], reshuffle=False)
-                | WriteReport(ref.uri, str(tmp_path / "rejects"), str(tmp_path / "report"))
-            )
+    pipeline = beam.Pipeline(options=PipelineOptions(ONE_PROCESS))
+    with pytest.raises(Exception, match="29 rows, but wrote 0 examples") as raised, pipeline:
+        results = pipeline | beam.Create([[]])
+        _ = results | WriteReport(ref.uri, str(tmp_path / "rejects"), str(tmp_path / "report"))
     assert type(named_error(raised.value)) is AuricleError
 
 

@@ -1,0 +1,181 @@
+"""Every architecture with every frontend passes the same tests."""
+
+import keras
+import numpy as np
+import pytest
+
+from components.models import MODELS, build_model
+
+SAMPLE_RATE, CLIP_SAMPLES, NUM_CLASSES = 8000, 2400, 3
+FRONTENDS = ("log_mel", "mfcc", "waveform")
+AUGMENT = {
+    "time_shift_ms": 20.0,
+    "speed": 0.1,
+    "gain_db": 6.0,
+    "spec_augment": {"time_masks": 1, "time_mask_ms": 40.0, "freq_masks": 1, "freq_mask_bins": 3},
+}
+
+
+def _build(architecture="cnn", kind="log_mel", seed=1, augment=AUGMENT, **model):
+    return build_model(
+        architecture=architecture,
+        num_classes=NUM_CLASSES,
+        sample_rate=SAMPLE_RATE,
+        clip_samples=CLIP_SAMPLES,
+        frontend={
+            "kind": kind,
+            "frame_length_ms": 20.0,
+            "frame_step_ms": 10.0,
+            "num_mel_bins": 16,
+            "num_mfcc": 8,
+            "lower_edge_hertz": 60.0,
+            "upper_edge_hertz": None,
+        },
+        augment=augment,
+        model={
+            "architecture": architecture,
+            "units": 8,
+            "layers": 2,
+            "filters": 4,
+            "pooling": "max",
+            "peephole": False,
+            "dropout": 0.1,
+            **model,
+        },
+        seed=seed,
+    )
+
+
+def _clips(count, seed=1):
+    return np.random.default_rng(seed).normal(0, 0.1, (count, CLIP_SAMPLES)).astype(np.float32)
+
+
+def _tones(count):
+    """Clips of three pitches in noise, and which of the three each is."""
+    classes = np.arange(count) % NUM_CLASSES
+    seconds = np.arange(CLIP_SAMPLES) / SAMPLE_RATE
+    tones = np.sin(2 * np.pi * np.array([300.0, 900.0, 2500.0])[classes, None] * seconds)
+    return (tones * 0.1 + _clips(count) * 0.1).astype(np.float32), classes
+
+
+@pytest.fixture(
+    scope="module", params=[f"{model}-{frontend}" for model in MODELS for frontend in FRONTENDS]
+)
+def built(request):
+    architecture, kind = request.param.split("-")
+    return _build(architecture, kind)
+
+
+def test_logits_for_any_batch_size(built):
+    clips = _clips(3)
+    logits = np.array(built(clips))
+    assert logits.shape == (3, NUM_CLASSES)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(built(clips[:1]), logits[:1], atol=1e-5)
+
+
+def test_save_and_load_keeps_every_logit(built, tmp_path):
+    built.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(_clips(2)), built(_clips(2)), atol=1e-6)
+
+
+def test_config_round_trip(built):
+    again = keras.Model.from_config(built.get_config())
+    again.set_weights(built.get_weights())
+    np.testing.assert_allclose(again(_clips(2)), built(_clips(2)), atol=1e-6)
+
+
+def test_a_gain_changes_no_answer(built):
+    clips = _clips(2)
+    np.testing.assert_allclose(built(clips * 0.05), built(clips), atol=1e-3)
+
+
+def test_silence_has_finite_logits(built):
+    assert np.isfinite(built(np.zeros((2, CLIP_SAMPLES), np.float32))).all()
+
+
+def test_training_changes_clips_and_inference_does_not(built):
+    clips = _clips(2)
+    np.testing.assert_array_equal(built(clips, training=False), built(clips, training=False))
+    assert not np.allclose(built(clips, training=True), built(clips, training=True), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", FRONTENDS)
+@pytest.mark.parametrize("architecture", MODELS)
+def test_a_few_steps_lower_the_loss_alike_under_a_seed(architecture, kind):
+    clips, classes = _tones(24)
+    histories = []
+    for _ in range(2):
+        model = _build(architecture, kind)
+        model.compile(
+            optimizer=keras.optimizers.Adam(0.01, global_clipnorm=1.0),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,
+        )
+        losses = model.fit(clips, classes, batch_size=24, epochs=6, shuffle=False, verbose=0)
+        histories.append((losses.history["loss"], model.get_weights()))
+    (losses, weights), (losses_again, weights_again) = histories
+    assert losses[-1] < losses[0]
+    assert losses == losses_again
+    for weight, weight_again in zip(weights, weights_again, strict=True):
+        np.testing.assert_array_equal(weight, weight_again)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_another_seed_gives_other_weights(architecture):
+    clips = _clips(1)
+    first, second = _build(architecture, seed=1), _build(architecture, seed=2)
+    assert not np.allclose(first(clips), second(clips))
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "cnn_lstm"])
+def test_peepholes_add_three_weights_a_unit_and_layer(architecture):
+    without, with_ = _build(architecture), _build(architecture, peephole=True)
+    assert with_.count_params() - without.count_params() == 3 * 8 * 2
+    assert with_(_clips(2)).shape == (2, NUM_CLASSES)
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "cnn_lstm"])
+def test_pooling_is_what_was_asked_for(architecture):
+    clips = _clips(1)
+    highest, average = (_build(architecture, pooling=kind)(clips) for kind in ("max", "average"))
+    assert not np.allclose(highest, average)
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_logits_stay_float32_under_mixed_precision(architecture):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = _build(architecture)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    logits = model(_clips(2))
+    assert keras.backend.standardize_dtype(logits.dtype) == "float32"
+    assert np.isfinite(logits).all()
+    frontend = model.get_layer("log_mel")
+    assert frontend.compute_dtype == "float32"
+
+
+def test_without_augmentation_the_model_has_no_such_layer():
+    nothing = {"time_masks": 0, "time_mask_ms": 0.0, "freq_masks": 0, "freq_mask_bins": 0}
+    augment = {"time_shift_ms": 0.0, "speed": 0.0, "gain_db": 0.0, "spec_augment": nothing}
+    names = {type(layer).__name__ for layer in _build(augment=augment).layers}
+    assert not names & {"RandomPlayback", "RandomGain", "SpecAugment"}
+
+
+def test_an_unknown_architecture_is_refused():
+    with pytest.raises(ValueError, match="cnn, rnn, lstm, cnn_lstm, got 'transformer'"):
+        _build("transformer")
+
+
+def test_an_unknown_frontend_is_refused():
+    with pytest.raises(ValueError, match="got 'plp'"):
+        _build(kind="plp")
+
+
+def test_a_clip_shorter_than_a_frame_is_refused(monkeypatch):
+    with pytest.raises(ValueError, match="shorter than a frame of 160"):
+        monkeypatch.setitem(globals(), "CLIP_SAMPLES", 159)
+        _build()

@@ -1,0 +1,195 @@
+"""A small run's artifacts as files: records, documents; no TensorFlow needed to make them."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas.example import encode_example
+from schemas.reports import (
+    ClassMetrics,
+    IngestReport,
+    ModelCard,
+    Reject,
+    SliceMetrics,
+    SplitCounts,
+    Verdict,
+)
+from schemas.tfrecord import frame_record
+
+RATE = 8000
+SCRIPT = "<script>alert(1)</script>"
+LABELS = ["yes", SCRIPT, "نعم", 'a "$q^2$" & b' + "w" * 80]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stored clip; `rms_db` decides what the test's model answers."""
+
+    id: str
+    label: str
+    speaker: str
+    rms_db: float
+
+    def record(self, samples: int = RATE // 2) -> bytes:
+        tone = np.sin(2 * np.pi * 500 * np.arange(samples) / RATE)
+        return encode_example(
+            {
+                "id": self.id,
+                "uri": f"clips/{self.id}.wav",
+                "split_key": self.speaker,
+                "speaker": self.speaker,
+                "label": self.label,
+                "audio": (tone * 9000).astype("<i2").tobytes(),
+                "duration_s": 0.5,
+                "rms_db": self.rms_db,
+                "peak_db": -3.0,
+                "clipped_fraction": 0.0,
+                "dc_offset": 0.0,
+                "snr_db": 20.0,
+                "speech_fraction": 0.5,
+                "source_rate_hz": RATE,
+                "source_channels": 1,
+                "source_format": "wav",
+            }
+        )
+
+
+def make_rows(split: str, clips: int, labels: list[str] = LABELS) -> list[Row]:
+    rng = np.random.default_rng(len(split))
+    return [
+        Row(
+            id=f"{split}{i}",
+            label=labels[i % len(labels)],
+            speaker=f"{split} speaker {i % 3}",
+            rms_db=float(np.float32(rng.uniform(-40, 0))),
+        )
+        for i in range(clips)
+    ]
+
+
+def write_records(path: Path, records: Iterable[bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(map(frame_record, records)))
+    return path
+
+
+def make_verdict(labels: list[str], clips: int, generated: bool = False) -> Verdict:
+    confusion = np.eye(len(labels), dtype=int) * (clips // len(labels) - 1)
+    confusion[:, 0] += 1
+    return Verdict(
+        outcome="refused",
+        reasons=[f"accuracy 0.700 is below 0.95 because of {SCRIPT}"],
+        clips=clips,
+        accuracy=0.7,
+        baseline_accuracy=None,
+        classes={label: ClassMetrics(precision=0.5, recall=None, clips=3) for label in labels},
+        slices=[
+            SliceMetrics(feature="speaker", value=f"s{i} {SCRIPT}", accuracy=i / 50, clips=4)
+            for i in range(50)
+        ],
+        confusion=confusion.tolist(),
+        labels=labels,
+        generated=generated,
+    )
+
+
+def _counts(rows: list[Row]) -> SplitCounts:
+    return SplitCounts(
+        clips=len(rows),
+        hours=len(rows) * 0.5 / 3600,
+        labels=dict(Counter(row.label for row in rows)),
+        speakers=dict(Counter(row.speaker for row in rows)),
+    )
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Folders of a run, as artifacts hold them, without the SavedModel itself."""
+
+    root: Path
+    rows: dict[str, list[Row]]
+    labels: list[str]
+
+
+def write_run(
+    root: Path, labels: list[str] = LABELS, clips: int = 40, generated: bool = False
+) -> RunFiles:
+    rows = {split: make_rows(split, clips, labels) for split in ("train", "eval", "test")}
+    for split, of_split in rows.items():
+        write_records(
+            root / "examples" / f"Split-{split}" / "data_tfrecord-00000-of-00001",
+            (row.record() for row in of_split),
+        )
+    rejects = [
+        Reject(id=f"r{i}", uri=f"bad/{SCRIPT}{i}.wav", reason="silent", detail=f"<b>{i}</b>")
+        for i in range(8)
+    ]
+    ingest = IngestReport(
+        rows=3 * clips + 8,
+        generated=generated,
+        split_by="clip",
+        splits={split: _counts(of_split) for split, of_split in rows.items()},
+        rejects={"silent": 8, "missing": 0},
+    )
+    card = ModelCard(
+        name="x",
+        labels=labels,
+        audio={"sample_rate": RATE},
+        frontend={},
+        model={},
+        parameters=1234,
+        generated=generated,
+    )
+    epochs = [
+        {
+            "epoch": i + 1,
+            "loss": 2 / (i + 1),
+            "accuracy": 0.5,
+            "val_loss": abs(i - 3) + 1.0,
+            "val_accuracy": 0.25,
+            "learning_rate": 0.001,
+            "seconds": 30.0,
+        }
+        for i in range(6)
+    ]
+    documents = {
+        "ingest_report/report.json": ingest.model_dump_json(),
+        "rejects/rejects.jsonl": "".join(r.model_dump_json() + "\n" for r in rejects),
+        "model/Format-Serving/assets.extra/auricle.json": card.model_dump_json(),
+        "model_run/history.json": json.dumps(epochs),
+        "blessing/verdict.json": make_verdict(labels, clips, generated).model_dump_json(),
+    }
+    for name, text in documents.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return RunFiles(root, rows, labels)
+
+
+@pytest.fixture
+def run_files(tmp_path: Path) -> Callable[..., RunFiles]:
+    """Writes a run's files below the test's folder; takes `write_run`'s other arguments."""
+
+    def write(**kwargs: object) -> RunFiles:
+        return write_run(tmp_path / "run", **kwargs)  # type: ignore[arg-type]
+
+    return write
+
+
+@pytest.fixture
+def row() -> type[Row]:
+    return Row
+
+
+@pytest.fixture
+def records_file(tmp_path: Path) -> Callable[[list[Row]], Path]:
+    """Writes rows to a TFRecord file."""
+
+    def write(rows: list[Row]) -> Path:
+        return write_records(tmp_path / "data_tfrecord-0", (row.record(8) for row in rows))
+
+    return write

@@ -1,0 +1,86 @@
+"""Spectrograms against closed forms; curves as well-formed SVG that follows the theme."""
+
+import io
+import math
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from components.report.charts import accuracy_svg, best_epoch, loss_svg, spectrogram_png
+from schemas.reports import Epoch
+
+RATE = 16000
+
+
+def brightness(png: bytes) -> np.ndarray:
+    """Sum of the colours, [rows from the top, columns]."""
+    return imread(io.BytesIO(png), format="png")[..., :3].sum(axis=-1)
+
+
+def tone(hertz: float, samples: int = RATE) -> np.ndarray:
+    return (20_000 * np.sin(2 * np.pi * hertz * np.arange(samples) / RATE)).astype(np.int16)
+
+
+@pytest.mark.parametrize("hertz", [300, 1000, 4000])
+def test_a_tone_is_a_line_at_its_mel(hertz: float) -> None:
+    picture = brightness(spectrogram_png(tone(hertz), RATE))
+    assert picture.shape == (64, 98)  # 1 + (16000 - 400) // 160 frames
+    mel = np.array([1127 * math.log(1 + f / 700) for f in (20, hertz, 8000)])
+    band = (mel[1] - mel[0]) / (mel[2] - mel[0]) * 65 - 1  # of 64 triangles
+    rows = picture.mean(axis=1)[::-1].argmax()
+    assert abs(rows - band) <= 1
+
+
+def test_time_goes_to_the_right() -> None:
+    later = np.concatenate([np.zeros(RATE // 2, np.int16), tone(1000, RATE // 2)])
+    picture = brightness(spectrogram_png(later, RATE))
+    assert picture[:, :40].max() < 0.1
+    assert picture[:, 60:].max() > 2
+
+
+@pytest.mark.parametrize("samples", [0, 1, 399, RATE])
+def test_silence_and_less_than_a_frame_are_black(samples: int) -> None:
+    assert brightness(spectrogram_png(np.zeros(samples, np.int16), RATE)).max() < 0.1
+
+
+def test_a_long_clip_stays_narrow() -> None:
+    png = spectrogram_png(tone(1000, 60 * RATE), RATE)
+    assert brightness(png).shape[1] <= 240
+    assert len(png) < 100_000
+
+
+def epoch(number: int, val_loss: float) -> Epoch:
+    return Epoch(
+        epoch=number,
+        loss=1.0,
+        accuracy=0.5,
+        val_loss=val_loss,
+        val_accuracy=0.5,
+        learning_rate=0.1,
+        seconds=1.0,
+    )
+
+
+@pytest.mark.parametrize("draw", [loss_svg, accuracy_svg])
+@pytest.mark.parametrize("losses", [[3.0, 2.0, 2.5], [1.0], [math.nan, 2.0], [math.nan]])
+def test_curves_are_one_svg_element_in_the_colours_of_the_page(draw, losses) -> None:
+    svg = draw([epoch(i + 1, loss) for i, loss in enumerate(losses)])
+    element = ElementTree.fromstring(
+        svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1)
+    )
+    assert element.tag == "{http://www.w3.org/2000/svg}svg"
+    assert element.get("role") == "img"
+    assert f"from epoch 1 to {len(losses)}" in element.get("aria-label")
+    assert "currentColor" in svg
+    assert "var(--eval)" in svg
+    assert "<metadata" not in svg
+    assert "#0" not in svg.replace("url(#", "").replace('href="#', "")
+    assert {e.text for e in element.iter() if e.tag.endswith("text")} >= {"train", "eval"}
+
+
+def test_the_best_epoch_has_the_lowest_eval_loss() -> None:
+    assert best_epoch([epoch(1, 3.0), epoch(2, math.nan), epoch(3, 1.0), epoch(4, 2.0)]).epoch == 3
+    assert best_epoch([epoch(1, math.nan)]) is None
+    assert best_epoch([]) is None

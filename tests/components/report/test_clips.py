@@ -1,0 +1,79 @@
+"""Which clips are picked, against plain sorting."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from components.report.clips import sample_clips, wav_file, worst_clips
+from schemas.example import decode_example
+
+LABELS = ["no", "yes"]
+
+
+def stored_scores(records: list[bytes]) -> np.ndarray:
+    """The score of `no` is the example's rms_db."""
+    first = np.array([decode_example(record)["rms_db"] for record in records], np.float32)
+    return np.stack([first, 1 - first], axis=1)
+
+
+def test_worst_clips_are_those_with_the_lowest_true_score(row, records_file) -> None:
+    rng = np.random.default_rng(3)
+    rows = [
+        row(f"c{i}", LABELS[i % 2], "ann", float(np.float32(rng.uniform()))) for i in range(700)
+    ]
+    worst = worst_clips([records_file(rows)], stored_scores, LABELS, 12, 10_000)
+    true = {r.id: r.rms_db if r.label == "no" else 1 - r.rms_db for r in rows}
+    assert worst.scored == 700
+    assert [s.clip.id for s in worst.clips] == sorted(true, key=true.__getitem__)[:12]
+    for scored in worst.clips:
+        assert scored.true_score == np.float32(true[scored.clip.id])
+        assert scored.answer != scored.clip.label
+        assert not scored.is_right
+        assert scored.answer_score == np.float32(1 - np.float32(true[scored.clip.id]))
+
+
+def test_equal_scores_keep_the_order_of_the_files(row, records_file) -> None:
+    file = records_file([row(f"c{i}", "no", "", 0.5) for i in range(6)])
+    worst = worst_clips([file], stored_scores, LABELS, 3, 10_000)
+    assert [s.clip.id for s in worst.clips] == ["c0", "c1", "c2"]
+
+
+def test_untaught_labels_and_nan_come_first(row, records_file) -> None:
+    rows = [row("a", "no", "", 0.1), row("b", "zebra", "", 0.9), row("c", "yes", "", float("nan"))]
+    worst = worst_clips([records_file(rows)], stored_scores, LABELS, 2, 10_000)
+    assert [(s.clip.id, s.true_score) for s in worst.clips] == [("b", 0.0), ("c", 0.0)]
+
+
+def test_scoring_stops_at_the_limit_and_copes_with_nothing(row, records_file) -> None:
+    file = records_file([row(f"c{i}", "no", "", 0.5) for i in range(300)])
+    assert worst_clips([file], stored_scores, LABELS, 2, 257).scored == 257
+    nothing = worst_clips([], stored_scores, LABELS, 2, 257)
+    assert (nothing.clips, nothing.scored) == ([], 0)
+
+
+def test_samples_are_of_different_speakers_where_there_are(
+    row, records_file: Callable[..., Path]
+) -> None:
+    speakers = {"no": ["ann", "ann", "ann", "bo", "cy", "di"], "yes": ["ann"] * 5, "up": [""] * 5}
+    rows = [
+        row(f"{label}{i}", label, speaker, 0.0)
+        for label, names in speakers.items()
+        for i, speaker in enumerate(names)
+    ]
+    found = sample_clips([records_file(rows)], ["no", "yes", "up", "gone"], 3)
+    assert {label: [c.id for c in clips] for label, clips in found.items()} == {
+        "no": ["no0", "no3", "no4"],
+        "yes": ["yes0", "yes1", "yes2"],
+        "up": ["up0", "up1", "up2"],
+        "gone": [],
+    }
+
+
+def test_wav_files_are_what_libsndfile_reads() -> None:
+    waveform = np.array([0, 1, -32768, 32767], np.int16)
+    samples, rate = soundfile.read(io.BytesIO(wav_file(waveform, 11025)), dtype="int16")
+    assert rate == 11025
+    np.testing.assert_array_equal(samples, waveform)

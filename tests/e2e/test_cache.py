@@ -1,0 +1,180 @@
+"""Twenty edits of a whole workflow: what an edit can reach is made again, all else is reused."""
+
+import functools
+import importlib.metadata
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from e2e.tiny import TINY, write_workflow
+
+import pipeline.runners.local as local
+from pipeline.fingerprint import DEPENDENCES, OWN_PACKAGES, ROOT, component_fingerprint
+from pipeline.workflow import read_workflow
+
+pytestmark = pytest.mark.e2e
+
+REPORT = {"Report"}
+PUSHER = {"Pusher", *REPORT}
+MODEL_GATE = {"ModelGate", *PUSHER}
+EVALUATOR = {"Evaluator", *MODEL_GATE}
+TRAINER = {"Trainer", *EVALUATOR}
+SCHEMA = {"ImportSchemaGen", "ExampleValidator", *TRAINER}
+ALL_BUT_SCHEMA = {"AudioExampleGen", "StatisticsGen", "ExampleValidator", *TRAINER}
+
+
+class Checkout:
+    """A project, and a checkout of ours whose files and library versions can be edited."""
+
+    def __init__(self, project: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.project = project
+        self.code = checkout
+        self.versions: dict[str, str] = {}
+        for package in OWN_PACKAGES:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / package, checkout / package, ignore=ignored)
+        real_version = importlib.metadata.version
+        monkeypatch.setattr(
+            importlib.metadata,
+            "version",
+            lambda name: self.versions.get(name) or real_version(name),
+        )
+        monkeypatch.setattr(
+            local,
+            "component_fingerprint",
+            functools.partial(component_fingerprint, root=checkout),
+        )
+        monkeypatch.setattr(local, "SCHEMA_FILE", checkout / "schemas" / "utterance.pbtxt")
+
+    def ran(self) -> set[str]:
+        result = local.run_workflow(read_workflow(self.project / "workflow.yaml"), self.project)
+        assert result.ran or result.reused
+        return set(result.ran)
+
+    def artifact(self, component: str, output: str, pattern: str) -> Path:
+        """The first file of the newest artifact of one output."""
+        root = self.project / "runs" / TINY["name"] / "artifacts" / component / output
+        newest = max(root.iterdir(), key=lambda folder: int(folder.name))
+        return min(path for path in newest.rglob(pattern) if path.is_file())
+
+
+def comment(file: str) -> Callable[[Checkout], Any]:
+    def edit(checkout: Checkout) -> None:
+        mark = "{# edited #}" if file.endswith("jinja") else "# edited\n"
+        with (checkout.code / file).open("a") as code:
+            code.write(mark)
+
+    return edit
+
+
+def version(library: str) -> Callable[[Checkout], Any]:
+    return lambda checkout: checkout.versions.update({library: "0.0.0"})
+
+
+def settings(**changes: Any) -> Callable[[Checkout], Any]:
+    def edit(checkout: Checkout) -> None:
+        file = checkout.project / "workflow.yaml"
+        write_workflow(checkout.project, **(yaml.safe_load(file.read_text()) | changes))
+
+    return edit
+
+
+def flip_last_byte(file: Path) -> None:
+    """Same size, old modification time."""
+    before = file.stat()
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def relabel(checkout: Checkout) -> None:
+    manifest = checkout.project / "recordings" / "manifest.jsonl"
+    manifest.write_text(manifest.read_text().replace('"label": "low"', '"label": "middle"', 1))
+
+
+EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
+    "report template": (comment("components/report/templates/report.html.jinja"), REPORT),
+    "report helper": (comment("components/report/charts.py"), REPORT),
+    "template engine": (version("jinja2"), REPORT),
+    "report changed on disk": (
+        lambda c: flip_last_byte(c.artifact("Report", "report", "*.html")),
+        REPORT,
+    ),
+    "pusher": (comment("components/pusher/executor.py"), PUSHER),
+    "served version deleted": (
+        lambda c: shutil.rmtree(c.project / "runs" / "tones" / "serving"),
+        PUSHER,
+    ),
+    "gate rule": (settings(gate={"accuracy": {"at_least": 0.01}}), MODEL_GATE),
+    "gate helper": (comment("components/model_gate/decision.py"), MODEL_GATE),
+    "verdict changed on disk": (
+        lambda c: flip_last_byte(c.artifact("ModelGate", "blessing", "verdict.json")),
+        MODEL_GATE,
+    ),
+    "TFMA": (version("tensorflow-model-analysis"), EVALUATOR),
+    "metrics removed": (
+        lambda c: c.artifact("Evaluator", "evaluation", "metrics*").unlink(),
+        EVALUATOR,
+    ),
+    "model code": (comment("components/models/cnn.py"), TRAINER),
+    "model helper two imports away": (comment("components/audio/mel.py"), TRAINER),
+    "seed": (settings(train=TINY["train"] | {"seed": 7}), TRAINER),
+    "Keras": (version("keras"), TRAINER),
+    "model changed on disk": (
+        lambda c: flip_last_byte(c.artifact("Trainer", "model", "variables.data*")),
+        TRAINER,
+    ),
+    "schema": (comment("schemas/utterance.pbtxt"), SCHEMA),
+    "resampler": (version("soxr"), ALL_BUT_SCHEMA),
+    "recording, same size and time": (
+        lambda c: flip_last_byte(c.project / "recordings" / "low-speaker0-0.wav"),
+        ALL_BUT_SCHEMA,
+    ),
+    "label in the manifest": (relabel, ALL_BUT_SCHEMA),
+}
+
+
+@pytest.fixture
+def checkout(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Checkout:
+    return Checkout(project, tmp_path_factory.mktemp("checkout"), monkeypatch)
+
+
+@pytest.mark.timeout(900)
+def test_twenty_edits_and_no_wrong_reuse(
+    checkout: Checkout,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert len(EDITS) == 20
+    assert checkout.ran() == set(DEPENDENCES)
+    assert checkout.ran() == set()
+    for name, (edit, redone) in EDITS.items():
+        edit(checkout)
+        assert checkout.ran() == redone, name
+    assert_fresh_checkout_reuses(checkout, tmp_path_factory.mktemp("fresh"), monkeypatch)
+
+
+def assert_fresh_checkout_reuses(
+    checkout: Checkout, fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same content elsewhere, with new times, into the same run directory."""
+    shutil.copytree(checkout.code, fresh / "code", copy_function=shutil.copyfile)
+    recordings = checkout.project / "recordings"
+    shutil.copytree(recordings, fresh / "recordings", copy_function=shutil.copyfile)
+    workflow = yaml.safe_load((checkout.project / "workflow.yaml").read_text())
+    workflow["run"] = {"directory": str(checkout.project / "runs" / TINY["name"])}
+    write_workflow(fresh, **workflow)
+    monkeypatch.setattr(
+        local,
+        "component_fingerprint",
+        functools.partial(component_fingerprint, root=fresh / "code"),
+    )
+    monkeypatch.setattr(local, "SCHEMA_FILE", fresh / "code" / "schemas" / "utterance.pbtxt")
+    checkout.project = fresh
+    assert checkout.ran() == set()
