@@ -66,8 +66,9 @@ class FileDigests:
         Raises:
             OSError: the file cannot be read.
         """
-        name = str(Path(path).absolute())
-        before = _stamp(os.stat(name))  # noqa: PTH116 - a Path would cost as much as the hash
+        # Without pathlib, which would cost as much as the hash of a short clip.
+        name = os.path.abspath(path)  # noqa: PTH100
+        before = _stamp(os.stat(name))  # noqa: PTH116
         if (new := self._new.get(name)) is not None and new[1:5] == before:
             return new[5]
         if self._known is not None:
@@ -139,7 +140,7 @@ def tree_digest(directory: str | Path) -> str:
 def _read_digest(path: str | Path) -> tuple[str, _Stamp]:
     """SHA-256 of a file's content in hex, and its stamp when all was read."""
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see `FileDigests.digest`
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
         return digest.hexdigest(), _stamp(os.fstat(file.fileno()))

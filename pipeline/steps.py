@@ -3,8 +3,8 @@
 STEPS = {
     "Prepare": "lists the recordings, hashes their content, loads TFX",
     "AudioExampleGen": "decodes, resamples, conditions and measures every clip; writes TFRecords",
-    "StatisticsGen": "counts and describes labels, speakers and side features",
     "ImportSchemaGen": "brings the curated schema of the examples",
+    "StatisticsGen": "counts and describes labels, speakers and side features",
     "ExampleValidator": "looks for anomalies against the schema",
     "Trainer": "trains the model and exports it as a SavedModel",
     "Evaluator": "judges model and last blessed model on the test clips, by slice",

@@ -55,13 +55,14 @@ def encode_example(values: Mapping[str, FeatureValue]) -> bytes:
         unknown = sorted(values.keys() - FEATURES.keys()) or "none"
         missing = sorted(FEATURES.keys() - values.keys()) or "none"
         raise ValueError(f"features: unknown {unknown}, missing {missing}")
-    entries = []
+    chunks = [b""]
     for name, key, encode in _ENCODERS:
         try:
-            entries.append(encode(key, values[name]))
+            chunks += encode(key, values[name])
         except (struct.error, TypeError, AttributeError, OverflowError, UnicodeError) as error:
             raise ValueError(f"{name}: {values[name]!r:.80} is no {FEATURES[name]}") from error
-    return _field(1, b"".join(entries))  # Example.features
+    chunks[0] = b"\x0a" + _varint(sum(map(len, chunks)))  # Example.features: field 1
+    return b"".join(chunks)
 
 
 def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
@@ -104,27 +105,32 @@ def _field(number: int, content: bytes) -> bytes:
 
 # An entry of the map Features.feature (field 1): the key (field 1) and a Feature (field 2), which is
 # a oneof of lists (1 bytes, 2 float, 3 int64), whose values are its field 1, packed for numbers.
-def _bytes_entry(key: bytes, value: Any) -> bytes:
+# Each comes as chunks to be joined once: a waveform is not copied on the way.
+def _bytes_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
     content = value if isinstance(value, bytes) else value.encode()
-    if len(content) < 0x60 - len(key):  # every length below fits one byte
-        size = len(content)
+    size = len(content)
+    if size < 0x70 - len(key):  # every length below fits one byte
         lengths = (len(key) + size + 6, size + 4, size + 2, size)
-        return b"\x0a%c%b\x12%c\x0a%c\x0a%c%b" % (lengths[0], key, *lengths[1:], content)
-    return _field(1, key + _field(2, _field(1, _field(1, content))))
+        return (b"\x0a%c%b\x12%c\x0a%c\x0a%c%b" % (lengths[0], key, *lengths[1:], content),)
+    head = b"\x0a" + _varint(size)
+    head = b"\x0a" + _varint(len(head) + size) + head
+    head = key + b"\x12" + _varint(len(head) + size) + head
+    return b"\x0a" + _varint(len(head) + size) + head, content
 
 
-def _float_entry(key: bytes, value: Any) -> bytes:
-    return b"\x0a%c%b\x12\x08\x12\x06\x0a\x04%b" % (len(key) + 10, key, _FLOAT.pack(value))
+def _float_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
+    return (b"\x0a%c%b\x12\x08\x12\x06\x0a\x04%b" % (len(key) + 10, key, _FLOAT.pack(value)),)
 
 
-def _int64_entry(key: bytes, value: Any) -> bytes:
+def _int64_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
     number = value.__index__()
     if not -(1 << 63) <= number < 1 << 63:
         raise OverflowError
-    return _field(1, key + _field(2, _field(3, _field(1, _varint(number & (1 << 64) - 1)))))
+    values = _field(1, _varint(number & (1 << 64) - 1))
+    return (_field(1, key + _field(2, _field(3, values))),)
 
 
-_KIND_ENCODERS: dict[FeatureKind, Callable[[bytes, Any], bytes]] = {
+_KIND_ENCODERS: dict[FeatureKind, Callable[[bytes, Any], tuple[bytes, ...]]] = {
     "bytes": _bytes_entry,
     "float": _float_entry,
     "int64": _int64_entry,

@@ -6,6 +6,7 @@ share it. What cannot be a clip becomes a reject with its place; it ends nothing
 
 import glob
 import json
+import os
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,7 +78,12 @@ def _list_folder(folder: Path, said: str) -> Listing:
             continue  # a licence or a README beside the labels is no clip
         for clip in _visible(path):
             uri = f"{path.name}/{clip.name}"
-            if clip.suffix.lower() in AUDIO_SUFFIXES and clip.is_file():
+            if not _is_text(uri):
+                uri = uri.encode(errors="backslashreplace").decode()
+                rejects.append(
+                    Reject(id=uri, uri=uri, reason="bad_row", detail="a name that is not UTF-8")
+                )
+            elif clip.suffix.lower() in AUDIO_SUFFIXES and clip.is_file():
                 rows.append(Utterance(uri, uri, str(clip.absolute()), path.name))
             else:
                 seen = "a folder" if clip.is_dir() else f"suffix {clip.suffix!r}"
@@ -138,9 +144,34 @@ def _common_root(patterns: list[str], base: Path) -> Path:
     return Path(*shared)
 
 
+class _Folders:
+    """The files beside a manifest: each folder is listed once, instead of a `stat` for each row."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = str(base)
+        self._files: dict[str, set[str]] = {}
+
+    def path_of(self, written: str) -> str | None:
+        """The absolute path of a file that is there."""
+        path = posixpath.join(self._base, written)
+        folder, name = posixpath.split(path)
+        if folder not in self._files:
+            self._files[folder] = _files_in(folder)
+        return path if name in self._files[folder] else None
+
+
+def _files_in(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except OSError:
+        return set()
+
+
 def _manifest_rows(manifest: Path, root: Path) -> Iterator[Utterance | Reject]:
     prefix = manifest.parent.relative_to(root).as_posix()
     name = posixpath.normpath(posixpath.join(prefix, manifest.name))
+    folders = _Folders(manifest.parent)
     with manifest.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -149,7 +180,7 @@ def _manifest_rows(manifest: Path, root: Path) -> Iterator[Utterance | Reject]:
             row: dict[str, Any] = {}
             try:
                 row = _parse_line(line)
-                yield _utterance(row, manifest.parent, prefix, root)
+                yield _utterance(row, folders, prefix, root)
             except ClipError as error:
                 uri = row.get("audio_filepath")
                 uri = uri if isinstance(uri, str) and _is_text(uri) else ""
@@ -168,18 +199,17 @@ def _parse_line(line: bytes) -> dict[str, Any]:
     return row
 
 
-def _utterance(row: dict[str, Any], folder: Path, prefix: str, root: Path) -> Utterance:
+def _utterance(row: dict[str, Any], folders: _Folders, prefix: str, root: Path) -> Utterance:
     written = _text(row, "audio_filepath")
     if "://" in written:
         raise ClipError(
             "unsupported", f"audio_filepath: expected a local file, got {written!r:.200}"
         )
-    path = folder / written
-    if not path.is_file():
+    if (path := folders.path_of(written)) is None:
         raise ClipError("missing", f"no file {written}")
     uri = posixpath.normpath(posixpath.join(prefix, written))
-    if posixpath.isabs(written) and path.is_relative_to(root):
-        uri = path.relative_to(root).as_posix()
+    if posixpath.isabs(written) and Path(written).is_relative_to(root):
+        uri = Path(written).relative_to(root).as_posix()
     label = _text(row, "label")
     offset_s, duration_s = _seconds(row, "offset"), _seconds(row, "duration")
     if duration_s == 0.0:
@@ -188,7 +218,7 @@ def _utterance(row: dict[str, Any], folder: Path, prefix: str, root: Path) -> Ut
     return Utterance(
         id=_text(row, "id") if row.get("id") is not None else own_id,
         uri=uri,
-        path=str(path),
+        path=path,
         label=label,
         speaker=_text(row, "speaker") if row.get("speaker") else "",
         offset_s=offset_s or 0.0,
@@ -242,9 +272,9 @@ def _without_duplicates(listing: Listing) -> Listing:
     return Listing(kept, rejects, listing.generated)
 
 
-def _canonical_order(row: Utterance) -> tuple[str, ...]:
-    length = "" if row.duration_s is None else f"{row.duration_s:.9f}"
-    return row.id, row.uri, row.label, row.speaker, f"{row.offset_s:.9f}", length
+def _canonical_order(row: Utterance) -> tuple[str, str, str, str, float, float]:
+    duration_s = -1.0 if row.duration_s is None else row.duration_s
+    return row.id, row.uri, row.label, row.speaker, row.offset_s, duration_s
 
 
 def _first(rejects: list[Reject]) -> str:

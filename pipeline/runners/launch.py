@@ -21,7 +21,6 @@ from components.digests import FileDigests
 from pipeline.cache import abandon_unfinished, key_components, seal_outputs, withdraw_changed
 from pipeline.progress import Outcome as StepOutcome
 
-Artifact = metadata_store_pb2.Artifact
 _Execution = metadata_store_pb2.Execution
 
 
@@ -29,7 +28,7 @@ _Execution = metadata_store_pb2.Execution
 class Outcome:
     """What one component left: its artifacts by output key, and whether they were reused."""
 
-    artifacts: dict[str, Artifact]
+    artifacts: dict[str, metadata_store_pb2.Artifact]
     is_reused: bool
 
 

@@ -15,6 +15,7 @@ from components.example_gen.splits import check_data_set
 from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
 from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.logs import logged_to
+from pipeline.plan import needed_bytes
 from pipeline.progress import Progress
 from pipeline.run_directory import (
     RunDirectory,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from pipeline.runners.launch import Outcome
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "utterance.pbtxt"
-# Models, statistics, reports and metadata of a run, beside its examples.
-_OVERHEAD_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
     with claim(directory, workflow), explain_full_disk(directory):
         listing = list_utterances(workflow.data, base)
         check_data_set(listing.utterances, workflow.data.split)
-        require_space(directory.root, _needed_bytes(workflow, listing))
+        require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
@@ -130,11 +129,6 @@ def _copy_schema(directory: RunDirectory) -> Path:
     target = directory.root / SCHEMA_FILE.name
     shutil.copyfile(SCHEMA_FILE, target)
     return target
-
-
-def _needed_bytes(workflow: Workflow, listing: Listing) -> int:
-    clip_bytes = 2 * round(workflow.audio.clip_s * workflow.audio.sample_rate)
-    return _OVERHEAD_BYTES + len(listing.utterances) * (clip_bytes + 1000)
 
 
 def _gather(

@@ -57,4 +57,4 @@ def test_an_editor_accepts_shipped_workflows_and_refuses_a_typing_error(path: Pa
 def test_steps_are_those_that_have_a_fingerprint() -> None:
     from pipeline.fingerprint import DEPENDENCES
 
-    assert list(STEPS) == ["Prepare", *DEPENDENCES]
+    assert set(STEPS) == {"Prepare", *DEPENDENCES}

@@ -1,0 +1,169 @@
+"""A workflow run whole: pushed and served, refused, killed and gone on with, compiled."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.tiny import TINY, write_workflow
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+
+from pipeline.runners.local import RunResult, run_workflow
+from pipeline.runners.vertex import compile_workflow
+from pipeline.workflow import read_workflow
+from schemas.errors import WorkflowError
+from schemas.reports import Epoch, IngestReport
+
+pytestmark = pytest.mark.e2e
+
+AURICLE = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()"]
+
+
+def auricle(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*AURICLE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=280
+    )
+
+
+def run(project: Path) -> RunResult:
+    return run_workflow(read_workflow(project / "workflow.yaml"), project)
+
+
+def artifacts(project: Path, component: str, output: str) -> Path:
+    root = project / "runs" / TINY["name"] / "artifacts" / component / output
+    return max(root.iterdir(), key=lambda folder: int(folder.name))
+
+
+def test_run_and_predict_from_the_command_line(project: Path) -> None:
+    ran = auricle("run", "workflow.yaml", cwd=project)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stderr == ""  # all chatter is in the log
+    assert "Pushed" in ran.stdout
+    directory = project / "runs" / "tones"
+    assert (directory / "serving" / "1" / "saved_model.pb").exists()
+    assert (directory / "report.html").read_text().startswith("<!DOCTYPE html>")
+    clip = project / "recordings" / "high-speaker5-0.wav"
+    predicted = auricle("predict", "workflow.yaml", str(clip), "--json", cwd=project)
+    assert predicted.returncode == 0, predicted.stderr
+    assert '"label"' in predicted.stdout
+
+
+def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
+    project: Path,
+) -> None:
+    first = run(project)
+    assert first.pushed_to == project / "runs" / "tones" / "serving" / "1"
+    assert first.verdict.baseline_accuracy is None
+
+    write_workflow(project, train=TINY["train"] | {"epochs": 8, "learning_rate": 0.01})
+    second = run(project)
+    assert second.pushed_to == project / "runs" / "tones" / "serving" / "2"
+    assert second.verdict.baseline_accuracy == first.verdict.accuracy
+    assert second.verdict.accuracy == 1.0  # three tones, far apart
+
+    write_workflow(
+        project,
+        train=TINY["train"] | {"learning_rate": 1e-9},
+        gate={"accuracy": {"at_least": 0.9}},
+    )
+    third = run(project)
+    assert third.verdict.outcome == "refused"
+    assert "0.9" in third.verdict.reasons[0]
+    assert third.pushed_to is None
+    assert sorted(p.name for p in (project / "runs/tones/serving").iterdir()) == ["1", "2"]
+    assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()
+    assert auricle("run", "workflow.yaml", cwd=project).returncode == 3
+
+
+def test_every_row_is_accounted_for(project: Path) -> None:
+    manifest = project / "recordings" / "manifest.jsonl"
+    rows = manifest.read_text().splitlines()
+    (project / "recordings" / "low-speaker0-0.wav").write_bytes(b"RIFF, but no more")
+    (project / "recordings" / "low-speaker0-1.wav").unlink()
+    manifest.write_text("\n".join([*rows, "{not JSON", '{"label": "low"}', ""]))
+    run(project)
+    report = IngestReport.model_validate_json(
+        (artifacts(project, "AudioExampleGen", "ingest_report") / "report.json").read_text()
+    )
+    assert report.rows == len(rows) + 2
+    assert report.rejects == {"unreadable": 1, "missing": 1, "bad_row": 2}
+    assert sum(split.clips for split in report.splits.values()) == len(rows) - 2
+
+
+@pytest.fixture
+def training(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run in a process of its own, stopped hard in the middle of its training."""
+    write_workflow(project, train=TINY["train"] | {"epochs": 400, "patience": 400})
+    process = subprocess.Popen(
+        [*AURICLE, "run", "workflow.yaml"], cwd=project, stdout=subprocess.DEVNULL, text=True
+    )
+    checkpoints = project / "runs" / "tones" / "checkpoints"
+    deadline = time.monotonic() + 200
+    while not list(checkpoints.rglob("*.npz")) + list(checkpoints.rglob("*.pkl")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_killed_training_is_continued(project: Path, training: subprocess.Popen[str]) -> None:
+    os.kill(training.pid, signal.SIGKILL)
+    training.wait()
+    write_workflow(project, train=TINY["train"] | {"epochs": 400, "patience": 400})
+    result = run(project)
+    assert {"AudioExampleGen", "StatisticsGen", "ImportSchemaGen"} <= set(result.reused)
+    history = json.loads((artifacts(project, "Trainer", "model_run") / "history.json").read_text())
+    epochs = [Epoch.model_validate(epoch) for epoch in history]
+    assert [epoch.epoch for epoch in epochs] == list(range(len(epochs)))
+    assert not list((project / "runs" / "tones" / "checkpoints").rglob("*.npz"))
+    connection = metadata.sqlite_metadata_connection_config(
+        str(project / "runs" / "tones" / "metadata.sqlite")
+    )
+    states = {e.last_known_state for e in MetadataStore(connection).get_executions()}
+    assert metadata_store_pb2.Execution.RUNNING not in states
+    assert run(project).ran == []
+
+
+def test_real_digits(shared_data: Path, tmp_path: Path) -> None:
+    file = write_workflow(
+        tmp_path,
+        data={
+            "manifests": str(shared_data / "fsdd" / "manifest.jsonl"),
+            "split": {"eval": 0.2, "test_speakers": ["theo"], "eval_speakers": ["nicolas"]},
+        },
+        audio={"sample_rate": 8000},
+        train={"epochs": 2},
+    )
+    result = run_workflow(read_workflow(file), tmp_path)
+    assert result.verdict.clips == 500
+    assert result.verdict.accuracy > 0.2  # ten classes, two epochs, a speaker never heard
+    assert {s.value for s in result.verdict.slices if s.feature == "speaker"} == {"theo"}
+
+
+def test_vertex_pipeline(project: Path) -> None:
+    file = write_workflow(project, run={"directory": "gs://bucket/runs/tones"})
+    output = project / "pipeline.json"
+    compile_workflow(read_workflow(file), project, output)
+    job = json.loads(output.read_text())
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
+    assert {"AudioExampleGen", "Trainer", "Evaluator", "ModelGate", "Pusher", "Report"} <= set(
+        tasks
+    )
+    assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://bucket/runs/tones"
+    assert str(project) not in output.read_text()  # nothing of this machine
+
+
+def test_vertex_needs_a_bucket(project: Path) -> None:
+    with pytest.raises(WorkflowError, match="expected a Cloud Storage URI"):
+        compile_workflow(
+            read_workflow(project / "workflow.yaml"), project, project / "pipeline.json"
+        )
