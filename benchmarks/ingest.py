@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 KINDS = ("ours", "plain loop", "textbook")
@@ -141,7 +142,7 @@ def _textbook(manifest: Path, out: Path) -> tuple[float, int]:
     return imported + _cpu_s(resource.RUSAGE_SELF) - seen, clips
 
 
-def _serializer(manifest: Path):  # type: ignore[no-untyped-def]
+def _serializer(manifest: Path) -> Callable[[str, bytes], bytes]:
     """(path, content of the file) -> the serialized example: what every kind computes."""
     from components.audio.condition import condition, to_pcm16
     from components.audio.decode import decode
@@ -178,7 +179,8 @@ def _serializer(manifest: Path):  # type: ignore[no-untyped-def]
 def _print_table(seconds: dict[str, list[dict[str, float]]], clips: int, repetitions: int) -> None:
     print(f"{clips} clips, medians of {repetitions} runs, {os.cpu_count()} cores\n")
     print(
-        "| | clips | work, CPU s | us a clip | work / plain loop | whole process, CPU s | whole / plain loop |"
+        "| | clips | work, CPU s | us a clip | work / plain loop"
+        " | whole process, CPU s | whole / plain loop |"
     )
     print("|---|---|---|---|---|---|---|")
     plain = seconds["plain loop"]

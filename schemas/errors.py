@@ -1,12 +1,12 @@
 """The exceptions a caller can meet, and the exit code each one ends `auricle` with.
 
-    AuricleError                1  a fault
-    ├── InputError              2  what the person gave cannot be used
-    │   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
-    │   ├── DataError              the recordings: none found, one class, one speaker, ...
-    │   └── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
-    ├── GateStop                3  a gate stopped the run; nothing was pushed
-    └── ClipError                  one clip cannot be used; becomes a reject, never ends a run
+AuricleError                1  a fault
+├── InputError              2  what the person gave cannot be used
+│   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
+│   ├── DataError              the recordings: none found, one class, one speaker, ...
+│   └── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
+├── GateStop                3  a gate stopped the run; nothing was pushed
+└── ClipError                  one clip cannot be used; becomes a reject, never ends a run
 """
 
 

@@ -103,8 +103,8 @@ def _field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2]) + _varint(len(content)) + content
 
 
-# An entry of the map Features.feature (field 1): the key (field 1) and a Feature (field 2), which is
-# a oneof of lists (1 bytes, 2 float, 3 int64), whose values are its field 1, packed for numbers.
+# An entry of the map Features.feature (field 1) is a key (field 1) and a Feature (field 2): a
+# oneof of lists (1 bytes, 2 float, 3 int64), whose values are its field 1, packed for numbers.
 # Each comes as chunks to be joined once: a waveform is not copied on the way.
 def _bytes_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
     content = value if isinstance(value, bytes) else value.encode()

@@ -57,16 +57,21 @@ def check_data_set(utterances: list[Utterance], split: Split) -> None:
             f"data: one class only ({', '.join(classes)}); expected at least two labels"
         )
     _check_named_speakers(utterances, split)
-    labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
-    for row in utterances:
-        labels[assign_split(row, split)][row.label] += 1
+    labels = _labels_by_split(utterances, split)
     for name in SPLITS:
         if not labels[name] and _is_wanted(name, split):
             raise DataError(_empty_split(name, utterances, split))
     for name in SPLITS:
         lacking = [label for label in classes if label not in labels[name]]
         if labels[name] and lacking:
-            raise DataError(_missing_label(name, lacking, labels))
+            raise DataError(_missing_label(name, lacking, labels, utterances, split))
+
+
+def _labels_by_split(utterances: Iterable[Utterance], split: Split) -> dict[str, Counter[str]]:
+    labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
+    for row in utterances:
+        labels[assign_split(row, split)][row.label] += 1
+    return labels
 
 
 def _is_wanted(name: str, split: Split) -> bool:
@@ -103,20 +108,41 @@ def _empty_split(name: str, utterances: list[Utterance], split: Split) -> str:
             f"data.split: no {unit} is left for the train split (of {len(keys)}). Name fewer in"
             " data.split.eval_speakers and data.split.test_speakers, or lower the shares"
         )
-    cure = f"raise data.split.{name} (now {getattr(split, name):g})"
-    if unit == "speaker":
-        cure = f"name some in data.split.{name}_speakers (there are {_some(keys)}), or {cure}"
-    return f"data.split: none of the {len(keys)} {unit}s fell into the {name} split. You can {cure}"
+    return (
+        f"data.split: none of the {len(keys)} {unit}s ({_some(keys)}) fell into the {name} split."
+        f" You can {_cure(utterances, split)}"
+    )
 
 
-def _missing_label(name: str, lacking: list[str], labels: dict[str, Counter[str]]) -> str:
-    elsewhere = [split for split in SPLITS if lacking[0] in labels[split]]
-    clips = sum(labels[split][lacking[0]] for split in elsewhere)
+def _missing_label(
+    name: str,
+    lacking: list[str],
+    labels: dict[str, Counter[str]],
+    utterances: list[Utterance],
+    split: Split,
+) -> str:
+    elsewhere = [other for other in SPLITS if lacking[0] in labels[other]]
+    clips = sum(labels[other][lacking[0]] for other in elsewhere)
     return (
         f"data: the {name} split has no clip of {_some(lacking)}; {lacking[0]!r} has {clips} clips,"
-        f" all in {' and '.join(elsewhere)}. Record it with more speakers, choose who goes where"
-        " with data.split.eval_speakers and data.split.test_speakers, or leave the label out"
+        f" all in {' and '.join(elsewhere)}. You can record more, leave the label out, or"
+        f" {_cure(utterances, split)}"
     )
+
+
+def _cure(utterances: list[Utterance], split: Split) -> str:
+    """What would give every split every label."""
+    by_name = "choose who goes where with data.split.eval_speakers and data.split.test_speakers"
+    if split.eval_speakers or split.test_speakers:
+        return by_name
+    cures = [by_name] if split_by(utterances, split) == "speaker" else []
+    classes = {row.label for row in utterances}
+    for share in (0.1, 0.15, 0.2, 0.25, 0.3):
+        other = Split(eval=share, test=share)
+        if all(found.keys() == classes for found in _labels_by_split(utterances, other).values()):
+            shares = f"set both data.split.eval and data.split.test to {share:g}"
+            return " or ".join([*cures, f"{shares}, with which every split has every label"])
+    return " or ".join([*cures, "add recordings"])
 
 
 def _some(names: list[str]) -> str:

@@ -38,8 +38,8 @@ def data_uri(content: bytes, media_type: str) -> str:
 def spectrogram_png(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
     """Log-mel spectrogram of int16 [samples] as a PNG: time to the right, frequency up.
 
-    64 mel bands from 20 Hz to half the rate, 25 ms frames every 10 ms (fewer of a long clip), 70 dB of
-    range below the loudest. A silent clip, or one shorter than a frame, is black.
+    64 mel bands from 20 Hz to half the rate, 25 ms frames every 10 ms (fewer of a long clip),
+    70 dB of range below the loudest. A silent clip, or one shorter than a frame, is black.
     """
     return _png(_log_mel_db(waveform.astype(np.float32) / 32768.0, sample_rate))
 

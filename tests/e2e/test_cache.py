@@ -121,7 +121,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
         EVALUATOR,
     ),
     "model code": (comment("components/models/cnn.py"), TRAINER),
-    "model helper two imports away": (comment("components/audio/mel.py"), TRAINER),
+    "model helper two imports away": (comment("components/models/augmentation.py"), TRAINER),
     "seed": (settings(train=TINY["train"] | {"seed": 7}), TRAINER),
     "Keras": (version("keras"), TRAINER),
     "model changed on disk": (

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -144,6 +145,19 @@ def test_a_folder_of_labels(tmp_path):
     assert [(reject.id, reject.reason) for reject in listing.rejects] == [
         ("no/deeper", "unsupported"),
         ("no/notes.txt", "unsupported"),
+    ]
+
+
+def test_a_name_that_is_not_utf8_is_rejected(tmp_path):
+    folder = tmp_path / "clips" / "yes"
+    folder.mkdir(parents=True)
+    (folder / "1.wav").touch()
+    with open(os.fsencode(folder) + b"/\xff.wav", "wb"):  # noqa: PTH123 - a Path is text
+        pass
+    listing = list_utterances(Data(folder="clips"), tmp_path)
+    assert [row.id for row in listing.utterances] == ["yes/1.wav"]
+    assert [(reject.id, reject.reason) for reject in listing.rejects] == [
+        ("yes/\\udcff.wav", "bad_row")
     ]
 
 

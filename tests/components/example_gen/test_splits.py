@@ -93,12 +93,12 @@ NAMED = Split(eval_speakers=["a"], test_speakers=["b"])
         (
             _rows("abc"),
             Split(eval=0.001),
-            "fell into the .* split. You can name some in data.split",
+            r"none of the 3 speakers \('a', 'b', 'c'\) fell into",
         ),
         (
             [*_rows("abc"), Utterance("x", "x", "", "maybe", "b")],
             NAMED,
-            "train split has no clip of 'maybe'; 'maybe' has 1 clips, all in test. Record it",
+            "train split has no clip of 'maybe'; 'maybe' has 1 clips, all in test. You can record",
         ),
         (
             [*_rows("abc"), Utterance("x", "x", "", "maybe", "c")],
@@ -110,3 +110,14 @@ NAMED = Split(eval_speakers=["a"], test_speakers=["b"])
 def test_what_cannot_be_a_data_set_is_refused_with_a_cure(rows, split, words):
     with pytest.raises(DataError, match=words):
         check_data_set(rows, split)
+
+
+def test_shares_that_would_do_are_named():
+    rows = [Utterance(f"{n}.wav", f"{n}.wav", "", f"label {n % 10}") for n in range(200)]
+    with pytest.raises(
+        DataError, match=r"set both data.split.eval and data.split.test to 0\."
+    ) as e:
+        check_data_set(rows, Split(eval=0.02, test=0.02))
+    assert "speakers" not in str(e.value)
+    share = float(str(e.value).split(" to ")[1].split(",")[0])
+    check_data_set(rows, Split(eval=share, test=share))

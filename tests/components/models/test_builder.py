@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from components.models import MODELS, build_model
+from components.models.frontends import LogMel
 
 SAMPLE_RATE, CLIP_SAMPLES, NUM_CLASSES = 8000, 2400, 3
 FRONTENDS = ("log_mel", "mfcc", "waveform")
@@ -101,25 +102,28 @@ def test_training_changes_clips_and_inference_does_not(built):
     assert not np.allclose(built(clips, training=True), built(clips, training=True), atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", FRONTENDS)
-@pytest.mark.parametrize("architecture", MODELS)
-def test_a_few_steps_lower_the_loss_alike_under_a_seed(architecture, kind):
+@pytest.mark.parametrize(
+    ("architecture", "kind"),
+    [(name, "log_mel") for name in MODELS] + [("rnn", "mfcc"), ("cnn", "waveform")],
+)
+def test_a_few_steps_lower_the_loss(architecture, kind):
     clips, classes = _tones(24)
-    histories = []
-    for _ in range(2):
-        model = _build(architecture, kind)
-        model.compile(
-            optimizer=keras.optimizers.Adam(0.01, global_clipnorm=1.0),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=False,
-        )
-        losses = model.fit(clips, classes, batch_size=24, epochs=6, shuffle=False, verbose=0)
-        histories.append((losses.history["loss"], model.get_weights()))
-    (losses, weights), (losses_again, weights_again) = histories
-    assert losses[-1] < losses[0]
-    assert losses == losses_again
-    for weight, weight_again in zip(weights, weights_again, strict=True):
-        np.testing.assert_array_equal(weight, weight_again)
+    model = _build(architecture, kind)
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.01, global_clipnorm=1.0),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    losses = [model.train_on_batch(clips, classes) for _ in range(8)]
+    assert np.mean(losses[-3:]) < losses[0]
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_a_seed_fixes_weights_dropout_and_augmentation(architecture):
+    clips = _clips(2)
+    first, second = _build(architecture), _build(architecture)
+    np.testing.assert_array_equal(first(clips, training=True), second(clips, training=True))
+    np.testing.assert_array_equal(first(clips, training=True), second(clips, training=True))
 
 
 @pytest.mark.parametrize("architecture", MODELS)
@@ -154,7 +158,7 @@ def test_logits_stay_float32_under_mixed_precision(architecture):
     logits = model(_clips(2))
     assert keras.backend.standardize_dtype(logits.dtype) == "float32"
     assert np.isfinite(logits).all()
-    frontend = model.get_layer("log_mel")
+    frontend = next(layer for layer in model.layers if isinstance(layer, LogMel))
     assert frontend.compute_dtype == "float32"
 
 
