@@ -2,13 +2,13 @@
 
     python benchmarks/ingest.py MANIFEST [--times 10] [--repetitions 5]
 
-All three decode, measure and condition the same clips with the same functions and write the same
-examples to plain TFRecords, in one process:
+All three decode, measure and condition the same clips with the same functions, hash the speaker
+into a split and write the same examples to plain TFRecords of that split, in one process:
 
 - ours: lists the manifest, hashes and indexes the recordings, runs `IngestUtterances`, with its
   shards, rejects, report and checks that no file changed;
-- plain loop: reads the manifest line by line, writes one file; no index, rejects, report or checks;
-- textbook: `MatchFiles`, `ReadMatches`, `Map`, `WriteToTFRecord`.
+- plain loop: reads the manifest line by line; no index, rejects, report or checks;
+- textbook: `MatchFiles`, `ReadMatches`, `Map`, `Partition`, `WriteToTFRecord` for each split.
 
 Each runs in a fresh process, in turn; CPU time is user + system of the process and its children.
 `whole` counts the process from its start; `work` leaves out the imports, which for Beam cost as
@@ -16,6 +16,7 @@ much as 10,000 clips and are paid once by a run of the pipeline, whatever ingest
 """
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -26,6 +27,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+SPLITS = ("train", "eval", "test")
 KINDS = ("ours", "plain loop", "textbook")
 
 
@@ -112,10 +114,12 @@ def _plain_loop(manifest: Path, out: Path) -> tuple[float, int]:
     example = _serializer(manifest)
     imported = _cpu_s(resource.RUSAGE_SELF)
     clips = 0
-    with (out / "data_tfrecord").open("wb") as file, manifest.open() as lines:
+    with contextlib.ExitStack() as stack, manifest.open() as lines:
+        files = [stack.enter_context((out / split).open("wb")) for split in SPLITS]
         for line in lines:
             path = manifest.parent / json.loads(line)["audio_filepath"]
-            file.write(frame_record(example(str(path), path.read_bytes())))
+            split, record = example(str(path), path.read_bytes())
+            files[split].write(frame_record(record))
             clips += 1
     return imported, clips
 
@@ -130,23 +134,27 @@ def _textbook(manifest: Path, out: Path) -> tuple[float, int]:
     example = _serializer(manifest)
     imported = _cpu_s(resource.RUSAGE_SELF)
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        _ = (
+        examples = (
             pipeline
             | fileio.MatchFiles(f"{manifest.parent}/*/*.wav")
             | fileio.ReadMatches()
             | beam.Map(lambda file: example(file.metadata.path, file.read()))
-            | WriteToTFRecord(str(out / "data_tfrecord"))
         )
+        splits = examples | beam.Partition(lambda element, _: element[0], len(SPLITS))
+        for name, split in zip(SPLITS, splits, strict=True):
+            records = split | f"Record {name}" >> beam.Map(lambda element: element[1])
+            _ = records | f"Write {name}" >> WriteToTFRecord(str(out / name))
     seen = _cpu_s(resource.RUSAGE_SELF)
-    clips = sum(1 for file in out.glob("data_tfrecord*") for _ in read_records(file))
+    clips = sum(1 for file in out.glob("*-of-*") for _ in read_records(file))
     return imported + _cpu_s(resource.RUSAGE_SELF) - seen, clips
 
 
-def _serializer(manifest: Path) -> Callable[[str, bytes], bytes]:
-    """(path, content of the file) -> the serialized example: what every kind computes."""
+def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
+    """(path, content of the file) -> number of the split and example: what both rivals compute."""
     from components.audio.condition import condition, to_pcm16
     from components.audio.decode import decode
     from components.audio.measure import measure
+    from components.example_gen.splits import hash_unit
     from schemas.example import encode_example
     from schemas.workflow import Audio
 
@@ -154,11 +162,13 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], bytes]:
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
     rows_by_path = {os.path.join(manifest.parent, row["audio_filepath"]): row for row in rows}  # noqa: PTH118
 
-    def example(path: str, content: bytes) -> bytes:
+    def example(path: str, content: bytes) -> tuple[int, bytes]:
         row = rows_by_path[path]
         clip = decode(content, audio.sample_rate, duration_s=row.get("duration"))
         values = measure(clip.waveform, audio.sample_rate)
-        return encode_example(
+        position = hash_unit(row["speaker"])
+        split = 2 if position < 0.1 else 1 if position < 0.2 else 0
+        return split, encode_example(
             values
             | {
                 "id": row["audio_filepath"],

@@ -20,6 +20,8 @@ def build_cnn(features: Any, num_classes: int, options: Options) -> Any:
     _, frames, bins, channels = steps.shape
     steps = layers.Reshape((frames, bins * channels))(steps)
     steps = layers.Dense(options.units, activation="relu")(steps)
-    summary = layers.GlobalAveragePooling1D()(steps)
+    summary = layers.Concatenate()(
+        [layers.GlobalAveragePooling1D()(steps), layers.GlobalMaxPooling1D()(steps)]
+    )
     summary = layers.Dropout(options.dropout)(summary)
     return layers.Dense(num_classes, dtype="float32", name="logits")(summary)

@@ -25,7 +25,7 @@ def test_a_clip_shorter_than_a_frame_has_none():
 
 @pytest.mark.parametrize(("frame_length", "frame_step"), [(0, 160), (400, 0), (-1, 1)])
 def test_frames_without_samples_are_refused(frame_length, frame_step):
-    with pytest.raises(ValueError, match="frame_length=.* and frame_step="):
+    with pytest.raises(ValueError, match=r"frame_length=.* and frame_step="):
         mel.num_frames(16000, frame_length, frame_step)
 
 

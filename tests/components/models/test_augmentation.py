@@ -79,9 +79,7 @@ def test_masks_are_whole_frames_and_bins_of_at_most_their_width():
     ones = np.ones((300, 60, 40), np.float32)
     masked = np.array(augmentation.SpecAugment(1, 10, 1, 8, seed=1)(ones, training=True))
     kept_frames, kept_bins = masked.max(axis=2), masked.max(axis=1)
-    np.testing.assert_array_equal(
-        masked, kept_frames[:, :, np.newaxis] * kept_bins[:, np.newaxis]
-    )
+    np.testing.assert_array_equal(masked, kept_frames[:, :, np.newaxis] * kept_bins[:, np.newaxis])
     assert set((60 - kept_frames.sum(axis=1)).astype(int)) == set(range(11))
     assert set((40 - kept_bins.sum(axis=1)).astype(int)) == set(range(9))
 

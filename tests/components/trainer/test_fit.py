@@ -1,0 +1,257 @@
+"""Training: it learns, stops, keeps the best, says how far it is, and survives SIGKILL."""
+
+import functools
+import json
+import logging
+import signal
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.models import build_model
+from components.trainer.dataset import make_eval_dataset, make_train_dataset
+from components.trainer.fit import _precision_of, fit, strategy
+from schemas.errors import AuricleError
+from schemas.progress import LOGGER_NAME
+from schemas.reports import HISTORY_FILE, Epoch
+
+LABELS, CLIP_SAMPLES, BATCH, STEPS_PER_EPOCH = ["high", "low", "mid"], 2400, 16, 3
+
+
+@pytest.fixture(scope="module")
+def files(write_tones):
+    return {"train": write_tones(48, 2, seed=1), "eval": write_tones(24, 1, seed=2)}
+
+
+def _model():
+    return build_model(
+        architecture="rnn",
+        num_classes=len(LABELS),
+        sample_rate=8000,
+        clip_samples=CLIP_SAMPLES,
+        frontend={
+            "kind": "log_mel",
+            "frame_length_ms": 20.0,
+            "frame_step_ms": 20.0,
+            "num_mel_bins": 8,
+            "lower_edge_hertz": 60.0,
+            "upper_edge_hertz": None,
+        },
+        augment={
+            "time_shift_ms": 10.0,
+            "speed": 0.0,
+            "gain_db": 3.0,
+            "spec_augment": {
+                "time_masks": 1,
+                "time_mask_ms": 20.0,
+                "freq_masks": 0,
+                "freq_mask_bins": 0,
+            },
+        },
+        model={
+            "units": 8,
+            "layers": 1,
+            "filters": 4,
+            "pooling": "max",
+            "peephole": False,
+            "dropout": 0.1,
+        },
+        seed=1,
+    )
+
+
+def _fit(model, files, directory, **changes):
+    make_train = functools.partial(
+        make_train_dataset, files["train"], LABELS, CLIP_SAMPLES, BATCH, 1
+    )
+    eval_dataset = make_eval_dataset(files["eval"], LABELS, CLIP_SAMPLES, BATCH)
+    settings = {
+        "epochs": 4,
+        "steps_per_epoch": STEPS_PER_EPOCH,
+        "learning_rate": 0.02,
+        "patience": 10,
+        "checkpoint_dir": directory / "checkpoint",
+        "log_dir": directory / "log",
+        **changes,
+    }
+    return fit(model, make_train, eval_dataset, **settings)
+
+
+@pytest.fixture(scope="module")
+def trained(files, tmp_path_factory):
+    """A training that nobody interrupted."""
+    directory = tmp_path_factory.mktemp("trained")
+    model = _model()
+    return model, _fit(model, files, directory), directory
+
+
+def _assert_same_weights(model, other):
+    for weight, other_weight in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_allclose(weight, other_weight, atol=1e-6)
+
+
+def test_the_loss_falls_epoch_by_epoch(trained):
+    _, history, _ = trained
+    assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
+    assert history[-1].val_loss < history[0].val_loss
+    assert history[0].learning_rate > history[-1].learning_rate > 0
+
+
+def test_the_best_weights_are_kept(trained, files):
+    model, history, _ = trained
+    loss, accuracy = model.evaluate(
+        make_eval_dataset(files["eval"], LABELS, CLIP_SAMPLES, BATCH), verbose=0
+    )
+    best = min(history, key=lambda epoch: epoch.val_loss)
+    assert (loss, accuracy) == pytest.approx((best.val_loss, best.val_accuracy), abs=1e-5)
+
+
+def test_curves_for_people_and_for_tensorboard(trained):
+    _, history, directory = trained
+    written = json.loads((directory / "log" / HISTORY_FILE).read_text())
+    assert [Epoch.model_validate(epoch) for epoch in written] == history
+    losses = {}
+    for split in ("train", "validation"):
+        (path,) = (directory / "log" / split).iterdir()
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                number = float(tf.make_ndarray(value.tensor))
+                losses.setdefault((split, value.tag), {})[event.step] = number
+    assert losses["train", "epoch_loss"] == pytest.approx({e.epoch: e.loss for e in history})
+    assert losses["validation", "epoch_accuracy"] == pytest.approx(
+        {e.epoch: e.val_accuracy for e in history}
+    )
+
+
+def test_a_training_that_was_done_is_not_done_again(trained, files):
+    model, history, directory = trained
+    again = _model()
+    assert _fit(again, files, directory) == history
+    _assert_same_weights(again, model)
+
+
+KILLED = """
+    import os, pathlib, signal, sys
+    sys.path[:0] = [{root!r}]
+    import tensorflow as tf
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("test_fit", {path!r})
+    test_fit = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(test_fit)
+
+    class Die(test_fit.keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations >= 8:  # in the middle of epoch 3
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    model = test_fit._model()
+    train = model.fit
+    model.fit = lambda *a, callbacks, **k: train(*a, callbacks=[*callbacks, Die()], **k)
+    test_fit._fit(model, {files!r}, pathlib.Path({directory!r}))
+"""
+
+
+def test_killed_and_continued_ends_with_the_weights_of_an_uninterrupted_run(
+    trained, files, tmp_path, request
+):
+    root = str(request.config.rootpath)
+    script = KILLED.format(root=root, path=__file__, files=files, directory=str(tmp_path))
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    written = json.loads((tmp_path / "log" / HISTORY_FILE).read_text())
+    assert [epoch["epoch"] for epoch in written] == [1, 2]
+    model, history, _ = trained
+    continued = _model()
+    ours = _fit(continued, files, tmp_path)
+    for epoch, uninterrupted in zip(ours, history, strict=True):
+        assert epoch.loss == pytest.approx(uninterrupted.loss, abs=1e-5)
+        assert epoch.val_loss == pytest.approx(uninterrupted.val_loss, abs=1e-5)
+    _assert_same_weights(continued, model)
+
+
+def test_training_stops_when_the_eval_loss_no_longer_falls(files, tmp_path):
+    model = _model()
+    # Weights that cannot move: after the first epoch nothing gets better.
+    history = _fit(model, files, tmp_path, epochs=9, patience=2, learning_rate=1e-30)
+    assert len(history) == 3
+    again = _model()
+    assert _fit(again, files, tmp_path, epochs=9, patience=2, learning_rate=1e-30) == history
+
+
+def test_a_loss_that_is_not_finite_stops_training(files, tmp_path):
+    model = _model()
+    kernel = model.get_layer("logits").kernel
+    kernel.assign(kernel + np.inf)
+    with pytest.raises(AuricleError, match="no longer finite in epoch 1; lower"):
+        _fit(model, files, tmp_path, epochs=1)
+
+
+def test_progress_says_steps_and_accuracy(files, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, LOGGER_NAME):
+        _fit(_model(), files, tmp_path, epochs=1)
+    last = json.loads(caplog.messages[-1])
+    assert (last["done"], last["total"], last["unit"]) == (3, 3, "steps")
+    assert "eval accuracy" in last["note"]
+
+
+TWO_DEVICES = """
+    import pathlib, sys
+    sys.path[:0] = [{root!r}]
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("test_fit", {path!r})
+    test_fit = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(test_fit)
+    devices = test_fit.strategy(["CPU:0", "CPU:1"])
+    with devices.scope():
+        model = test_fit._model()
+    history = test_fit._fit(model, {files!r}, pathlib.Path({directory!r}), epochs=6)
+    again = test_fit._fit(model, {files!r}, pathlib.Path({directory!r}), epochs=6)
+    assert again == history
+    print(devices.num_replicas_in_sync, history[0].val_loss, history[-1].val_loss)
+"""
+
+
+def test_two_devices_train_together(files, tmp_path, request):
+    root = str(request.config.rootpath)
+    script = TWO_DEVICES.format(root=root, path=__file__, files=files, directory=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    replicas, first, last = done.stdout.split()[-3:]
+    assert replicas == "2"
+    assert float(last) < float(first)
+
+
+def test_one_device_needs_no_mirrors():
+    assert strategy([]).num_replicas_in_sync == 1
+    assert not isinstance(strategy(["CPU:0"]), tf.distribute.MirroredStrategy)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "policy"),
+    [
+        ([], "float32"),
+        ([(6, 1)], "float32"),
+        ([(7, 5)], "mixed_float16"),
+        ([(9, 0), (8, 0)], "mixed_bfloat16"),
+        ([(9, 0), (7, 0)], "mixed_float16"),
+    ],
+)
+def test_precision_is_what_the_slowest_gpu_is_good_at(capabilities, policy):
+    assert _precision_of(capabilities) == policy
+    assert keras.DTypePolicy(policy).variable_dtype == "float32"
