@@ -76,9 +76,8 @@ def _print(times: dict[str, list[float]], components: list[dict[str, float]]) ->
         )
     for over, under in (("run", "plain"), ("cached", "tfx")):
         ratios = [a / b for a, b in zip(times[over], times[under], strict=True)]
-        print(
-            f"{over} / {under}: {statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
-        )
+        spread = f"{min(ratios):.2f} - {max(ratios):.2f}"
+        print(f"{over} / {under}: {statistics.median(ratios):.2f} ({spread})")
     print("| component | seconds |\n|---|---|")
     for name in components[0]:
         print(f"| {name} | {statistics.median(run[name] for run in components):.1f} |")

@@ -1,4 +1,7 @@
-"""The artifact types of our own that components pass to each other; the rest are TFX's."""
+"""The artifact types of our own that components pass to each other; the rest are TFX's.
+
+Vertex AI asks for names in two parts.
+"""
 
 from tfx.types.artifact import Artifact
 
@@ -6,16 +9,16 @@ from tfx.types.artifact import Artifact
 class Rejects(Artifact):
     """`rejects.jsonl`: a line for every row that did not become an example, with its reason."""
 
-    TYPE_NAME = "Rejects"
+    TYPE_NAME = "auricle.Rejects"
 
 
 class IngestReport(Artifact):
     """`report.json`: counts, hours, classes and speakers by split (`schemas.reports`)."""
 
-    TYPE_NAME = "IngestReport"
+    TYPE_NAME = "auricle.IngestReport"
 
 
 class RunReport(Artifact):
     """`report.html`: one self-contained page a run."""
 
-    TYPE_NAME = "RunReport"
+    TYPE_NAME = "auricle.RunReport"

@@ -34,12 +34,6 @@ class RunDirectoryError(InputError):
     """The run directory cannot be used now."""
 
 
-class GateStop(AuricleError):
-    """A gate stopped the run; nothing was pushed."""
-
-    exit_code = 3
-
-
 class ClipError(AuricleError):
     """One clip cannot be used; it becomes a reject with this reason.
 
@@ -53,5 +47,5 @@ class ClipError(AuricleError):
         self.detail = detail
 
     def __reduce__(self) -> tuple[type["ClipError"], tuple[str, str]]:
-        # Crosses process borders in Beam workers: the default would call __init__ with one argument.
+        # Crosses process borders in Beam workers; the default would pass one argument.
         return ClipError, (self.reason, self.detail)

@@ -78,10 +78,10 @@ class Frontend(_Block):
 
     kind: Literal["log_mel", "mfcc", "waveform"] = Field("log_mel", description="Kind of features.")
     frame_length_ms: Milliseconds = Field(25.0, description="Length of a frame, in ms.")
-    frame_step_ms: Milliseconds = Field(10.0, description="Step between frames, in ms.")
-    num_mel_bins: int = Field(40, ge=4, le=512, description="Mel bands (log_mel, mfcc).")
+    frame_step_ms: Milliseconds = Field(16.0, description="Step between frames, in ms.")
+    num_mel_bins: int = Field(32, ge=4, le=512, description="Mel bands (log_mel, mfcc).")
     num_mfcc: int = Field(13, ge=2, le=128, description="Cepstral coefficients (mfcc).")
-    lower_edge_hertz: float = Field(20.0, ge=0.0, description="Lowest mel band edge, in Hz.")
+    lower_edge_hertz: float = Field(60.0, ge=0.0, description="Lowest mel band edge, in Hz.")
     upper_edge_hertz: float | None = Field(
         None,
         gt=0.0,
@@ -92,10 +92,10 @@ class Frontend(_Block):
 class SpecAugment(_Block):
     """Masks over time and frequency (Park et al. 2019), while training only."""
 
-    time_masks: int = Field(2, ge=0, le=10, description="Masks along time.")
+    time_masks: int = Field(1, ge=0, le=10, description="Masks along time.")
     time_mask_ms: float = Field(100.0, ge=0.0, description="Longest time mask, in ms.")
     freq_masks: int = Field(2, ge=0, le=10, description="Masks along frequency.")
-    freq_mask_bins: int = Field(8, ge=0, description="Widest frequency mask, in bins.")
+    freq_mask_bins: int = Field(5, ge=0, description="Widest frequency mask, in bins.")
 
 
 class Augment(_Block):
@@ -104,6 +104,12 @@ class Augment(_Block):
     time_shift_ms: float = Field(100.0, ge=0.0, description="Largest shift either way, in ms.")
     speed: float = Field(
         0.1, ge=0.0, le=0.5, description="Largest change of speed and pitch either way, as a share."
+    )
+    frequency_warp: float = Field(
+        0.1, ge=0.0, le=0.5, description="Largest shift of formants either way, as a share."
+    )
+    equalizer_db: float = Field(
+        12.0, ge=0.0, le=40.0, description="Largest tilt of the spectrum either way, in dB."
     )
     gain_db: float = Field(6.0, ge=0.0, le=60.0, description="Largest gain either way, in dB.")
     spec_augment: SpecAugment = Field(SpecAugment(), description="Masks over the features.")
@@ -117,9 +123,14 @@ class Model(_Block):
     )
     units: int = Field(128, ge=1, le=4096, description="Width of the recurrent and dense layers.")
     layers: int = Field(
-        2, ge=1, le=16, description="Recurrent layers, or convolution blocks (cnn)."
+        3, ge=1, le=16, description="Convolutions (cnn, cnn_lstm) or recurrent layers (rnn, lstm)."
     )
-    filters: int = Field(64, ge=1, le=4096, description="Filters of the first convolution.")
+    filters: int = Field(
+        32,
+        ge=1,
+        le=4096,
+        description="Filters of the first convolution; each next has twice as many.",
+    )
     pooling: Literal["max", "average"] = Field("max", description="Pooling of the convolutions.")
     peephole: bool = Field(
         False, description="LSTM gates also see the cell state (lstm, cnn_lstm)."
@@ -130,9 +141,9 @@ class Model(_Block):
 class Train(_Block):
     """How the model is trained."""
 
-    epochs: int = Field(30, ge=1, le=10000, description="Passes over the training clips, at most.")
-    batch_size: int = Field(64, ge=1, le=65536, description="Clips of a step, over all devices.")
-    learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's highest rate.")
+    epochs: int = Field(25, ge=1, le=10000, description="Passes over the training clips, at most.")
+    batch_size: int = Field(32, ge=1, le=65536, description="Clips of a step, over all devices.")
+    learning_rate: float = Field(0.002, gt=0.0, le=1.0, description="Adam's highest rate.")
     patience: int = Field(
         10, ge=1, description="Epochs without a better eval loss before stopping."
     )

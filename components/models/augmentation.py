@@ -7,7 +7,11 @@ seed fixes it, and a checkpoint holds it. They compute in float32, as the fronte
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+
+_DB_PER_NEPER = 10.0 / np.log(10.0)  # of power
+_EQUALIZER_WAVES = np.array([1.0, 0.5, 0.5, 0.5], np.float32)  # highest share of each
 
 
 class _Augmentation(keras.layers.Layer):
@@ -80,6 +84,44 @@ class RandomGain(_Augmentation):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain_db": self.gain_db, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("auricle")
+class RandomChannel(_Augmentation):
+    """Log-mel energies as another vocal tract and another microphone would have made them.
+
+    float32 [batch, frames, bins], same shape out. Bins are read up to `frequency_warp` (a share)
+    higher or lower, linearly interpolated (vocal tract length perturbation, Jaitly and Hinton 2013,
+    here on the mel scale); then a smooth curve over the bins is added, the same for all frames: a
+    tilt of up to `equalizer_db` at either end and three faster waves of up to half of it.
+    """
+
+    def __init__(self, frequency_warp: float, equalizer_db: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frequency_warp = frequency_warp
+        self.equalizer_db = equalizer_db
+
+    def call(self, log_mel: Any, training: bool = False) -> Any:
+        if not training:
+            return log_mel
+        batch, bins = ops.shape(log_mel)[0], log_mel.shape[2]
+        warp = 1.0 + self.uniform((batch, 1, 1), -self.frequency_warp, self.frequency_warp)
+        place = ops.arange(bins, dtype="float32")
+        source = ops.clip(place * warp, 0, bins - 1)
+        nearness = ops.maximum(0.0, 1.0 - ops.abs(ops.expand_dims(place, 1) - source))
+        waves = np.arange(1, len(_EQUALIZER_WAVES) + 1)
+        curves = np.cos(np.pi * np.outer(waves, (np.arange(bins) + 0.5) / bins))
+        heights = _EQUALIZER_WAVES * self.equalizer_db / _DB_PER_NEPER
+        amounts = self.uniform((batch, 1, len(waves)), -1, 1) * heights.astype(np.float32)
+        return ops.matmul(log_mel, nearness) + ops.matmul(amounts, curves.astype(np.float32))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "frequency_warp": self.frequency_warp,
+            "equalizer_db": self.equalizer_db,
+            "seed": self.seed,
+        }
 
 
 @keras.saving.register_keras_serializable("auricle")

@@ -48,7 +48,7 @@ def build_model(
     keras.utils.set_random_seed(seed)
     waveform = keras.Input((clip_samples,), dtype="float32", name="waveform")
     changed = _change_waveform(waveform, sample_rate, augment)
-    features = _compute_features(changed, sample_rate, frontend)
+    features = _compute_features(changed, sample_rate, frontend, augment)
     features = _mask_features(features, frontend["frame_step_ms"], augment["spec_augment"])
     options = Options(**{key: value for key, value in model.items() if key != "architecture"})
     logits = MODELS[architecture](features, num_classes, options)
@@ -64,7 +64,9 @@ def _change_waveform(waveform: Any, sample_rate: int, augment: Mapping[str, Any]
     return waveform
 
 
-def _compute_features(waveform: Any, sample_rate: int, frontend: Mapping[str, Any]) -> Any:
+def _compute_features(
+    waveform: Any, sample_rate: int, frontend: Mapping[str, Any], augment: Mapping[str, Any]
+) -> Any:
     """Normalised features, float32 [batch, frames, bins], the same whatever the clip's level."""
     frame_length = mel.ms_to_samples(frontend["frame_length_ms"], sample_rate)
     frame_step = mel.ms_to_samples(frontend["frame_step_ms"], sample_rate)
@@ -86,6 +88,10 @@ def _compute_features(waveform: Any, sample_rate: int, frontend: Mapping[str, An
         frontend["lower_edge_hertz"],
         frontend["upper_edge_hertz"],
     )(waveform)
+    if augment["frequency_warp"] or augment["equalizer_db"]:
+        log_mel = augmentation.RandomChannel(augment["frequency_warp"], augment["equalizer_db"])(
+            log_mel
+        )
     features = frontends.SpeechNormalization()(log_mel)
     if kind == "mfcc":
         features = frontends.Cepstrum(frontend["num_mfcc"])(features)

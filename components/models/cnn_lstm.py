@@ -4,24 +4,22 @@ from typing import Any
 
 from keras import layers
 
+from components.models.cnn import classify_steps, convolve
 from components.models.options import Options
-from components.models.recurrent import classify_steps, lstm
+from components.models.recurrent import lstm
 
 
 def build_cnn_lstm(features: Any, num_classes: int, options: Options) -> Any:
-    """Logits of two convolutions over time, a plain recurrence, then LSTM layers."""
-    pool = {"max": layers.MaxPooling1D, "average": layers.AveragePooling1D}[options.pooling]
-    steps = features
-    for block in range(2):
-        steps = layers.Conv1D(options.filters * 2**block, 5, padding="same", use_bias=False)(steps)
-        steps = layers.BatchNormalization(momentum=0.9)(steps)
-        steps = layers.ReLU()(steps)
-        steps = pool(2, padding="same")(steps)
-        steps = layers.Dropout(options.dropout)(steps)
-    steps = layers.SimpleRNN(options.units, return_sequences=True)(steps)
+    """Logits of the convolutions of `cnn`, one plain recurrence, then one LSTM.
+
+    The classifier sees the local patterns beside what the recurrences make of their order: what a
+    recurrence alone learns of few speakers is their tempo.
+    """
+    patterns = layers.Dense(options.units, activation="relu")(convolve(features, options))
+    steps = layers.SimpleRNN(options.units, return_sequences=True)(patterns)
     steps = layers.LayerNormalization()(steps)
-    for _ in range(options.layers):
-        steps = lstm(options.units, options.peephole)(steps)
-        steps = layers.LayerNormalization()(steps)
-        steps = layers.Dropout(options.dropout)(steps)
+    steps = layers.Dropout(options.dropout)(steps)
+    steps = lstm(options.units, options.peephole)(steps)
+    steps = layers.LayerNormalization()(steps)
+    steps = layers.Concatenate()([patterns, steps])
     return classify_steps(steps, num_classes, options.dropout)

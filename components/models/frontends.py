@@ -15,6 +15,7 @@ from components.audio import mel
 _DYNAMIC_RANGE = 1e-6  # 60 dB below the loudest bin of the clip
 _ACTIVE_RANGE = 8.0  # in nepers of power, 35 dB: frames this far below the loudest are pauses
 _LOWEST_DEVIATION = -3.0  # what pauses and padding become
+_BIN_MEAN_SHARE = 0.5  # all of it would take the vowel out of a word of one vowel
 _SMALLEST_POWER = 1e-20  # keeps log and division finite for a clip of zeros
 _SMALLEST_VARIANCE = 1e-4  # less is rounding, not speech
 
@@ -124,13 +125,14 @@ class Framing(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("auricle")
 class SpeechNormalization(keras.layers.Layer):
-    """Log-mel energies of each clip with mean 0 per bin and variance 1 over all its speech.
+    """Log-mel energies of each clip with mean 0 and variance 1 over all its speech.
 
-    float32 [batch, frames, bins], same shape out. Cepstral mean normalisation as speech recognition
-    knows it takes away the level, the microphone and part of the speaker; here only frames within
-    35 dB of the clip's loudest count, or the padding of short words would set the mean. Values are
-    cut at -3, so pauses look alike whatever the noise floor. A clip that does not vary becomes
-    zeros.
+    float32 [batch, frames, bins], same shape out. Half of what is subtracted is the mean of each
+    bin, as in cepstral mean normalisation: it takes away the microphone and part of the speaker,
+    but also part of the vowel of a short word. The other half is the mean of all bins. Only frames
+    within 35 dB of the clip's loudest count, or the padding of short words would set the mean.
+    Values are cut at -3, so pauses look alike whatever the noise floor. A clip that does not vary
+    becomes zeros.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -141,7 +143,9 @@ class SpeechNormalization(keras.layers.Layer):
         loudest = ops.max(loudness, axis=1, keepdims=True)
         is_speech = ops.cast(loudness >= loudest - _ACTIVE_RANGE, "float32")
         share = is_speech / ops.sum(is_speech, axis=1, keepdims=True)
-        centered = log_mel - ops.sum(share * log_mel, axis=1, keepdims=True)
+        bin_mean = ops.sum(share * log_mel, axis=1, keepdims=True)
+        mean = ops.mean(bin_mean, axis=2, keepdims=True)
+        centered = log_mel - mean - _BIN_MEAN_SHARE * (bin_mean - mean)
         bin_variance = ops.sum(share * ops.square(centered), axis=1, keepdims=True)
         variance = ops.mean(bin_variance, axis=2, keepdims=True)
         normalized = centered / ops.sqrt(ops.maximum(variance, _SMALLEST_VARIANCE))

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from components.models.cnn import classify_steps
 from components.models.options import Options
 
 _STACKED_FRAMES = 4  # fewer, longer steps: gradients of a plain recurrence fade over 98 of them
@@ -75,14 +76,6 @@ def stack_frames(features: Any, count: int = _STACKED_FRAMES) -> Any:
         return features
     features = layers.Cropping1D((0, frames % count))(features)
     return layers.Reshape((frames // count, count * bins))(features)
-
-
-def classify_steps(steps: Any, num_classes: int, dropout: float) -> Any:
-    """Logits from all steps of a recurrence, not from the last alone: [batch, steps, units]."""
-    average = layers.GlobalAveragePooling1D()(steps)
-    highest = layers.GlobalMaxPooling1D()(steps)
-    summary = layers.Dropout(dropout)(layers.Concatenate()([average, highest]))
-    return layers.Dense(num_classes, dtype="float32", name="logits")(summary)
 
 
 def lstm(units: int, peephole: bool) -> layers.Layer:

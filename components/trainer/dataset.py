@@ -84,10 +84,10 @@ def make_train_dataset(
                 block_length=16,
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
-            window_seed = tf.random.experimental.stateless_fold_in([seed, 0], epoch)[0]
-            return records.shuffle(
-                _SHUFFLE_CLIPS, seed=tf.cast(window_seed, tf.int64), reshuffle_each_iteration=False
-            ).batch(batch_size)
+            # Dataset.shuffle would also depend on the global seed.
+            windows = records.batch(_SHUFFLE_CLIPS).enumerate()
+            shuffled = windows.map(lambda number, window: _shuffle(window, seed, epoch, number))
+            return shuffled.unbatch().batch(batch_size)
 
         batches = epochs.flat_map(epoch_records).map(
             _Parser(labels, clip_samples), num_parallel_calls=tf.data.AUTOTUNE
@@ -162,9 +162,12 @@ def _load(
         return tf.constant(pcm), tf.constant(classes)
 
 
-def _shuffle(items: tf.Tensor | list[str], seed: int, epoch: tf.Tensor) -> tf.Tensor:
-    stateless_seed = tf.stack([tf.constant(seed, tf.int64), epoch])
-    return tf.random.experimental.stateless_shuffle(items, stateless_seed)
+def _shuffle(
+    items: tf.Tensor | list[str], seed: int, epoch: tf.Tensor, window: tf.Tensor | int = 0
+) -> tf.Tensor:
+    of_epoch = tf.random.experimental.stateless_fold_in([seed, 0], epoch)
+    of_window = tf.random.experimental.stateless_fold_in(of_epoch, window)
+    return tf.random.experimental.stateless_shuffle(items, of_window)
 
 
 def _to_waveform(pcm: tf.Tensor) -> tf.Tensor:

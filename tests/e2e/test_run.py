@@ -48,7 +48,7 @@ def test_run_and_predict_from_the_command_line(project: Path) -> None:
     assert "Pushed" in ran.stdout
     directory = project / "runs" / "tones"
     assert (directory / "serving" / "1" / "saved_model.pb").exists()
-    assert (directory / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert (directory / "report.html").read_text().startswith("<!doctype html>")
     clip = project / "recordings" / "high-speaker5-0.wav"
     predicted = auricle("predict", "workflow.yaml", str(clip), "--json", cwd=project)
     assert predicted.returncode == 0, predicted.stderr
@@ -85,7 +85,7 @@ def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
 def test_every_row_is_accounted_for(project: Path) -> None:
     manifest = project / "recordings" / "manifest.jsonl"
     rows = manifest.read_text().splitlines()
-    (project / "recordings" / "low-speaker0-0.wav").write_bytes(b"RIFF, but no more")
+    (project / "recordings" / "low-speaker0-0.wav").write_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt ")
     (project / "recordings" / "low-speaker0-1.wav").unlink()
     manifest.write_text("\n".join([*rows, "{not JSON", '{"label": "low"}', ""]))
     run(project)
@@ -123,7 +123,7 @@ def test_a_killed_training_is_continued(project: Path, training: subprocess.Pope
     assert {"AudioExampleGen", "StatisticsGen", "ImportSchemaGen"} <= set(result.reused)
     history = json.loads((artifacts(project, "Trainer", "model_run") / "history.json").read_text())
     epochs = [Epoch.model_validate(epoch) for epoch in history]
-    assert [epoch.epoch for epoch in epochs] == list(range(len(epochs)))
+    assert [epoch.epoch for epoch in epochs] == list(range(1, len(epochs) + 1))
     assert not list((project / "runs" / "tones" / "checkpoints").rglob("*.npz"))
     connection = metadata.sqlite_metadata_connection_config(
         str(project / "runs" / "tones" / "metadata.sqlite")
@@ -141,11 +141,12 @@ def test_real_digits(shared_data: Path, tmp_path: Path) -> None:
             "split": {"eval": 0.2, "test_speakers": ["theo"], "eval_speakers": ["nicolas"]},
         },
         audio={"sample_rate": 8000},
-        train={"epochs": 2},
+        model={"architecture": "cnn", "layers": 2, "filters": 16},
+        train={"epochs": 5},
     )
     result = run_workflow(read_workflow(file), tmp_path)
     assert result.verdict.clips == 500
-    assert result.verdict.accuracy > 0.2  # ten classes, two epochs, a speaker never heard
+    assert result.verdict.accuracy > 0.3  # ten classes, five epochs, a speaker never heard
     assert {s.value for s in result.verdict.slices if s.feature == "speaker"} == {"theo"}
 
 

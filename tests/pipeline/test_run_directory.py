@@ -1,7 +1,6 @@
 """One run at a time, one workflow a directory, and a full disk said in words."""
 
 import errno
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,11 +96,13 @@ def test_too_little_space_is_refused_before_the_start(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_explained(tmp_path: Path) -> None:
     directory = locate_run_directory(workflow(), tmp_path)
-    with pytest.raises(RunDirectoryError, match="is full"), explain_full_disk(directory):
-        with open("/dev/full", "w") as full:  # noqa: PTH123
-            full.write("x")
-            full.flush()
-            os.fsync(full.fileno())
+    with (
+        pytest.raises(RunDirectoryError, match="is full"),
+        explain_full_disk(directory),
+        Path("/dev/full").open("w") as full,
+    ):
+        full.write("x")
+        full.flush()
     with pytest.raises(RunDirectoryError, match="is full"), explain_full_disk(directory):
         raise RuntimeError("RESOURCE_EXHAUSTED: No space left on device")
     with pytest.raises(OSError) as other, explain_full_disk(directory):

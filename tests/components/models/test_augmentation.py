@@ -8,12 +8,13 @@ from components.models import augmentation
 LAYERS = {
     "playback": lambda seed: augmentation.RandomPlayback(100, 0.1, seed=seed),
     "gain": lambda seed: augmentation.RandomGain(6.0, seed=seed),
+    "channel": lambda seed: augmentation.RandomChannel(0.1, 12.0, seed=seed),
     "spec_augment": lambda seed: augmentation.SpecAugment(2, 10, 2, 8, seed=seed),
 }
 
 
 def _batch(name):
-    shape = (4, 50, 40) if name == "spec_augment" else (4, 2000)
+    shape = (4, 50, 40) if name in ("channel", "spec_augment") else (4, 2000)
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
 
 
@@ -73,6 +74,27 @@ def test_gain_stays_within_its_range():
     assert -6.0 <= gain_db.min() < -5.8
     assert 5.8 < gain_db.max() <= 6.0
     np.testing.assert_allclose(changed, changed[:, :1] * ones)
+
+
+def test_the_equalizer_is_one_curve_for_all_frames_within_its_range():
+    flat = np.zeros((500, 6, 32), np.float32)
+    changed = np.array(augmentation.RandomChannel(0.0, 12.0, seed=1)(flat, training=True))
+    np.testing.assert_allclose(changed, np.repeat(changed[:, :1], 6, axis=1), atol=1e-5)
+    curves_db = 10 * np.log10(np.exp(changed[:, 0]))
+    waves = np.cos(np.pi * np.outer([1, 2, 3, 4], (np.arange(32) + 0.5) / 32))
+    heights_db = 2 / 32 * curves_db @ waves.T  # orthogonal: the height of each wave
+    np.testing.assert_allclose(heights_db @ waves, curves_db, atol=1e-4)
+    np.testing.assert_allclose(np.abs(heights_db).max(axis=0), [12, 6, 6, 6], rtol=0.02)
+
+
+def test_the_warp_moves_a_formant_by_at_most_its_share():
+    bins = np.arange(40)
+    formant = np.exp(-((bins - 20) ** 2) / 8).astype(np.float32)
+    batch = np.tile(formant, (300, 3, 1))
+    warped = np.array(augmentation.RandomChannel(0.2, 0.0, seed=1)(batch, training=True))[:, 0]
+    center = (warped * bins).sum(axis=1) / warped.sum(axis=1)
+    assert 20 / 1.2 - 0.3 < center.min() < 17.2
+    assert 24.3 < center.max() < 20 / 0.8 + 0.3
 
 
 def test_masks_are_whole_frames_and_bins_of_at_most_their_width():

@@ -1,5 +1,7 @@
 """Every architecture with every frontend passes the same tests."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ FRONTENDS = ("log_mel", "mfcc", "waveform")
 AUGMENT = {
     "time_shift_ms": 20.0,
     "speed": 0.1,
+    "frequency_warp": 0.1,
+    "equalizer_db": 6.0,
     "gain_db": 6.0,
     "spec_augment": {"time_masks": 1, "time_mask_ms": 40.0, "freq_masks": 1, "freq_mask_bins": 3},
 }
@@ -75,16 +79,12 @@ def test_logits_for_any_batch_size(built):
     np.testing.assert_allclose(built(clips[:1]), logits[:1], atol=1e-5)
 
 
-def test_save_and_load_keeps_every_logit(built, tmp_path):
+def test_save_and_load_keeps_config_and_every_logit(built, tmp_path):
     built.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
+    # As JSON, since loading turns tuples into lists.
+    assert json.dumps(loaded.get_config()) == json.dumps(built.get_config())
     np.testing.assert_allclose(loaded(_clips(2)), built(_clips(2)), atol=1e-6)
-
-
-def test_config_round_trip(built):
-    again = keras.Model.from_config(built.get_config())
-    again.set_weights(built.get_weights())
-    np.testing.assert_allclose(again(_clips(2)), built(_clips(2)), atol=1e-6)
 
 
 def test_a_gain_changes_no_answer(built):
@@ -126,24 +126,21 @@ def test_a_seed_fixes_weights_dropout_and_augmentation(architecture):
     np.testing.assert_array_equal(first(clips, training=True), second(clips, training=True))
 
 
-@pytest.mark.parametrize("architecture", MODELS)
-def test_another_seed_gives_other_weights(architecture):
+def test_another_seed_gives_other_weights():
     clips = _clips(1)
-    first, second = _build(architecture, seed=1), _build(architecture, seed=2)
-    assert not np.allclose(first(clips), second(clips))
+    assert not np.allclose(_build(seed=1)(clips), _build(seed=2)(clips))
 
 
-@pytest.mark.parametrize("architecture", ["lstm", "cnn_lstm"])
-def test_peepholes_add_three_weights_a_unit_and_layer(architecture):
+@pytest.mark.parametrize(("architecture", "lstm_layers"), [("lstm", 2), ("cnn_lstm", 1)])
+def test_peepholes_add_three_weights_a_unit_and_layer(architecture, lstm_layers):
     without, with_ = _build(architecture), _build(architecture, peephole=True)
-    assert with_.count_params() - without.count_params() == 3 * 8 * 2
+    assert with_.count_params() - without.count_params() == 3 * 8 * lstm_layers
     assert with_(_clips(2)).shape == (2, NUM_CLASSES)
 
 
-@pytest.mark.parametrize("architecture", ["cnn", "cnn_lstm"])
-def test_pooling_is_what_was_asked_for(architecture):
+def test_pooling_is_what_was_asked_for():
     clips = _clips(1)
-    highest, average = (_build(architecture, pooling=kind)(clips) for kind in ("max", "average"))
+    highest, average = (_build(pooling=kind)(clips) for kind in ("max", "average"))
     assert not np.allclose(highest, average)
 
 
@@ -164,9 +161,9 @@ def test_logits_stay_float32_under_mixed_precision(architecture):
 
 def test_without_augmentation_the_model_has_no_such_layer():
     nothing = {"time_masks": 0, "time_mask_ms": 0.0, "freq_masks": 0, "freq_mask_bins": 0}
-    augment = {"time_shift_ms": 0.0, "speed": 0.0, "gain_db": 0.0, "spec_augment": nothing}
+    augment = {**dict.fromkeys(AUGMENT, 0.0), "spec_augment": nothing}
     names = {type(layer).__name__ for layer in _build(augment=augment).layers}
-    assert not names & {"RandomPlayback", "RandomGain", "SpecAugment"}
+    assert not names & {"RandomPlayback", "RandomGain", "RandomChannel", "SpecAugment"}
 
 
 def test_an_unknown_architecture_is_refused():

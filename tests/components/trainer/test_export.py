@@ -41,8 +41,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, str
 
 def clips(count: int = 5) -> np.ndarray:
     rng = np.random.default_rng(0)
-    pcm = np.clip(rng.normal(0, 0.2, (count, SAMPLES)) * 32768, -32768, 32767).astype("<i2")
-    return pcm
+    return np.clip(rng.normal(0, 0.2, (count, SAMPLES)) * 32768, -32768, 32767).astype("<i2")
 
 
 def wav(waveform: np.ndarray, rate: int = RATE) -> bytes:

@@ -45,6 +45,8 @@ def _model():
         augment={
             "time_shift_ms": 10.0,
             "speed": 0.0,
+            "frequency_warp": 0.1,
+            "equalizer_db": 6.0,
             "gain_db": 3.0,
             "spec_augment": {
                 "time_masks": 1,
