@@ -5,7 +5,6 @@ AuricleError                1  a fault
 │   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
 │   ├── DataError              the recordings: none found, one class, one speaker, ...
 │   └── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
-├── GateStop                3  a gate stopped the run; nothing was pushed
 └── ClipError                  one clip cannot be used; becomes a reject, never ends a run
 """
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from pipeline import cli
 from pipeline.runners.local import RunResult
-from schemas.errors import GateStop, InputError
+from schemas.errors import InputError
 from schemas.reports import Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
@@ -87,17 +87,6 @@ def test_a_plan_that_a_run_would_refuse(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout.startswith("words: 1 clips")
     assert done.stderr.startswith("A run would be refused. data: one class only (go);")
-
-
-def test_a_gate_stops_with_exit_code_3(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise GateStop("accuracy 0.5 is below 0.9")
-
-    monkeypatch.setattr("pipeline.workflow.read_workflow", stop)
-    assert call_main(monkeypatch, "plan", "workflow.yaml") == 3
-    assert capsys.readouterr().err == "accuracy 0.5 is below 0.9\n"
 
 
 def test_a_fault_is_short_and_its_traceback_is_kept(
