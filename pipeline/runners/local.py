@@ -79,7 +79,6 @@ def _run_graph(
         ingest_args = ingest_pipeline_args(
             workflow.run.beam, len(listing.utterances), os.cpu_count() or 1
         )
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
         from pipeline.graph import build_pipeline
         from pipeline.runners.launch import launch_pipeline
 

@@ -88,7 +88,11 @@ def test_the_component_has_no_path_of_the_data_in_its_cache_key():
         "audio": AUDIO.model_dump_json(),
     }
     types = {name: output.type_name for name, output in component.outputs.items()}
-    assert types == {"examples": "Examples", "rejects": "Rejects", "ingest_report": "IngestReport"}
+    assert types == {
+        "examples": "Examples",
+        "rejects": "auricle.Rejects",
+        "ingest_report": "auricle.IngestReport",
+    }
 
 
 def test_generated_speech_has_no_anomalies_and_a_missing_feature_has(tmp_path):
