@@ -22,7 +22,7 @@ test: .venv/.ready
 		|| python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .uv uv \
 		|| { python3 -m venv .uv && .uv/bin/python -m pip install --quiet uv; }
 	$(UV) venv --quiet --allow-existing --python 3.10 .venv
-	$(UV) pip sync --quiet --require-hashes requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

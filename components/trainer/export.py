@@ -29,12 +29,14 @@ class ServedModel(tf.Module):
         self._sample_rate = sample_rate
         self._clip_samples = clip_samples
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, name="waveform")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.float32, name="waveform")], autograph=False
+    )
     def serving_default(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
         """float32 [batch, samples] in [-1, 1] at the model's rate -> scores, label."""
         return self._classify(self._fit_length(waveform))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="audio")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="audio")], autograph=False)
     def serving_wav(self, audio: tf.Tensor) -> dict[str, tf.Tensor]:
         """string [batch], 16-bit PCM WAV files at the model's rate -> scores, label."""
         clips = tf.map_fn(
@@ -44,7 +46,9 @@ class ServedModel(tf.Module):
         )
         return self._classify(clips)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
+    )
     def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """string [batch], serialized tf.Examples of ingest -> scores, label, classes."""
         audio = tf.io.parse_example(examples, {"audio": tf.io.FixedLenFeature([], tf.string)})
