@@ -177,6 +177,8 @@ def _to_waveform(pcm: tf.Tensor) -> tf.Tensor:
 def _in_order(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
+    # The tuner's thread sleeps up to a minute, and the end of training would wait for it to wake.
+    options.autotune.enabled = False
     return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
