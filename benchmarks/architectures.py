@@ -84,16 +84,16 @@ def _ingest(manifest: Path, sample_rate: int, scratch: Path) -> list[bytes]:
 
     from components.example_gen.index import write_index
     from components.example_gen.sources import list_utterances
-    from components.example_gen.transforms import IngestUtterances
+    from components.example_gen.transforms import IngestUtterances, Places
     from schemas.tfrecord import read_records
     from schemas.workflow import Audio, Data
 
     data = Data(manifests=str(manifest))
     listing = list_utterances(data, Path())
     index = write_index(listing, data, scratch, scratch / "digests.sqlite")
-    folders = [str(scratch / name) for name in ("examples", "rejects", "report")]
+    folders = [str(scratch / name) for name in ("examples", "rejects", "report", "shards")]
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        _ = pipeline | IngestUtterances(index.uri, Audio(sample_rate=sample_rate), *folders)
+        _ = pipeline | IngestUtterances(Places(index.uri, *folders), Audio(sample_rate=sample_rate))
     files = sorted((scratch / "examples").glob("*/data_tfrecord-*"))
     return [record for file in files for record in read_records(file)]
 

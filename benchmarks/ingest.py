@@ -93,7 +93,7 @@ def _ours(manifest: Path, out: Path) -> tuple[float, int]:
 
     from components.example_gen.index import write_index
     from components.example_gen.sources import list_utterances
-    from components.example_gen.transforms import IngestUtterances
+    from components.example_gen.transforms import IngestUtterances, Places
     from schemas.reports import IngestReport
     from schemas.workflow import Audio, Data
 
@@ -101,9 +101,9 @@ def _ours(manifest: Path, out: Path) -> tuple[float, int]:
     data = Data(manifests=str(manifest))
     listing = list_utterances(data, Path())
     index = write_index(listing, data, out, out / "digests.sqlite")
-    folders = [str(out / name) for name in ("examples", "rejects", "report")]
+    folders = [str(out / name) for name in ("examples", "rejects", "report", "shards")]
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        _ = pipeline | IngestUtterances(index.uri, Audio(), *folders)
+        _ = pipeline | IngestUtterances(Places(index.uri, *folders), Audio())
     report = IngestReport.model_validate_json((out / "report" / "report.json").read_text())
     return imported, sum(split.clips for split in report.splits.values())
 

@@ -18,6 +18,12 @@ class IngestReport(Artifact):
     TYPE_NAME = "auricle.IngestReport"
 
 
+class DataVerdict(Artifact):
+    """`data_verdict.json` and the statistics of the train split, of data that may be trained on."""
+
+    TYPE_NAME = "auricle.DataVerdict"
+
+
 class RunReport(Artifact):
     """`report.html`: one self-contained page a run."""
 

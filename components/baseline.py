@@ -1,4 +1,8 @@
-"""Which model a candidate is measured against: the last one blessed before it was trained."""
+"""What a candidate is measured against: the last that was good before it was made.
+
+TFX's own strategies answer with the newest, which is the candidate itself as soon as it was found
+good; running an unchanged workflow again would then do its work again, against itself.
+"""
 
 from typing import Any
 
@@ -16,8 +20,6 @@ CURRENT_MODEL_PROPERTY = "current_model_id"
 class BlessedBeforeStrategy(resolver.ResolverStrategy):
     """Resolves `model` to the newest blessed model that is older than `candidate`.
 
-    TFX's LatestBlessedModelStrategy would answer with the candidate itself as soon as that was
-    blessed, so that running an unchanged workflow again would evaluate again, against itself.
     A model of other audio settings is passed over: it cannot answer the candidate's test clips.
     """
 
@@ -39,6 +41,19 @@ class BlessedBeforeStrategy(resolver.ResolverStrategy):
             "model": [newest] if newest else [],
             "model_blessing": [blessings[newest.id]] if newest else [],
         }
+
+
+class PassedBeforeStrategy(resolver.ResolverStrategy):
+    """Resolves `verdict` to the newest verdict of DataGate that is older than `candidate`."""
+
+    def resolve_artifacts(
+        self, store: Any, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]]:
+        candidates = input_dict["candidate"]
+        before = max((candidate.id for candidate in candidates), default=0)
+        earlier = [verdict for verdict in input_dict["verdict"] if verdict.id < before]
+        newest = max(earlier, key=lambda verdict: verdict.id, default=None)
+        return {"candidate": candidates, "verdict": [newest] if newest else []}
 
 
 def _audio(model: types.Artifact) -> dict[str, object]:

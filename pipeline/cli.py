@@ -27,6 +27,7 @@ app = typer.Typer(
         "  auricle init recordings/         write a workflow file for a folder or manifest\n"
         "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
         "  auricle run workflow.yaml        train, evaluate, judge and push\n"
+        "  auricle rejects workflow.yaml    list what it could not use, and why\n"
         "  auricle predict workflow.yaml clip.wav\n\n"
         "Exit codes: 0 done, 1 a fault, 2 bad input, 3 stopped by a gate."
     ),
@@ -115,6 +116,35 @@ def run(file: WorkflowFile) -> None:
     _print_result(result)
     if result.pushed_to is None:
         raise typer.Exit(3)
+
+
+@app.command()
+def rejects(
+    file: WorkflowFile,
+    reason: Annotated[
+        str | None, typer.Option(help="Only this reason, and all of its rows.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the rows that the last run could not use, by reason.
+
+    Mend the files, or the manifest, and run again: only what changed is taken in anew.
+
+    \b
+      auricle rejects workflow.yaml
+      auricle rejects workflow.yaml --reason unreadable
+      auricle rejects workflow.yaml --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.rejects import print_rejects, read_rejects
+
+    found = read_rejects(workflow, workflow_base(file), reason)
+    if as_json:
+        typer.echo("".join(f"{reject.model_dump_json()}\n" for reject in found), nl=False)
+    else:
+        print_rejects(found, everything=reason is not None)
 
 
 @app.command()

@@ -49,6 +49,7 @@ DEPENDENCES = {
     "StatisticsGen": Dependence(libraries=("tfx", "tensorflow-data-validation")),
     "ImportSchemaGen": Dependence(libraries=("tfx",)),
     "ExampleValidator": Dependence(libraries=("tfx", "tensorflow-data-validation")),
+    "DataGate": Dependence(modules=("components.data_gate.executor",)),
     "Trainer": Dependence(modules=("components.trainer.run_fn",), libraries=("tfx",)),
     "Evaluator": Dependence(
         modules=("components.model_gate.evaluation",),

@@ -24,7 +24,9 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from components.baseline import BlessedBeforeStrategy
+from components.artifacts import DataVerdict
+from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
+from components.data_gate.component import DataGate
 from components.example_gen.component import AudioExampleGen
 from components.model_gate.component import ModelGate
 from components.model_gate.evaluation import make_eval_config
@@ -43,19 +45,22 @@ class Place:
     checkpoints: str
     index_uri: str
     index_digest: str
+    shards: str
     schema_uri: str
     metadata: metadata_store_pb2.ConnectionConfig | None
     beam_args: list[str]
     ingest_args: list[str]
     baseline_strategy: type[Any]
+    passed_before_strategy: type[Any]
 
 
 def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
-    """Ten components, in the order in which they run; data moves one way, down."""
+    """Eleven components, in the order in which they run; data moves one way, down."""
     generated = workflow.data.generated is not None
     example_gen = AudioExampleGen(
         index_uri=place.index_uri,
         index_digest=place.index_digest,
+        store_uri=place.shards,
         audio=workflow.audio.model_dump_json(),
     )
     if place.ingest_args:
@@ -68,6 +73,16 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
     schema_gen = ImportSchemaGen(schema_file=place.schema_uri)
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    passed_before = _passed_before(place.passed_before_strategy, examples)
+    data_gate = DataGate(
+        ingest_report=example_gen.outputs["ingest_report"],
+        rejects=example_gen.outputs["rejects"],
+        statistics=statistics_gen.outputs["statistics"],
+        anomalies=example_validator.outputs["anomalies"],
+        passed_before=passed_before.outputs["verdict"],
+        gate=workflow.data_gate.model_dump_json(),
+        max_reject_fraction=workflow.data.max_reject_fraction,
     )
     trainer = Trainer(
         run_fn="components.trainer.run_fn.run_fn",
@@ -83,7 +98,7 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
             "checkpoints": place.checkpoints,
         },
     )
-    trainer.add_upstream_node(example_validator)
+    trainer.add_upstream_node(data_gate)
     baseline = _baseline(place.baseline_strategy, trainer)
     evaluator = Evaluator(
         examples=examples,
@@ -110,6 +125,7 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         examples=examples,
         ingest_report=example_gen.outputs["ingest_report"],
         rejects=example_gen.outputs["rejects"],
+        data_verdict=data_gate.outputs["verdict"],
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
         blessing=model_gate.outputs["blessing"],
@@ -124,6 +140,8 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
             statistics_gen,
             schema_gen,
             example_validator,
+            passed_before,
+            data_gate,
             trainer,
             baseline,
             evaluator,
@@ -145,6 +163,13 @@ def _baseline(strategy: type[Any], trainer: Any) -> Any:
     if strategy is BlessedBeforeStrategy:
         channels["candidate"] = trainer.outputs["model"]
     return Resolver(strategy_class=strategy, **channels).with_id("Baseline")
+
+
+def _passed_before(strategy: type[Any], examples: Any) -> Any:
+    channels = {"verdict": Channel(type=DataVerdict)}
+    if strategy is PassedBeforeStrategy:
+        channels["candidate"] = examples
+    return Resolver(strategy_class=strategy, **channels).with_id("PassedBefore")
 
 
 def _shown_settings(workflow: Workflow) -> dict[str, Any]:

@@ -157,13 +157,9 @@ def _count_splits(
     for row in rows:
         members[assign_split(row, workflow.data.split)].append(row)
     return {
-        name: SplitCounts(
-            clips=len(members[name]),
-            hours=sum(durations_s[row.id] for row in members[name]) / 3600,
-            labels=dict(sorted(Counter(row.label for row in members[name]).items())),
-            speakers=dict(
-                sorted(Counter(row.speaker for row in members[name] if row.speaker).items())
-            ),
+        name: SplitCounts.of(
+            Counter((row.label, row.speaker) for row in members[name]),
+            sum(durations_s[row.id] for row in members[name]),
         )
         for name in SPLITS
     }

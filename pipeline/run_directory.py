@@ -6,7 +6,9 @@ runs/<workflow name>/
     artifacts/         what the components wrote
     serving/<version>/ the pushed models
     report.html        the last run's report
+    rejects/           the rows that the last ingest could not use, with reasons
     index/             the source index: every row, where its audio is, its content's hash
+    shards/            finished shards of the last ingest, so that the next redoes what changed
     checkpoints/       unfinished trainings, to be continued
     logs/              a file a run
 """
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import AuricleError, RunDirectoryError
+from schemas.reports import REJECTS_FILE
 from schemas.workflow import Workflow
 
 IDENTITY_FILE = "workflow.json"
@@ -54,8 +57,16 @@ class RunDirectory:
         return self.root / "checkpoints"
 
     @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def rejects(self) -> Path:
+        return self.root / "rejects" / REJECTS_FILE
 
     @property
     def report(self) -> Path:

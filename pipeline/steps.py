@@ -6,6 +6,7 @@ STEPS = {
     "ImportSchemaGen": "brings the curated schema of the examples",
     "StatisticsGen": "counts and describes labels, speakers and side features",
     "ExampleValidator": "looks for anomalies against the schema",
+    "DataGate": "lets training begin, or says what is wrong with the data",
     "Trainer": "trains the model and exports it as a SavedModel",
     "Evaluator": "judges model and last blessed model on the test clips, by slice",
     "ModelGate": "blesses or refuses the model by the workflow's thresholds",

@@ -5,6 +5,7 @@ AuricleError                1  a fault
 │   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
 │   ├── DataError              the recordings: none found, one class, one speaker, ...
 │   └── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
+├── DataGateError           3  the data may not train a model
 └── ClipError                  one clip cannot be used; becomes a reject, never ends a run
 """
 
@@ -31,6 +32,12 @@ class DataError(InputError):
 
 class RunDirectoryError(InputError):
     """The run directory cannot be used now."""
+
+
+class DataGateError(AuricleError):
+    """The data may not train a model; the message says which rules are broken."""
+
+    exit_code = 3
 
 
 class ClipError(AuricleError):

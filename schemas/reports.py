@@ -1,5 +1,7 @@
 """The JSON documents components leave for people, reports and the command line."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +12,7 @@ INGEST_REPORT_FILE = "report.json"
 REJECTS_FILE = "rejects.jsonl"
 HISTORY_FILE = "history.json"
 VERDICT_FILE = "verdict.json"
+DATA_VERDICT_FILE = "data_verdict.json"
 MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
 
 
@@ -18,12 +21,32 @@ class _Document(BaseModel):
 
 
 class SplitCounts(_Document):
-    """What one split holds."""
+    """What one split holds: clips by label and by known speaker, known speakers by label."""
 
     clips: int
     hours: float
     labels: dict[str, int]
     speakers: dict[str, int]
+    speakers_by_label: dict[str, int]
+
+    @classmethod
+    def of(cls, clips: Mapping[tuple[str, str], int], seconds: float) -> "SplitCounts":
+        """From the clips of each label and speaker, who is empty where nobody knows."""
+        labels: Counter[str] = Counter()
+        speakers: Counter[str] = Counter()
+        speakers_by_label: Counter[str] = Counter()
+        for (label, speaker), count in sorted(clips.items()):
+            labels[label] += count
+            speakers_by_label[label] += bool(speaker)
+            if speaker:
+                speakers[speaker] += count
+        return cls(
+            clips=labels.total(),
+            hours=seconds / 3600,
+            labels=dict(labels),
+            speakers=dict(sorted(speakers.items())),
+            speakers_by_label=dict(speakers_by_label),
+        )
 
 
 class IngestReport(_Document):
@@ -37,12 +60,32 @@ class IngestReport(_Document):
 
 
 class Reject(_Document):
-    """One row that did not become an example; `reason` is of `schemas.utterance.REJECT_REASONS`."""
+    """One row that did not become an example; `reason` is of `schemas.utterance.REJECT_REASONS`.
+
+    `decoder` is what read the file, where anything got that far; `settings` the hash of the
+    settings it was read under.
+    """
 
     id: str
     uri: str
     reason: str
     detail: str
+    decoder: str = ""
+    settings: str = ""
+
+
+class DataRule(_Document):
+    """What one rule of DataGate found, in words."""
+
+    name: str
+    passed: bool
+    said: str
+
+
+class DataVerdict(_Document):
+    """Why training may begin: every rule that DataGate looked at."""
+
+    rules: list[DataRule]
 
 
 class Epoch(_Document):

@@ -23,6 +23,23 @@ def frame_record(record: bytes) -> bytes:
     return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
 
 
+def unframe_record(framed: bytes) -> bytes:
+    """The record that `frame_record` framed.
+
+    Raises:
+        AuricleError: it is cut off, or a checksum is wrong.
+    """
+    record = framed[_HEADER.size : -_CRC.size]
+    if frame_record(record) != framed:
+        raise AuricleError("a record is damaged")
+    return record
+
+
+def crc32c(data: bytes, before: int = 0) -> int:
+    """CRC-32C (Castagnoli) of `data`, or of what has the checksum `before` followed by `data`."""
+    return int(google_crc32c.extend(before, data))
+
+
 def read_records(path: str | Path) -> Iterator[bytes]:
     """The records of a local, plain TFRecord file, in order.
 

@@ -59,6 +59,9 @@ class Data(_Block):
     folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
     generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
     split: Split = Field(Split(), description="How speakers are divided.")
+    max_reject_fraction: float = Field(
+        0.02, ge=0.0, le=1.0, description="More rejects than this share of the rows stop a run."
+    )
 
 
 class Audio(_Block):
@@ -79,7 +82,9 @@ class Frontend(_Block):
     kind: Literal["log_mel", "mfcc", "waveform"] = Field("log_mel", description="Kind of features.")
     frame_length_ms: Milliseconds = Field(25.0, description="Length of a frame, in ms.")
     frame_step_ms: Milliseconds = Field(16.0, description="Step between frames, in ms.")
-    num_mel_bins: int = Field(32, ge=4, le=512, description="Mel bands (log_mel, mfcc).")
+    num_mel_bins: int = Field(
+        32, ge=4, le=512, description="Mel bands (log_mel, mfcc); 20 do better at 8 kHz."
+    )
     num_mfcc: int = Field(13, ge=2, le=128, description="Cepstral coefficients (mfcc).")
     lower_edge_hertz: float = Field(60.0, ge=0.0, description="Lowest mel band edge, in Hz.")
     upper_edge_hertz: float | None = Field(
@@ -141,13 +146,38 @@ class Model(_Block):
 class Train(_Block):
     """How the model is trained."""
 
-    epochs: int = Field(25, ge=1, le=10000, description="Passes over the training clips, at most.")
+    epochs: int = Field(60, ge=1, le=10000, description="Passes over the training clips, at most.")
     batch_size: int = Field(32, ge=1, le=65536, description="Clips of a step, over all devices.")
     learning_rate: float = Field(0.002, gt=0.0, le=1.0, description="Adam's highest rate.")
     patience: int = Field(
-        10, ge=1, description="Epochs without a better eval loss before stopping."
+        20, ge=1, description="Epochs without a better eval loss before stopping."
     )
     seed: int = Field(1, ge=0, description="Seed of weights, order and augmentation.")
+
+
+class DataGate(_Block):
+    """When training may begin; a run whose data breaks a rule stops before it."""
+
+    min_clips_per_class: int = Field(
+        5, ge=0, description="Training clips that every class has; 0 asks for none."
+    )
+    min_speakers_per_class: int = Field(
+        1, ge=0, description="Training speakers of every class, where speakers are known."
+    )
+    anomalies: bool = Field(True, description="Stop at what ExampleValidator calls an error.")
+    leaks: bool = Field(
+        True, description="Stop at a speaker, or the very same audio, in two splits."
+    )
+    near_duplicates: bool = Field(
+        True, description="Stop at the same recording, re-encoded or trimmed, in two splits."
+    )
+    max_drift: float = Field(
+        0.3,
+        ge=0.0,
+        le=1.0,
+        description="How far side features and labels may move since the last run that passed:"
+        " Jensen-Shannon divergence, or change of a share; 1 allows all.",
+    )
 
 
 class Threshold(_Block):
@@ -221,6 +251,7 @@ class Workflow(_Block):
     augment: Augment = Field(Augment(), description="Random changes while training.")
     model: Model = Field(Model(), description="The Keras model behind the frontend.")
     train: Train = Field(Train(), description="How the model is trained.")
+    data_gate: DataGate = Field(DataGate(), description="When training may begin.")
     gate: Gate = Field(Gate(), description="When a model is blessed.")
     push: Push = Field(Push(), description="Where a blessed model goes.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")

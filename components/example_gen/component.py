@@ -12,6 +12,7 @@ from components.example_gen.executor import Executor
 
 INDEX_URI_KEY = "index_uri"
 INDEX_DIGEST_KEY = "index_digest"
+STORE_URI_KEY = "store_uri"
 AUDIO_KEY = "audio"
 EXAMPLES_KEY = "examples"
 REJECTS_KEY = "rejects"
@@ -24,6 +25,7 @@ class AudioExampleGenSpec(ComponentSpec):
     PARAMETERS: ClassVar = {
         INDEX_URI_KEY: ExecutionParameter(type=str),
         INDEX_DIGEST_KEY: ExecutionParameter(type=str),
+        STORE_URI_KEY: ExecutionParameter(type=str),
         AUDIO_KEY: ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
@@ -40,16 +42,18 @@ class AudioExampleGen(base_beam_component.BaseBeamComponent):
     Args:
         index_uri: the index that `components.example_gen.index.write_index` wrote.
         index_digest: its digest, which stands for the content of the recordings in the cache key.
+        store_uri: a folder that keeps finished shards from one ingest to the next.
         audio: `schemas.workflow.Audio` as JSON.
     """
 
     SPEC_CLASS = AudioExampleGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, index_uri: str, index_digest: str, audio: str) -> None:
+    def __init__(self, index_uri: str, index_digest: str, store_uri: str, audio: str) -> None:
         spec = AudioExampleGenSpec(
             index_uri=index_uri,
             index_digest=index_digest,
+            store_uri=store_uri,
             audio=audio,
             examples=types.Channel(type=standard_artifacts.Examples),
             rejects=types.Channel(type=Rejects),

@@ -8,8 +8,8 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.example_gen.files import delete_folder, open_uncompressed
-from components.example_gen.transforms import UNFINISHED, IngestUtterances, named_error
+from components.example_gen.files import open_uncompressed
+from components.example_gen.transforms import IngestUtterances, Places, named_error
 from schemas.errors import DataError
 from schemas.reports import INGEST_REPORT_FILE, IngestReport
 from schemas.workflow import Audio
@@ -26,22 +26,21 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     ) -> None:
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         report_uri = artifact_utils.get_single_uri(output_dict["ingest_report"])
-        ingest = IngestUtterances(
-            exec_properties["index_uri"],
-            Audio.model_validate_json(exec_properties["audio"]),
-            examples.uri,
-            artifact_utils.get_single_uri(output_dict["rejects"]),
-            report_uri,
+        places = Places(
+            index=exec_properties["index_uri"],
+            examples=examples.uri,
+            rejects=artifact_utils.get_single_uri(output_dict["rejects"]),
+            report=report_uri,
+            store=exec_properties["store_uri"],
         )
+        audio = Audio.model_validate_json(exec_properties["audio"])
         try:
             with self._make_beam_pipeline() as pipeline:
-                pipeline | "IngestUtterances" >> ingest
+                pipeline | "IngestUtterances" >> IngestUtterances(places, audio)
         except Exception as error:
             if named := named_error(error):
                 raise named from error
             raise
-        finally:
-            delete_folder(f"{examples.uri}/{UNFINISHED}")
         splits = _filled_splits(report_uri)
         examples.split_names = artifact_utils.encode_split_names(splits)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import uuid
 from collections.abc import Iterator
 from types import TracebackType
@@ -63,7 +64,7 @@ class WholeFile:
                 with _naming_full_disks(self._path):
                     self._flush()
                     self._file.close()
-                    _make_folder(self._folder)
+                    make_folder(self._folder)
                     FileSystems.rename([self._unfinished], [self._path])
         except BaseException:
             self._discard()
@@ -84,13 +85,35 @@ class WholeFile:
             FileSystems.delete([self._unfinished])
 
 
-def delete_folder(uri: str) -> None:
-    """Deletes a folder and what is in it; nothing happens where there is none."""
-    with contextlib.suppress(OSError):
-        FileSystems.delete([uri])
+def link_or_copy(source: str, folder: str, name: str) -> None:
+    """`<folder>/<name>` with the content of `source`, which is never written again.
+
+    Shares the blocks of `source` where the file system can; a file of that name is replaced.
+
+    Raises:
+        RunDirectoryError: there is no room left.
+        OSError: the file system refuses for another reason.
+    """
+    target = FileSystems.join(folder, name)
+    with _naming_full_disks(target):
+        make_folder(folder)
+        unfinished = f"{source}.{uuid.uuid4().hex}"
+        try:
+            os.link(source, unfinished)  # on object stores there is no such path
+        except OSError:
+            FileSystems.copy([source], [unfinished])
+        FileSystems.rename([unfinished], [target])
 
 
-def _make_folder(uri: str) -> None:
+def delete_files(uris: list[str]) -> None:
+    """Deletes files and folders; those that are not there count as deleted."""
+    for uri in uris:
+        with contextlib.suppress(OSError):
+            FileSystems.delete([uri])
+
+
+def make_folder(uri: str) -> None:
+    """The folder is there."""
     try:
         FileSystems.mkdirs(uri)
     except OSError:  # another worker was first; object stores have no folders

@@ -9,6 +9,7 @@ wherever it lies; the absolute paths in it do not count.
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,13 +23,14 @@ from schemas.reports import SPLITS, Reject
 from schemas.utterance import Utterance
 from schemas.workflow import Data, Generated
 
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 
 # 1 s clips at 16 kHz make shards of 128 MiB, the size TensorFlow's readers and Beam's workers like.
 _MOST_ROWS_IN_SHARD = 4096
 # Small data sets are still divided, so that a few workers have something to do.
 _FEWEST_ROWS_IN_SHARD = 512
 _SHARDS_FOR_SMALL_DATA = 16
+_KEY_DIGITS = 32
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ class IndexRef(NamedTuple):
 
 @dataclass(frozen=True)
 class Shard:
-    """One output file, and where in the index file its rows are, in bytes."""
+    """One output file, and where in the index file its rows are, in bytes.
+
+    `digest` stands for the content of its rows; it is new each time where a file was unreadable.
+    """
 
     split: str
     number: int
@@ -64,6 +69,7 @@ class Shard:
     start: int
     length: int
     rows: int
+    digest: str
 
     @property
     def file_name(self) -> str:
@@ -91,13 +97,22 @@ def write_index(
     start = 0
     for (split, number, of), rows in shards:
         block = []
+        shard_digest = hashlib.sha256()
         for row in rows:
-            content = _content_line(row, contents.get(row.path, ""))
+            sha256 = contents.get(row.path, "")
+            content = _content_line(row, sha256)
             digest.update(content)
-            block.append(b'{"path": %b, %b' % (json.dumps(row.path).encode(), content[1:]))
+            # What cannot be read now may be readable next time: it is never known again.
+            key = _key(content) if sha256 or not row.path else ""
+            shard_digest.update(key.encode() or uuid.uuid4().bytes)
+            place = {"path": row.path, "key": key}
+            block.append(b"%b, %b" % (json.dumps(place).encode()[:-1], content[1:]))
         digest.update(split.encode())
         text = b"".join(block)
-        table.append(asdict(Shard(split, number, of, start, len(text), len(rows))))
+        shard = Shard(
+            split, number, of, start, len(text), len(rows), shard_digest.hexdigest()[:_KEY_DIGITS]
+        )
+        table.append(asdict(shard))
         lines.append(text)
         start += len(text)
     rejects = [_line(reject.model_dump()) for reject in listing.rejects]
@@ -139,7 +154,7 @@ def read_index(file: BinaryIO) -> Index:
 
 def read_rows(file: BinaryIO, shard: Shard) -> list[dict[str, Any]]:
     """The rows of a shard, sorted by id: id, uri, path, label, speaker, split_key, offset_s,
-    duration_s, sha256 of the file.
+    duration_s, sha256 of the file, and the key that stands for all these but path.
     """
     file.seek(shard.start)
     return [json.loads(line) for line in file.read(shard.length).splitlines()]
@@ -201,6 +216,10 @@ def _content_line(row: Utterance, sha256: str) -> bytes:
         "sha256": sha256,
     }
     return _line(content)
+
+
+def _key(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_KEY_DIGITS]
 
 
 def _line(content: dict[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ on the runner, and a retry rewrites the same file. Neither TensorFlow nor TFX is
 process would pay 10 s for it.
 """
 
+import hashlib
 import re
 import time
 from collections import Counter
@@ -18,8 +19,9 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 
 from components.example_gen.clips import ClipReader
-from components.example_gen.files import WholeFile, open_uncompressed
+from components.example_gen.files import WholeFile, link_or_copy, open_uncompressed
 from components.example_gen.index import Index, Shard, read_index, read_rejects, read_rows
+from components.example_gen.shards import EarlierRecords, Entry, ShardStore
 from schemas import errors
 from schemas.errors import AuricleError, ClipError
 from schemas.example import encode_example
@@ -28,21 +30,35 @@ from schemas.reports import INGEST_REPORT_FILE, REJECTS_FILE, IngestReport, Reje
 from schemas.tfrecord import frame_record
 from schemas.workflow import Audio
 
-# Beside the splits: TFX takes every file inside one for examples.
-UNFINISHED = ".unfinished"
-
 _PROGRESS_EVERY_S = 1.0
 _NAMED_ERROR = re.compile(r"^schemas\.errors\.(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where ingest reads and writes: URIs of the index and of folders.
+
+    `store` holds the shards of earlier ingests; the examples share their files with it.
+    """
+
+    index: str
+    examples: str
+    rejects: str
+    report: str
+    store: str
+
+
+@dataclass(frozen=True)
 class ShardResult:
-    """What became of one shard's rows."""
+    """What became of one shard's rows; `reused` of them were known from an earlier ingest.
+
+    `clips` counts examples by label and speaker.
+    """
 
     shard: Shard
-    labels: dict[str, int]
-    speakers: dict[str, int]
+    clips: dict[tuple[str, str], int]
     seconds: float
+    reused: int
     rejects: list[Reject]
 
 
@@ -52,34 +68,29 @@ class IngestUtterances(beam.PTransform):
     Gives one element, the number of examples, when everything is written.
     """
 
-    def __init__(
-        self, index_uri: str, audio: Audio, examples_uri: str, rejects_uri: str, report_uri: str
-    ) -> None:
+    def __init__(self, places: Places, audio: Audio) -> None:
         super().__init__()
-        self._index_uri = index_uri
+        self._places = places
         self._audio = audio
-        self._examples_uri = examples_uri
-        self._rejects_uri = rejects_uri
-        self._report_uri = report_uri
 
     def expand(self, pipeline: Any) -> Any:
-        with open_uncompressed(self._index_uri) as file:
+        with open_uncompressed(self._places.index) as file:
             shards = read_index(file).shards
         return (
             pipeline
             | "CreateShards" >> beam.Create(shards)
-            | WriteShards(self._index_uri, self._audio, self._examples_uri)
+            | WriteShards(self._places, self._audio)
             | "GatherResults" >> beam.combiners.ToList()
-            | WriteReport(self._index_uri, self._rejects_uri, self._report_uri)
+            | WriteReport(self._places, self._audio)
         )
 
 
 class WriteShards(beam.PTransform):
-    """`Shard` -> `ShardResult`, having written `<examples_uri>/Split-<split>/<file name>`."""
+    """`Shard` -> `ShardResult`, having written `<examples>/Split-<split>/<file name>`."""
 
-    def __init__(self, index_uri: str, audio: Audio, examples_uri: str) -> None:
+    def __init__(self, places: Places, audio: Audio) -> None:
         super().__init__()
-        self._fn = _WriteShardFn(index_uri, audio, examples_uri)
+        self._fn = _WriteShardFn(places, audio)
 
     def expand(self, shards: Any) -> Any:
         return shards | "WriteShard" >> beam.ParDo(self._fn)
@@ -88,9 +99,9 @@ class WriteShards(beam.PTransform):
 class WriteReport(beam.PTransform):
     """A list of all `ShardResult`s -> the number of examples, having written rejects and report."""
 
-    def __init__(self, index_uri: str, rejects_uri: str, report_uri: str) -> None:
+    def __init__(self, places: Places, audio: Audio) -> None:
         super().__init__()
-        self._fn = _WriteReportFn(index_uri, rejects_uri, report_uri)
+        self._fn = _WriteReportFn(places, audio)
 
     def expand(self, results: Any) -> Any:
         return results | "WriteReportFiles" >> beam.ParDo(self._fn)
@@ -108,71 +119,118 @@ def named_error(error: Exception) -> AuricleError | None:
     return None
 
 
+def settings_digest(audio: Audio, index: Index) -> str:
+    """Names the settings that decide what a row becomes; others may change without a new ingest."""
+    generated = index.generated.model_dump_json() if index.generated else ""
+    return hashlib.sha256(f"{audio.model_dump_json()}{generated}".encode()).hexdigest()[:16]
+
+
 class _WriteShardFn(beam.DoFn):
-    def __init__(self, index_uri: str, audio: Audio, examples_uri: str) -> None:
+    def __init__(self, places: Places, audio: Audio) -> None:
         super().__init__()
-        self._index_uri = index_uri
+        self._places = places
         self._audio = audio
-        self._examples_uri = examples_uri
-        self._scratch = FileSystems.join(examples_uri, UNFINISHED)
         self._written = Metrics.counter("ingest", "utterances_written")
         self._rejected = Metrics.counter("ingest", "utterances_rejected")
+        self._reused = Metrics.counter("ingest", "utterances_reused")
 
     def setup(self) -> None:
-        with open_uncompressed(self._index_uri) as file:
+        with open_uncompressed(self._places.index) as file:
             index = read_index(file)
+        self._settings = settings_digest(self._audio, index)
+        self._store = ShardStore(self._places.store, self._settings)
         self._clips = ClipReader(self._audio, index.generated)
-        self._progress = _Progress(index, self._examples_uri)
+        self._progress = _Progress(index, self._places.examples)
 
     def process(self, shard: Shard) -> Iterator[ShardResult]:
-        with open_uncompressed(self._index_uri) as file:
+        with open_uncompressed(self._places.index) as file:
             rows = read_rows(file, shard)
         self._progress.begin()
-        labels: Counter[str] = Counter()
-        speakers: Counter[str] = Counter()
-        seconds = 0.0
-        rejects = []
-        folder = FileSystems.join(self._examples_uri, f"Split-{shard.split}")
-        with WholeFile(folder, shard.file_name, self._scratch) as file:
-            for row in rows:
-                self._progress.advance()
-                try:
-                    example = self._clips.example(row)
-                except ClipError as error:
-                    rejects.append(_reject(row, error))
-                    continue
-                file.write(frame_record(encode_example(example)))
-                labels[row["label"]] += 1
-                speakers[row["speaker"]] += 1
-                seconds += example["duration_s"]  # type: ignore[operator]
-        self._written.inc(len(rows) - len(rejects))
-        self._rejected.inc(len(rejects))
-        yield ShardResult(shard, dict(labels), dict(speakers), seconds, rejects)
+        if stored := self._store.find(shard):
+            reused = len(rows)
+            self._progress.advance(reused)
+        else:
+            with self._store.earlier(shard) as earlier:
+                stored = self._store.write(shard, self._outcomes(rows, earlier))
+                reused = earlier.taken
+        folder = FileSystems.join(self._places.examples, f"Split-{shard.split}")
+        link_or_copy(stored.data_uri, folder, shard.file_name)
+        result = self._result(shard, rows, stored.entries, reused)
+        self._written.inc(len(rows) - len(result.rejects))
+        self._rejected.inc(len(result.rejects))
+        self._reused.inc(reused)
+        yield result
+
+    def _outcomes(
+        self, rows: list[dict[str, Any]], earlier: EarlierRecords
+    ) -> Iterator[tuple[Entry, bytes]]:
+        """What becomes of each row: its entry, and its framed record."""
+        for row in rows:
+            self._progress.advance()
+            yield earlier.take(row["key"]) or self._outcome(row)
+
+    def _outcome(self, row: dict[str, Any]) -> tuple[Entry, bytes]:
+        try:
+            example = self._clips.example(row)
+        except ClipError as error:
+            return Entry(
+                row["key"],
+                reason=error.reason,
+                detail=error.detail,
+                decoder=getattr(error, "decoder", ""),
+            ), b""
+        pcm = example["audio"]
+        assert isinstance(pcm, bytes)
+        entry = Entry(
+            row["key"],
+            seconds=float(example["duration_s"]),
+            pcm_sha256=hashlib.sha256(pcm).hexdigest(),
+        )
+        return entry, frame_record(encode_example(example))
+
+    def _result(
+        self, shard: Shard, rows: list[dict[str, Any]], entries: list[Entry], reused: int
+    ) -> ShardResult:
+        good = [row for row, entry in zip(rows, entries, strict=True) if not entry.is_reject]
+        return ShardResult(
+            shard=shard,
+            clips=dict(Counter((row["label"], row["speaker"]) for row in good)),
+            seconds=sum(entry.seconds for entry in entries),
+            reused=reused,
+            rejects=[
+                _reject(row, entry, self._settings)
+                for row, entry in zip(rows, entries, strict=True)
+                if entry.is_reject
+            ],
+        )
 
 
 class _WriteReportFn(beam.DoFn):
-    def __init__(self, index_uri: str, rejects_uri: str, report_uri: str) -> None:
+    def __init__(self, places: Places, audio: Audio) -> None:
         super().__init__()
-        self._index_uri = index_uri
-        self._rejects_uri = rejects_uri
-        self._report_uri = report_uri
+        self._places = places
+        self._audio = audio
 
     def process(self, results: list[ShardResult]) -> Iterator[int]:
-        with open_uncompressed(self._index_uri) as file:
+        with open_uncompressed(self._places.index) as file:
             index = read_index(file)
             rejects = read_rejects(file, index)
         rejects += [reject for result in results for reject in result.rejects]
         rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
         report = _report(index, results, rejects)
-        with WholeFile(self._rejects_uri, REJECTS_FILE, self._rejects_uri) as file:
+        folder = self._places.rejects
+        with WholeFile(folder, REJECTS_FILE, folder) as file:
             file.write("".join(f"{reject.model_dump_json()}\n" for reject in rejects).encode())
-        with WholeFile(self._report_uri, INGEST_REPORT_FILE, self._report_uri) as file:
+        folder = self._places.report
+        with WholeFile(folder, INGEST_REPORT_FILE, folder) as file:
             file.write(report.model_dump_json(indent=2).encode())
         examples = sum(split.clips for split in report.splits.values())
         if examples + len(rejects) != report.rows:
             raise AuricleError(
                 f"{report.rows} rows, but wrote {examples} examples and {len(rejects)} rejects"
             )
+        settings = settings_digest(self._audio, index)
+        ShardStore(self._places.store, settings).keep_only(index.shards)
         yield examples
 
 
@@ -196,35 +254,30 @@ class _Progress:
         ]
         self._done = sum(self._sizes.get((split, name), 0) for split, name in finished)
 
-    def advance(self) -> None:
-        """One more row is under way; says so once a second."""
-        self._done += 1
+    def advance(self, rows: int = 1) -> None:
+        """`rows` more are under way; says so once a second."""
+        self._done += rows
         if (now := time.monotonic()) >= self._next or self._done == self._total:
             self._next = now + _PROGRESS_EVERY_S
             report_progress(self._done, self._total, "clips")
 
 
-def _reject(row: dict[str, Any], error: ClipError) -> Reject:
-    return Reject(id=row["id"], uri=row["uri"], reason=error.reason, detail=error.detail)
+def _reject(row: dict[str, Any], entry: Entry, settings: str) -> Reject:
+    return Reject(
+        id=row["id"],
+        uri=row["uri"],
+        reason=entry.reason,
+        detail=entry.detail,
+        decoder=entry.decoder,
+        settings=settings,
+    )
 
 
 def _report(index: Index, results: list[ShardResult], rejects: list[Reject]) -> IngestReport:
     splits = {}
     for name in dict.fromkeys(shard.split for shard in index.shards):
-        labels: Counter[str] = Counter()
-        speakers: Counter[str] = Counter()
-        seconds = 0.0
         own = [result for result in results if result.shard.split == name]
-        for result in sorted(own, key=lambda result: result.shard.number):
-            labels.update(result.labels)
-            speakers.update(result.speakers)
-            seconds += result.seconds
-        splits[name] = SplitCounts(
-            clips=labels.total(),
-            hours=seconds / 3600,
-            labels=dict(sorted(labels.items())),
-            speakers=dict(sorted(speakers.items())),
-        )
+        splits[name] = _count(sorted(own, key=lambda result: result.shard.number))
     return IngestReport(
         rows=index.rows + index.bad_rows,
         generated=index.generated is not None,
@@ -232,3 +285,11 @@ def _report(index: Index, results: list[ShardResult], rejects: list[Reject]) -> 
         splits=splits,
         rejects=dict(sorted(Counter(reject.reason for reject in rejects).items())),
     )
+
+
+def _count(results: list[ShardResult]) -> SplitCounts:
+    """What the shards of one split hold together."""
+    clips: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        clips.update(result.clips)
+    return SplitCounts.of(clips, sum(result.seconds for result in results))

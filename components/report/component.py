@@ -7,7 +7,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import IngestReport, Rejects, RunReport
+from components.artifacts import DataVerdict, IngestReport, Rejects, RunReport
 from components.report import executor
 
 
@@ -19,6 +19,7 @@ class ReportSpec(ComponentSpec):
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "ingest_report": ChannelParameter(type=IngestReport),
         "rejects": ChannelParameter(type=Rejects),
+        "data_verdict": ChannelParameter(type=DataVerdict),
         "model": ChannelParameter(type=standard_artifacts.Model),
         "model_run": ChannelParameter(type=standard_artifacts.ModelRun),
         "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
@@ -38,6 +39,7 @@ class Report(base_component.BaseComponent):
         examples: types.BaseChannel,
         ingest_report: types.BaseChannel,
         rejects: types.BaseChannel,
+        data_verdict: types.BaseChannel,
         model: types.BaseChannel,
         model_run: types.BaseChannel,
         blessing: types.BaseChannel,
@@ -50,6 +52,7 @@ class Report(base_component.BaseComponent):
             examples: of AudioExampleGen.
             ingest_report: of AudioExampleGen.
             rejects: of AudioExampleGen.
+            data_verdict: of DataGate.
             model: a SavedModel with its model card.
             model_run: of Trainer, with its curves.
             blessing: of ModelGate, with its verdict.
@@ -61,6 +64,7 @@ class Report(base_component.BaseComponent):
                 examples=examples,
                 ingest_report=ingest_report,
                 rejects=rejects,
+                data_verdict=data_verdict,
                 model=model,
                 model_run=model_run,
                 blessing=blessing,

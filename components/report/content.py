@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from components.report.clips import Clip, WorstClips
 from schemas.reports import (
+    DATA_VERDICT_FILE,
     HISTORY_FILE,
     INGEST_REPORT_FILE,
     MODEL_CARD_FILE,
@@ -18,6 +19,7 @@ from schemas.reports import (
     SPLITS,
     VERDICT_FILE,
     ClassMetrics,
+    DataVerdict,
     Epoch,
     IngestReport,
     ModelCard,
@@ -49,6 +51,7 @@ class Sources:
 
     ingest_report: Path
     rejects: Path
+    data_verdict: Path
     saved_model: Path
     model_run: Path
     blessing: Path
@@ -131,6 +134,7 @@ class Content:
     card: ModelCard
     ingest: IngestReport
     rejects: list[RejectGroup]
+    data_verdict: DataVerdict
     epochs: list[Epoch]
     push: Push | None
     examples: dict[str, list[Clip]]
@@ -158,7 +162,7 @@ class Content:
     def splits(self) -> list[SplitRow]:
         """Train, eval and test in numbers."""
         return [
-            SplitRow(name, split.clips, split.hours, len(split.labels), _known(split.speakers))
+            SplitRow(name, split.clips, split.hours, len(split.labels), _most_heard(split.speakers))
             for name in SPLITS
             if (split := self.ingest.splits.get(name)) is not None
         ]
@@ -256,6 +260,9 @@ def read_documents(sources: Sources) -> dict[str, Any]:
     return {
         "ingest": ingest,
         "rejects": _read_rejects(sources.rejects / REJECTS_FILE, ingest),
+        "data_verdict": DataVerdict.model_validate_json(
+            (sources.data_verdict / DATA_VERDICT_FILE).read_bytes()
+        ),
         "card": ModelCard.model_validate_json((sources.saved_model / MODEL_CARD_FILE).read_bytes()),
         "epochs": TypeAdapter(list[Epoch]).validate_json(
             (sources.model_run / HISTORY_FILE).read_bytes()
@@ -281,9 +288,8 @@ def _read_rejects(path: Path, ingest: IngestReport) -> list[RejectGroup]:
     return sorted(groups, key=lambda group: (-group.clips, group.reason))
 
 
-def _known(speakers: dict[str, int]) -> list[tuple[str, int]]:
-    known = [(speaker, clips) for speaker, clips in speakers.items() if speaker]
-    return sorted(known, key=lambda item: (-item[1], item[0]))
+def _most_heard(speakers: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(speakers.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -55,6 +55,7 @@ def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -
         Sources(
             ingest_report=folder("ingest_report"),
             rejects=folder("rejects"),
+            data_verdict=folder("data_verdict"),
             saved_model=saved_model,
             model_run=folder("model_run"),
             blessing=folder("blessing"),

@@ -39,10 +39,12 @@ def launch_pipeline(
     serving: Path,
     started: Callable[[str], None],
     finished: Callable[[str, StepOutcome], None],
+    produced: Callable[[str, Outcome], None],
 ) -> dict[str, Outcome]:
     """Runs `pipeline`; calls `started(name)` and `finished(name, "done" | "reused" | "failed")`.
 
-    Nodes without a fingerprint (resolvers) run without being announced.
+    `produced` gets what each component left, before the next one starts. Nodes without a
+    fingerprint (resolvers) run without being announced.
     """
     graph = compiler.Compiler().compile(pipeline)
     runtime_parameter_utils.substitute_runtime_parameter(
@@ -67,6 +69,7 @@ def launch_pipeline(
         except BaseException:
             finished(name, "failed")
             raise
+        produced(name, outcomes[name])
         finished(name, "reused" if outcomes[name].is_reused else "done")
     return outcomes
 

@@ -24,7 +24,7 @@ from pipeline.run_directory import (
     locate_run_directory,
     require_space,
 )
-from schemas.reports import VERDICT_FILE, Verdict
+from schemas.reports import REJECTS_FILE, VERDICT_FILE, Verdict
 from schemas.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -92,7 +92,22 @@ def _run_graph(
             directory.serving,
             started=progress.start,
             finished=progress.finish,
+            produced=lambda name, outcome: _publish_rejects(name, outcome, directory),
         )
+
+
+def _publish_rejects(name: str, outcome: "Outcome", directory: RunDirectory) -> None:
+    """Puts the rejects where a person finds them, also when a gate stops the run afterwards."""
+    if name == "AudioExampleGen":
+        rejects = Path(outcome.artifacts["rejects"].uri) / REJECTS_FILE
+        _replace_file(rejects, directory.rejects)
+
+
+def _replace_file(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    draft = target.with_suffix(".draft")
+    shutil.copyfile(source, draft)
+    draft.replace(target)
 
 
 def _place(
@@ -100,7 +115,7 @@ def _place(
 ) -> "Place":
     from tfx.orchestration import metadata
 
-    from components.baseline import BlessedBeforeStrategy
+    from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
     from pipeline.graph import Place
 
     trainer_code = component_fingerprint("Trainer")[:16]
@@ -110,12 +125,24 @@ def _place(
         checkpoints=str(directory.checkpoints / trainer_code),
         index_uri=index.uri,
         index_digest=index.digest,
+        shards=str(_shards(directory)),
         schema_uri=str(_copy_schema(directory)),
         metadata=metadata.sqlite_metadata_connection_config(str(directory.metadata)),
         beam_args=beam_args,
         ingest_args=ingest_args,
         baseline_strategy=BlessedBeforeStrategy,
+        passed_before_strategy=PassedBeforeStrategy,
     )
+
+
+def _shards(directory: RunDirectory) -> Path:
+    """Where shards are kept that the present code made; those of other code are deleted."""
+    current = directory.shards / component_fingerprint("AudioExampleGen")[:16]
+    current.mkdir(parents=True, exist_ok=True)
+    for other in directory.shards.iterdir():
+        if other != current:
+            shutil.rmtree(other)
+    return current
 
 
 def _fingerprints(directory: RunDirectory) -> dict[str, str]:
@@ -136,9 +163,7 @@ def _gather(
     blessing = Path(outcomes["ModelGate"].artifacts["blessing"].uri)
     verdict = Verdict.model_validate_json((blessing / VERDICT_FILE).read_text())
     report = Path(outcomes["Report"].artifacts["report"].uri) / "report.html"
-    draft = directory.report.with_suffix(".draft")
-    shutil.copyfile(report, draft)
-    draft.replace(directory.report)
+    _replace_file(report, directory.report)
     pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
     return RunResult(
         verdict=verdict,

@@ -6,6 +6,7 @@ from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import check_data_set
 from pipeline.beam_options import beam_pipeline_args
+from pipeline.fingerprint import component_fingerprint
 from schemas.errors import WorkflowError
 from schemas.workflow import Workflow
 
@@ -31,7 +32,10 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
     listing = list_utterances(workflow.data, base)
     check_data_set(listing.utterances, workflow.data.split)
     index = write_index(listing, workflow.data, output.parent / "index", None)
-    from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
+    from tfx.dsl.input_resolution.strategies import (
+        latest_artifact_strategy,
+        latest_blessed_model_strategy,
+    )
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
     from pipeline.graph import Place, build_pipeline
@@ -42,11 +46,13 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         checkpoints=f"{root}/checkpoints",
         index_uri=f"{root}/index/{Path(index.uri).name}",
         index_digest=index.digest,
+        shards=f"{root}/shards/{component_fingerprint('AudioExampleGen')[:16]}",
         schema_uri=f"{root}/utterance.pbtxt",
         metadata=None,
         beam_args=beam_args,
         ingest_args=[],
         baseline_strategy=latest_blessed_model_strategy.LatestBlessedModelStrategy,
+        passed_before_strategy=latest_artifact_strategy.LatestArtifactStrategy,
     )
     kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image=CONTAINER_IMAGE),

@@ -88,6 +88,7 @@ def test_every_row_is_accounted_for(project: Path) -> None:
     (project / "recordings" / "low-speaker0-0.wav").write_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt ")
     (project / "recordings" / "low-speaker0-1.wav").unlink()
     manifest.write_text("\n".join([*rows, "{not JSON", '{"label": "low"}', ""]))
+    write_workflow(project, data=TINY["data"] | {"max_reject_fraction": 0.1})
     run(project)
     report = IngestReport.model_validate_json(
         (artifacts(project, "AudioExampleGen", "ingest_report") / "report.json").read_text()

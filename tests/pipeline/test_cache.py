@@ -85,6 +85,7 @@ class Project:
                 self.root / "serving",
                 started=lambda name: None,
                 finished=lambda name, outcome: None,
+                produced=lambda name, outcome: None,
             )
 
     def ran(self) -> list[str]:

@@ -34,7 +34,12 @@ def _do(data, base, out):
     Executor(context).Do(
         {},
         {name: [artifact] for name, artifact in outputs.items()},
-        {"index_uri": ref.uri, "index_digest": ref.digest, "audio": AUDIO.model_dump_json()},
+        {
+            "index_uri": ref.uri,
+            "index_digest": ref.digest,
+            "store_uri": str(out / "shards"),
+            "audio": AUDIO.model_dump_json(),
+        },
     )
     return outputs["examples"]
 

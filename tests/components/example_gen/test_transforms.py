@@ -14,9 +14,11 @@ from components.example_gen.index import read_index, write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.example_gen.transforms import (
     IngestUtterances,
+    Places,
     WriteReport,
     WriteShards,
     named_error,
+    settings_digest,
 )
 from schemas.errors import AuricleError, RunDirectoryError
 from schemas.example import decode_example
@@ -31,18 +33,21 @@ ONE_PROCESS = ["--runner=FnApiRunner"]
 
 def _ingest(data, base, out, args=ONE_PROCESS, audio=AUDIO):
     ref = write_index(list_utterances(data, base), data, out / "index")
-    folders = [str(out / name) for name in ("examples", "rejects", "report")]
     with beam.Pipeline(options=PipelineOptions(args)) as pipeline:
-        _ = pipeline | IngestUtterances(ref.uri, audio, *folders)
+        _ = pipeline | IngestUtterances(_places(ref.uri, out), audio)
     return out
 
 
+def _places(index, out):
+    return Places(index, *[str(out / n) for n in ("examples", "rejects", "report", "shards")])
+
+
 def _files(out):
-    """Every written file but the index, which has absolute paths in it."""
+    """Every written file but the index, which has absolute paths in it, and the kept shards."""
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and path.parent.name != "index"
+        if path.is_file() and path.parent.name not in ("index", "shards")
     }
 
 
@@ -133,9 +138,8 @@ def test_progress_ends_at_the_total(recordings, data, tmp_path, caplog):
 
 def test_an_empty_index_gives_an_empty_report(data, tmp_path):
     ref = write_index(Listing([], []), data, tmp_path)
-    folders = [str(tmp_path / name) for name in ("examples", "rejects", "report")]
     with beam.Pipeline(options=PipelineOptions(ONE_PROCESS)) as pipeline:
-        _ = pipeline | IngestUtterances(ref.uri, AUDIO, *folders)
+        _ = pipeline | IngestUtterances(_places(ref.uri, tmp_path), AUDIO)
     report = IngestReport.model_validate_json((tmp_path / "report" / "report.json").read_text())
     assert (report.rows, report.splits) == (0, {})
 
@@ -145,16 +149,21 @@ def test_a_full_disk_ends_the_run_by_name_and_leaves_no_half_file(
 ):
     fixed = uuid.uuid4()
     monkeypatch.setattr(uuid, "uuid4", lambda: fixed)
-    scratch = tmp_path / "out" / "examples" / ".unfinished"
+    scratch = tmp_path / "out" / "shards" / ".unfinished"
     scratch.mkdir(parents=True)
-    full = scratch / f"data_tfrecord-00000-of-00001.{fixed.hex}"
+    ref = write_index(list_utterances(data, recordings), data, tmp_path)
+    with Path(ref.uri).open("rb") as file:
+        index = read_index(file)
+    shard = index.shards[0]
+    name = f"{settings_digest(AUDIO, index)}-{shard.number}-{shard.of}-{shard.digest}.tfrecord"
+    full = scratch / f"{name}.{fixed.hex}"
     full.symlink_to("/dev/full")  # the kernel's own full disk
     with pytest.raises(Exception, match="No space left") as raised:
         _ingest(data, recordings, tmp_path / "out")
     error = named_error(raised.value)
     assert isinstance(error, RunDirectoryError)
     assert "no room left to write" in str(error)
-    assert not [path for path in (tmp_path / "out" / "examples").rglob("*") if not path.is_dir()]
+    assert not [path for path in (tmp_path / "out").glob("[!i]*/**/*") if not path.is_dir()]
 
 
 def test_a_file_that_changes_meanwhile_ends_the_run_by_name(recordings, data, tmp_path):
@@ -162,9 +171,9 @@ def test_a_file_that_changes_meanwhile_ends_the_run_by_name(recordings, data, tm
     (recordings / "clips/no/ada-0.wav").write_bytes(b"")
     pipeline = beam.Pipeline(options=PipelineOptions(ONE_PROCESS))
     with pytest.raises(Exception, match="changed since") as raised, pipeline:
-        _ = pipeline | IngestUtterances(ref.uri, AUDIO, *[str(tmp_path / n) for n in "abc"])
+        _ = pipeline | IngestUtterances(_places(ref.uri, tmp_path), AUDIO)
     assert type(named_error(raised.value)) is AuricleError
-    assert not list((tmp_path / "a").glob("Split-train/*"))
+    assert not list(tmp_path.glob("*/Split-train/*"))
 
 
 def test_a_row_that_got_lost_is_a_fault(recordings, data, tmp_path):
@@ -172,7 +181,7 @@ def test_a_row_that_got_lost_is_a_fault(recordings, data, tmp_path):
     pipeline = beam.Pipeline(options=PipelineOptions(ONE_PROCESS))
     with pytest.raises(Exception, match="29 rows, but wrote 0 examples") as raised, pipeline:
         results = pipeline | beam.Create([[]])
-        _ = results | WriteReport(ref.uri, str(tmp_path / "rejects"), str(tmp_path / "report"))
+        _ = results | WriteReport(_places(ref.uri, tmp_path), AUDIO)
     assert type(named_error(raised.value)) is AuricleError
 
 
@@ -230,7 +239,7 @@ def test_the_portable_path_writes_the_same_bytes_from_other_processes(
         _ = (
             pipeline
             | beam.Create(shards)
-            | WriteShards(str(next((out / "index").iterdir())), AUDIO, str(tmp_path / "again"))
+            | WriteShards(_places(str(next((out / "index").iterdir())), tmp_path / "again"), AUDIO)
             | beam.Map(
                 lambda result: Path(workers, str(os.getpid())).write_text(result.shard.split)
             )

@@ -12,6 +12,8 @@ import pytest
 from schemas.example import encode_example
 from schemas.reports import (
     ClassMetrics,
+    DataRule,
+    DataVerdict,
     IngestReport,
     ModelCard,
     Reject,
@@ -99,12 +101,7 @@ def make_verdict(labels: list[str], clips: int, generated: bool = False) -> Verd
 
 
 def _counts(rows: list[Row]) -> SplitCounts:
-    return SplitCounts(
-        clips=len(rows),
-        hours=len(rows) * 0.5 / 3600,
-        labels=dict(Counter(row.label for row in rows)),
-        speakers=dict(Counter(row.speaker for row in rows)),
-    )
+    return SplitCounts.of(Counter((row.label, row.speaker) for row in rows), len(rows) * 0.5)
 
 
 @dataclass(frozen=True)
@@ -136,6 +133,7 @@ def write_run(
         splits={split: _counts(of_split) for split, of_split in rows.items()},
         rejects={"silent": 8, "missing": 0},
     )
+    verdict = DataVerdict(rules=[DataRule(name="drift", passed=True, said=f"{SCRIPT} moved")])
     card = ModelCard(
         name="x",
         labels=labels,
@@ -160,6 +158,7 @@ def write_run(
     documents = {
         "ingest_report/report.json": ingest.model_dump_json(),
         "rejects/rejects.jsonl": "".join(r.model_dump_json() + "\n" for r in rejects),
+        "data_verdict/data_verdict.json": verdict.model_dump_json(),
         "model/Format-Serving/assets.extra/auricle.json": card.model_dump_json(),
         "model_run/history.json": json.dumps(epochs),
         "blessing/verdict.json": make_verdict(labels, clips, generated).model_dump_json(),

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
-from components.artifacts import IngestReport, Rejects, RunReport
+from components.artifacts import DataVerdict, IngestReport, Rejects, RunReport
 from components.report.component import Report
 from components.report.executor import Executor
 
@@ -99,6 +99,7 @@ def make_report(run, *, version: int | None = None) -> str:
         "examples": standard_artifacts.Examples(),
         "ingest_report": IngestReport(),
         "rejects": Rejects(),
+        "data_verdict": DataVerdict(),
         "model": standard_artifacts.Model(),
         "model_run": standard_artifacts.ModelRun(),
         "blessing": standard_artifacts.ModelBlessing(),
@@ -279,6 +280,7 @@ def test_component_wires_its_channels() -> None:
         examples=channel_utils.as_channel([standard_artifacts.Examples()]),
         ingest_report=channel_utils.as_channel([IngestReport()]),
         rejects=channel_utils.as_channel([Rejects()]),
+        data_verdict=channel_utils.as_channel([DataVerdict()]),
         model=channel_utils.as_channel([standard_artifacts.Model()]),
         model_run=channel_utils.as_channel([standard_artifacts.ModelRun()]),
         blessing=channel_utils.as_channel([standard_artifacts.ModelBlessing()]),

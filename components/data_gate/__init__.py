@@ -1,0 +1,1 @@
+"""DataGate: whether the data may train a model, decided before training starts."""

@@ -1,0 +1,119 @@
+"""Reads what ingest and TFDV found, has it judged, and stops the run where a rule is broken."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components.data_gate.rules import Drift, Findings, check, stopped_because
+from schemas.errors import DataGateError
+from schemas.example import SIDE_FEATURES
+from schemas.reports import (
+    DATA_VERDICT_FILE,
+    INGEST_REPORT_FILE,
+    REJECTS_FILE,
+    DataVerdict,
+    IngestReport,
+    Reject,
+)
+from schemas.workflow import DataGate
+
+_STATISTICS_FILE = "FeatureStats.pb"  # TFX's name
+_ANOMALIES_FILE = "SchemaDiff.pb"  # TFX's name
+_CATEGORIES = ("label", "source_format")
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `verdict.json` and the statistics that the next run's drift is measured from.
+
+    Raises:
+        DataGateError: a rule is broken.
+    """
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        gate = DataGate.model_validate_json(exec_properties["gate"])
+        statistics_uri = artifact_utils.get_single_uri(input_dict["statistics"])
+        statistics = _read_statistics(f"{statistics_uri}/Split-train")
+        before = next(iter(input_dict.get("passed_before") or []), None)
+        findings = Findings(
+            report=_read_report(artifact_utils.get_single_uri(input_dict["ingest_report"])),
+            rejects=_read_rejects(artifact_utils.get_single_uri(input_dict["rejects"])),
+            max_reject_fraction=exec_properties["max_reject_fraction"],
+            anomalies=_read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"])),
+            drifts=measure_drift(statistics, _read_statistics(before.uri)) if before else None,
+        )
+        rules = check(gate, findings)
+        if reason := stopped_because(rules):
+            raise DataGateError(reason)
+        verdict_uri = artifact_utils.get_single_uri(output_dict["verdict"])
+        verdict = DataVerdict(rules=rules)
+        io_utils.write_string_file(
+            f"{verdict_uri}/{DATA_VERDICT_FILE}", verdict.model_dump_json(indent=2)
+        )
+        io_utils.write_bytes_file(
+            f"{verdict_uri}/{_STATISTICS_FILE}", statistics.SerializeToString(deterministic=True)
+        )
+
+
+def measure_drift(
+    now: statistics_pb2.DatasetFeatureStatisticsList,
+    before: statistics_pb2.DatasetFeatureStatisticsList,
+) -> list[Drift]:
+    """How far labels and side features moved, by TFDV's comparators.
+
+    Categories by the largest change of a share, numbers by the Jensen-Shannon divergence.
+    """
+    schema = schema_pb2.Schema()
+    for name in _CATEGORIES:
+        feature = schema.feature.add(name=name, type=schema_pb2.BYTES)
+        feature.drift_comparator.infinity_norm.threshold = 0.0
+    for name, kind in SIDE_FEATURES.items():
+        if kind == "float":
+            feature = schema.feature.add(name=name, type=schema_pb2.FLOAT)
+            feature.drift_comparator.jensen_shannon_divergence.threshold = 0.0
+    found = tfdv.validate_statistics(now, schema, previous_statistics=before)
+    return [
+        Drift(info.path.step[0], max(measured.value for measured in info.drift_measurements))
+        for info in found.drift_skew_info
+        if info.drift_measurements
+    ]
+
+
+def _read_statistics(folder: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    with fileio.open(f"{folder}/{_STATISTICS_FILE}", "rb") as file:
+        return statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read())
+
+
+def _read_report(folder: str) -> IngestReport:
+    with fileio.open(f"{folder}/{INGEST_REPORT_FILE}", "rb") as file:
+        return IngestReport.model_validate_json(file.read())
+
+
+def _read_rejects(folder: str) -> list[Reject]:
+    with fileio.open(f"{folder}/{REJECTS_FILE}", "rb") as file:
+        return [Reject.model_validate_json(line) for line in file.read().splitlines()]
+
+
+def _read_anomalies(folder: str) -> list[str]:
+    """What ExampleValidator calls an error, a sentence each."""
+    sentences = []
+    for split in sorted(fileio.listdir(folder)):
+        with fileio.open(f"{folder}/{split}/{_ANOMALIES_FILE}", "rb") as file:
+            anomalies = anomalies_pb2.Anomalies.FromString(file.read())
+        sentences += [
+            f"{name} of {Path(split).name.removeprefix('Split-')}: {info.description}"
+            for name, info in sorted(anomalies.anomaly_info.items())
+            if info.severity == anomalies_pb2.AnomalyInfo.ERROR
+        ]
+    return sentences

@@ -1,0 +1,133 @@
+"""The rules by which data may train a model, each with what it found in words. No TFX here."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from schemas.reports import SPLITS, DataRule, IngestReport, Reject
+from schemas.workflow import DataGate
+
+_NAMED = 3  # examples said of each finding
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far a feature of the train split moved since the last run that passed, from 0 to 1."""
+
+    feature: str
+    distance: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the rules look at; `anomalies` are sentences, `drifts` None where nothing passed yet."""
+
+    report: IngestReport
+    rejects: list[Reject]
+    max_reject_fraction: float
+    anomalies: list[str]
+    drifts: list[Drift] | None
+
+
+def check(gate: DataGate, findings: Findings) -> list[DataRule]:
+    """What every rule says, in a fixed order; rules that are switched off say nothing."""
+    rules = [
+        _check_rejects(findings),
+        _check_clips(gate, findings.report),
+        _check_speakers(gate, findings.report),
+    ]
+    if gate.anomalies:
+        rules.append(_check_anomalies(findings.anomalies))
+    rules.append(_check_drift(gate, findings.drifts))
+    return rules
+
+
+def _check_rejects(findings: Findings) -> DataRule:
+    report, rejects, allowed = findings.report, findings.rejects, findings.max_reject_fraction
+    fraction = len(rejects) / max(1, report.rows)
+    said = (
+        f"{len(rejects):,} of {report.rows:,} rows were rejected ({_percent(fraction)}, allowed"
+        f" are {_percent(allowed)})"
+    )
+    if fraction <= allowed:
+        return DataRule(name="rejects", passed=True, said=said)
+    counts = Counter(reject.reason for reject in rejects)
+    first = {reject.reason: reject for reject in reversed(rejects)}
+    reasons = "; ".join(
+        f"{count:,} {reason}, such as {first[reason].id} ({first[reason].detail})"
+        for reason, count in counts.most_common(_NAMED)
+    )
+    return DataRule(name="rejects", passed=False, said=f"{said}: {reasons}")
+
+
+def _check_clips(gate: DataGate, report: IngestReport) -> DataRule:
+    train = report.splits["train"].labels
+    few = {label: clips for label, clips in train.items() if clips < gate.min_clips_per_class}
+    lacking = [
+        f"{label} has no clip in {split}"
+        for split in SPLITS
+        if split in report.splits
+        for label in sorted(_labels(report) - report.splits[split].labels.keys())
+    ]
+    if not few and not lacking:
+        least = min(train.values(), default=0)
+        return DataRule(name="clips", passed=True, said=f"at least {least:,} clips of each class")
+    found = [f"{label} has {clips} training clips" for label, clips in sorted(few.items())]
+    return DataRule(
+        name="clips",
+        passed=False,
+        said=f"{_some(found + lacking)}; expected at least {gate.min_clips_per_class} of each class"
+        " to train with, and one in every split",
+    )
+
+
+def _check_speakers(gate: DataGate, report: IngestReport) -> DataRule:
+    speakers = report.splits["train"].speakers_by_label
+    if not any(speakers.values()):
+        return DataRule(name="speakers", passed=True, said="no speaker is known")
+    few = {label: n for label, n in speakers.items() if n < gate.min_speakers_per_class}
+    if not few:
+        least = min(speakers.values())
+        said = f"at least {least:,} speakers of each class to train with"
+        return DataRule(name="speakers", passed=True, said=said)
+    found = [f"{label} has {n}" for label, n in sorted(few.items())]
+    said = f"speakers to train with: {_some(found)}; expected {gate.min_speakers_per_class}"
+    return DataRule(name="speakers", passed=False, said=said)
+
+
+def _check_anomalies(anomalies: list[str]) -> DataRule:
+    said = _some(anomalies) if anomalies else "the statistics fit the schema"
+    return DataRule(name="anomalies", passed=not anomalies, said=said)
+
+
+def _check_drift(gate: DataGate, drifts: list[Drift] | None) -> DataRule:
+    if drifts is None:
+        return DataRule(name="drift", passed=True, said="no earlier run to compare with")
+    moved = [drift for drift in drifts if drift.distance > gate.max_drift]
+    listed = sorted(moved or drifts, key=lambda drift: (-drift.distance, drift.feature))[:_NAMED]
+    said = ", ".join(f"{drift.feature} by {drift.distance:.2f}" for drift in listed)
+    end = f"since the last run that passed (from 0 to 1; allowed are {gate.max_drift:g})"
+    return DataRule(name="drift", passed=not moved, said=f"{said or 'nothing'} moved {end}")
+
+
+def _labels(report: IngestReport) -> set[str]:
+    return {label for split in report.splits.values() for label in split.labels}
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %"
+
+
+def _some(found: Iterable[str]) -> str:
+    found = list(found)
+    rest = len(found) - _NAMED
+    return "; ".join(found[:_NAMED]) + (f"; and {rest:,} more" if rest > 0 else "")
+
+
+def stopped_because(rules: Iterable[DataRule]) -> str | None:
+    """Why training does not begin: a line for each broken rule; None where all hold."""
+    broken: Mapping[str, str] = {rule.name: rule.said for rule in rules if not rule.passed}
+    if not broken:
+        return None
+    lines = "".join(f"\n  - {name}: {said}" for name, said in broken.items())
+    return f"The data gate stopped the run before training:{lines}"

@@ -1,0 +1,194 @@
+"""Finished shards, kept where the next ingest finds them, so that it redoes only what changed.
+
+A stored shard is a data file, the TFRecords themselves, and a ledger: a line for each row with the
+row's key, where its record is, or why it was rejected. The ledger is written last and commits the
+shard, so an ingest that was killed leaves whole shards or nothing. A shard with the same rows is
+taken over as it is; of one with other rows, every record whose row is the same. Nothing is believed
+without its checksum: what was damaged is made again.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from apache_beam.io.filesystems import FileSystems
+
+from components.example_gen.files import WholeFile, delete_files, open_uncompressed
+from components.example_gen.index import Shard
+from schemas.errors import AuricleError
+from schemas.tfrecord import crc32c, unframe_record
+
+_UNFINISHED = ".unfinished"
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of one row: a record of `length` bytes at `start`, or a reject (length 0).
+
+    `key` names the row and the content of its file; `pcm_sha256` and `fingerprint` (base64) are of
+    the stored samples.
+    """
+
+    key: str
+    start: int = 0
+    length: int = 0
+    seconds: float = 0.0
+    pcm_sha256: str = ""
+    fingerprint: str = ""
+    reason: str = ""
+    detail: str = ""
+    decoder: str = ""
+
+    @property
+    def is_reject(self) -> bool:
+        """Whether the row became a reject."""
+        return bool(self.reason)
+
+
+@dataclass(frozen=True)
+class StoredShard:
+    """A finished shard: where its data file is, and its entries in the order of the rows."""
+
+    data_uri: str
+    entries: list[Entry]
+
+
+class ShardStore:
+    """The stored shards in the folder `uri`; only those of the same `settings` are seen."""
+
+    def __init__(self, uri: str, settings: str) -> None:
+        self._uri = uri
+        self._settings = settings
+        self._scratch = FileSystems.join(uri, _UNFINISHED)
+
+    def find(self, shard: Shard) -> StoredShard | None:
+        """The stored shard with the very rows of `shard`, where there is one and it is whole."""
+        name = self._name(shard)
+        data_uri = self._data_uri(name)
+        checksum, entries = self._read_ledger(name)
+        if checksum is None or _checksum(data_uri) != checksum:
+            return None
+        return StoredShard(data_uri, entries)
+
+    def write(self, shard: Shard, outcomes: Iterable[tuple[Entry, bytes]]) -> StoredShard:
+        """Stores the entries of all rows with their framed records (empty for a reject)."""
+        name, entries, start, checksum = self._name(shard), [], 0, 0
+        with WholeFile(self._uri, f"{name}.tfrecord", self._scratch) as file:
+            for entry, record in outcomes:
+                file.write(record)
+                entries.append(replace(entry, start=start, length=len(record)))
+                checksum = crc32c(record, checksum)
+                start += len(record)
+        ledger = "\n".join(json.dumps(asdict(entry)) for entry in entries).encode()
+        with WholeFile(self._uri, f"{name}.jsonl", self._scratch) as file:
+            file.write(b"%d %d\n%b" % (checksum, crc32c(ledger), ledger))
+        return StoredShard(self._data_uri(name), entries)
+
+    @contextmanager
+    def earlier(self, shard: Shard) -> Iterator["EarlierRecords"]:
+        """The rows of other stored shards that may also be rows of `shard`."""
+        records = EarlierRecords()
+        try:
+            for name in self._names(f"{self._settings}-*"):
+                _, number, of, _ = name.split("-")
+                if _overlap(shard, int(number), int(of)):
+                    records.add(self._data_uri(name), self._read_ledger(name)[1])
+            yield records
+        finally:
+            records.close()
+
+    def keep_only(self, shards: Iterable[Shard]) -> None:
+        """Deletes every other shard, and what a killed ingest left half written."""
+        kept = {self._name(shard) for shard in shards}
+        gone = [name for name in self._names("*") if name not in kept]
+        delete_files([self._data_uri(name) for name in gone])
+        delete_files([self._ledger_uri(name) for name in gone])
+        delete_files([self._scratch])
+
+    def _name(self, shard: Shard) -> str:
+        return f"{self._settings}-{shard.number}-{shard.of}-{shard.digest}"
+
+    def _names(self, pattern: str) -> list[str]:
+        [match] = FileSystems.match([FileSystems.join(self._uri, f"{pattern}.tfrecord")])
+        files = sorted(file.path for file in match.metadata_list)
+        return [path.rpartition("/")[2].removesuffix(".tfrecord") for path in files]
+
+    def _read_ledger(self, name: str) -> tuple[int | None, list[Entry]]:
+        """Checksum of the data file, and the entries; None where there is no whole ledger."""
+        try:
+            with open_uncompressed(self._ledger_uri(name)) as file:
+                checksums, _, ledger = file.read().partition(b"\n")
+        except OSError:
+            return None, []
+        of_data, _, of_ledger = checksums.partition(b" ")
+        if of_ledger != b"%d" % crc32c(ledger):
+            return None, []
+        return int(of_data), [Entry(**json.loads(line)) for line in ledger.splitlines()]
+
+    def _data_uri(self, name: str) -> str:
+        return FileSystems.join(self._uri, f"{name}.tfrecord")
+
+    def _ledger_uri(self, name: str) -> str:
+        return FileSystems.join(self._uri, f"{name}.jsonl")
+
+
+class EarlierRecords:
+    """What earlier ingests made of rows, by the rows' keys."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._found: dict[str, tuple[Entry, str]] = {}
+        self._files: dict[str, Any] = {}
+
+    def add(self, data_uri: str, entries: Iterable[Entry]) -> None:
+        """Adds a stored shard."""
+        self._found |= {entry.key: (entry, data_uri) for entry in entries if entry.key}
+
+    def take(self, key: str) -> tuple[Entry, bytes] | None:
+        """The entry and framed record of the row `key`; None where there is none, or no longer."""
+        if key not in self._found:
+            return None
+        entry, uri = self._found[key]
+        framed = b""
+        if not entry.is_reject:
+            try:
+                framed = self._read(uri, entry)
+                unframe_record(framed)
+            except (OSError, AuricleError):
+                return None
+        self.taken += 1
+        return entry, framed
+
+    def _read(self, uri: str, entry: Entry) -> bytes:
+        if uri not in self._files:
+            self._files[uri] = open_uncompressed(uri)
+        self._files[uri].seek(entry.start)
+        framed: bytes = self._files[uri].read(entry.length)
+        return framed
+
+    def close(self) -> None:
+        """Closes the data files."""
+        for file in self._files.values():
+            file.close()
+
+
+def _overlap(shard: Shard, number: int, of: int) -> bool:
+    """Whether rows of shard `number` of `of` may be rows of `shard`: both are cut from [0, 1)."""
+    return (
+        number * shard.of < (shard.number + 1) * of and (number + 1) * shard.of > shard.number * of
+    )
+
+
+def _checksum(uri: str) -> int | None:
+    """CRC-32C of a file's content; None where it cannot be read."""
+    checksum = 0
+    try:
+        with open_uncompressed(uri) as file:
+            while block := file.read(_BLOCK_BYTES):
+                checksum = crc32c(block, checksum)
+    except OSError:
+        return None
+    return checksum

@@ -1,0 +1,125 @@
+"""DataGate's executor on statistics that TFDV made and anomalies that it found."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.types import standard_artifacts
+
+from components.artifacts import DataVerdict, IngestReport, Rejects
+from components.data_gate.executor import Executor, measure_drift
+from schemas.errors import DataGateError
+from schemas.reports import DataVerdict as Verdict
+from schemas.reports import IngestReport as Report
+from schemas.reports import SplitCounts
+from schemas.workflow import DataGate
+
+COUNTS = SplitCounts.of({("no", "ada"): 10, ("yes", "ada"): 10}, 20.0)
+REPORT = Report(
+    rows=60,
+    generated=False,
+    split_by="speaker",
+    splits=dict.fromkeys(("train", "eval", "test"), COUNTS),
+    rejects={},
+)
+
+
+def statistics(rms_db: float = -23.0, no: float = 0.5):
+    rng = np.random.default_rng(1)
+    clips = 1000
+    return tfdv.generate_statistics_from_dataframe(
+        pd.DataFrame(
+            {
+                "rms_db": rng.normal(rms_db, 3.0, clips),
+                "duration_s": rng.uniform(0.3, 1.0, clips),
+                "label": np.where(np.arange(clips) < no * clips, "no", "yes"),
+                "source_format": ["wav"] * clips,
+            }
+        )
+    )
+
+
+def artifact(kind, folder: Path, **files: bytes):
+    made = kind()
+    made.uri = str(folder)
+    for name, content in files.items():
+        path = folder / name.replace("__", "/").replace("_pb", ".pb").replace("_json", ".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return made
+
+
+@pytest.fixture
+def do(tmp_path):
+    def run(stats, found=None, before=None, **gate):
+        inputs = {
+            "ingest_report": artifact(
+                IngestReport, tmp_path / "r", report_json=REPORT.model_dump_json().encode()
+            ),
+            "rejects": artifact(Rejects, tmp_path / "j"),
+            "statistics": artifact(
+                standard_artifacts.ExampleStatistics,
+                tmp_path / "s",
+                **{"Split-train__FeatureStats_pb": stats.SerializeToString()},
+            ),
+            "anomalies": artifact(
+                standard_artifacts.ExampleAnomalies,
+                tmp_path / "a",
+                **{
+                    "Split-train__SchemaDiff_pb": (
+                        found or anomalies_pb2.Anomalies()
+                    ).SerializeToString()
+                },
+            ),
+        }
+        (tmp_path / "j").mkdir(exist_ok=True)
+        (tmp_path / "j" / "rejects.jsonl").write_text("")
+        verdict = artifact(DataVerdict, tmp_path / f"v{len(list(tmp_path.glob('v*')))}")
+        Executor().Do(
+            {key: [value] for key, value in inputs.items()}
+            | {"passed_before": [before] if before else []},
+            {"verdict": [verdict]},
+            {"gate": DataGate(**gate).model_dump_json(), "max_reject_fraction": 0.02},
+        )
+        return verdict
+
+    return run
+
+
+def said(verdict) -> dict[str, str]:
+    text = (Path(verdict.uri) / "data_verdict.json").read_text()
+    return {rule.name: rule.said for rule in Verdict.model_validate_json(text).rules}
+
+
+def test_a_passing_verdict_keeps_what_drift_is_measured_from(do):
+    first = do(statistics())
+    assert said(first)["drift"] == "no earlier run to compare with"
+    assert "moved since the last run" in said(do(statistics(), before=first))["drift"]
+    with pytest.raises(DataGateError, match=r"rms_db by 0\.\d+, .*label by 0\.40") as stopped:
+        do(statistics(rms_db=-40.0, no=0.9), before=first)
+    assert stopped.value.exit_code == 3
+    do(statistics(rms_db=-40.0, no=0.9), before=first, max_drift=1.0)
+
+
+def test_what_the_schema_calls_an_error_stops_the_run(do):
+    anomalies = anomalies_pb2.Anomalies()
+    info = anomalies.anomaly_info["rms_db"]
+    info.severity = anomalies_pb2.AnomalyInfo.ERROR
+    info.description = "Unexpectedly large value: 6."
+    anomalies.anomaly_info["peak_db"].severity = anomalies_pb2.AnomalyInfo.WARNING
+    with pytest.raises(DataGateError, match="anomalies: rms_db of train: Unexpectedly large value"):
+        do(statistics(), anomalies)
+    do(statistics(), anomalies, anomalies=False)
+
+
+def test_drift_is_the_jensen_shannon_divergence_and_the_largest_change_of_a_share():
+    same = {drift.feature: drift.distance for drift in measure_drift(statistics(), statistics())}
+    assert max(same.values()) < 1e-6
+    moved = measure_drift(statistics(rms_db=-80.0, no=0.8), statistics())
+    found = {drift.feature: drift.distance for drift in moved}
+    assert found["label"] == pytest.approx(0.3)
+    assert found["rms_db"] == pytest.approx(1.0, abs=0.05)  # no overlap at all
+    assert found["duration_s"] < 1e-6

@@ -1,0 +1,44 @@
+"""Broken data stops a run before training, by name; once mended, only what changed is redone."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.runners.local import run_workflow
+from pipeline.workflow import read_workflow
+from schemas.errors import DataGateError
+
+pytestmark = pytest.mark.e2e
+
+
+def run(project: Path) -> None:
+    run_workflow(read_workflow(project / "workflow.yaml"), project)
+
+
+def test_too_many_rejects_stop_the_run_until_they_are_mended(project: Path) -> None:
+    recordings, kept = project / "recordings", project / "kept"
+    shutil.copytree(recordings, kept)
+    broken = [f"low-speaker{number}-0.wav" for number in range(4)]
+    for name in broken:
+        (recordings / name).write_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt ")
+    with pytest.raises(DataGateError, match="4 of 72 rows were rejected") as stopped:
+        run(project)
+    assert stopped.value.exit_code == 3
+    directory = project / "runs" / "tones"
+    assert not (directory / "artifacts" / "Trainer").exists()
+    listed = CliRunner().invoke(app, ["rejects", str(project / "workflow.yaml")]).stdout
+    assert listed.startswith("unreadable: 4\n  low-speaker0-0.wav: ")
+
+    stored = {path.name for path in (directory / "shards").rglob("*.tfrecord")}
+    for name in broken:
+        shutil.copyfile(kept / name, recordings / name)
+    run(project)
+    assert (directory / "serving" / "1" / "saved_model.pb").exists()
+    now = {path.name for path in (directory / "shards").rglob("*.tfrecord")}
+    assert len(stored & now) == 2  # eval and test held nothing broken
+    assert CliRunner().invoke(app, ["rejects", str(project / "workflow.yaml")]).stdout == (
+        "Nothing was rejected\n"
+    )
