@@ -86,7 +86,7 @@ def test_a_split_of_rejects_only_is_refused(recordings, data, tmp_path):
 def test_the_component_has_no_path_of_the_data_in_its_cache_key():
     from components.example_gen.component import AudioExampleGen
 
-    component = AudioExampleGen("index.jsonl", "0123", AUDIO.model_dump_json())
+    component = AudioExampleGen("index.jsonl", "0123", "shards", AUDIO.model_dump_json())
     assert component.exec_properties == {
         "index_uri": "index.jsonl",
         "index_digest": "0123",
