@@ -25,6 +25,7 @@ app = typer.Typer(
         "Labelled recordings in, a judged and pushed speech model out.\n\n"
         "\b\n"
         "  auricle init recordings/         write a workflow file for a folder or manifest\n"
+        "  auricle import kaldi data/train  write a manifest for another toolkit's data set\n"
         "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
         "  auricle run workflow.yaml        train, evaluate, judge and push\n"
         "  auricle rejects workflow.yaml    list what it could not use, and why\n"
@@ -59,6 +60,33 @@ def init(
 
     for line in write_workflow(directory, output, name=name, force=force):
         typer.echo(line)
+
+
+@app.command("import")
+def import_(
+    layout: Annotated[
+        Literal["commonvoice", "kaldi", "lhotse", "librispeech", "nemo", "speech_commands"],
+        typer.Argument(metavar="LAYOUT", help="How the data set is laid out."),
+    ],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The data set.")],
+    output: Annotated[Path, typer.Option(help="The manifest to write.")] = Path("manifest.jsonl"),
+) -> None:
+    """Write a manifest for a data set in another toolkit's layout.
+
+    Layouts: commonvoice, kaldi, lhotse, librispeech, nemo, speech_commands. Speakers and official
+    splits are kept; audio is neither read nor copied.
+
+    \b
+      auricle import speech_commands speech_commands_v2/ --output commands.jsonl
+      auricle init . --name commands
+    """
+    from pipeline.importers import import_manifest
+
+    imported = import_manifest(layout, source, output)
+    typer.echo(f"Wrote {output}: {imported.rows:,} rows")
+    for reason, count in imported.skipped.most_common():
+        first = next((s.place for s in imported.first_skipped if s.reason == reason), "")
+        typer.echo(f"  left out {count:,}: {reason}{f', the first: {first}' if first else ''}")
 
 
 @app.command()

@@ -16,11 +16,11 @@ from rich.text import Text
 
 from components.audio.decode import is_supported
 from components.example_gen.sources import list_utterances
-from components.example_gen.splits import SplitBy, assign_split, check_data_set, split_by
+from components.example_gen.splits import assign_split, check_data_set, split_by
 from pipeline.run_directory import locate_run_directory
 from pipeline.steps import STEPS
 from schemas.errors import DataError
-from schemas.reports import SPLITS, Reject, SplitCounts
+from schemas.reports import SPLITS, Reject, SplitBy, SplitCounts
 from schemas.utterance import Utterance
 from schemas.workflow import Workflow
 

@@ -21,10 +21,15 @@ from rich.text import Text
 from pipeline.steps import STEPS
 from schemas.progress import LOGGER_NAME
 
-Outcome = Literal["done", "reused", "failed"]
+Outcome = Literal["done", "reused", "stopped", "failed"]
 
 _PLAIN_INTERVAL_S = 10.0  # between two progress lines where there is no terminal
-_MARKS = {"done": ("✓", "green"), "reused": ("=", "cyan"), "failed": ("✗", "bold red")}
+_MARKS = {
+    "done": ("✓", "green"),
+    "reused": ("=", "cyan"),
+    "stopped": ("■", "yellow"),
+    "failed": ("✗", "bold red"),
+}
 
 
 class _Step:

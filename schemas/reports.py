@@ -7,8 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 SPLITS = ("train", "eval", "test")
+SplitBy = Literal["speaker", "clip", "named speakers", "manifest"]
 
 INGEST_REPORT_FILE = "report.json"
+CERTIFICATE_FILE = "certificate.json"  # beside the ingest report
 REJECTS_FILE = "rejects.jsonl"
 HISTORY_FILE = "history.json"
 VERDICT_FILE = "verdict.json"
@@ -54,7 +56,7 @@ class IngestReport(_Document):
 
     rows: int
     generated: bool
-    split_by: Literal["speaker", "clip", "named speakers"]
+    split_by: SplitBy
     splits: dict[str, SplitCounts]
     rejects: dict[str, int]
 
@@ -72,6 +74,30 @@ class Reject(_Document):
     detail: str
     decoder: str = ""
     settings: str = ""
+
+
+LeakKind = Literal["speaker", "identical", "near_duplicate"]
+
+
+class Leak(_Document):
+    """Something in two splits: `what` names a speaker and the splits, or clips with theirs."""
+
+    kind: LeakKind
+    what: list[str]
+
+
+class SplitCertificate(_Document):
+    """What was looked for between the splits, and found; `leaks` are the first of them.
+
+    `counts` has all of them by kind. `copies_within_splits` counts groups of identical clips of
+    one split, which are no leak. `same_recording` is the correlation from which two clips are one.
+    """
+
+    clips: int
+    counts: dict[LeakKind, int]
+    leaks: list[Leak]
+    copies_within_splits: int
+    same_recording: float
 
 
 class DataRule(_Document):

@@ -29,6 +29,7 @@ class Utterance:
         speaker: who speaks; empty where nobody knows.
         offset_s: where in the file it begins, in seconds.
         duration_s: how long it is from there, in seconds; None is to the end of the file.
+        split: train, eval or test, where the manifest says so; else empty.
         metadata: what else the manifest says about it.
     """
 
@@ -39,6 +40,7 @@ class Utterance:
     speaker: str = ""
     offset_s: float = 0.0
     duration_s: float | None = None
+    split: str = ""
     metadata: dict[str, object] = field(default_factory=dict)
 
     @property

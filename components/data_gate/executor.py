@@ -15,12 +15,14 @@ from components.data_gate.rules import Drift, Findings, check, stopped_because
 from schemas.errors import DataGateError
 from schemas.example import SIDE_FEATURES
 from schemas.reports import (
+    CERTIFICATE_FILE,
     DATA_VERDICT_FILE,
     INGEST_REPORT_FILE,
     REJECTS_FILE,
     DataVerdict,
     IngestReport,
     Reject,
+    SplitCertificate,
 )
 from schemas.workflow import DataGate
 
@@ -48,6 +50,9 @@ class Executor(base_executor.BaseExecutor):
         before = next(iter(input_dict.get("passed_before") or []), None)
         findings = Findings(
             report=_read_report(artifact_utils.get_single_uri(input_dict["ingest_report"])),
+            certificate=_read_certificate(
+                artifact_utils.get_single_uri(input_dict["ingest_report"])
+            ),
             rejects=_read_rejects(artifact_utils.get_single_uri(input_dict["rejects"])),
             max_reject_fraction=exec_properties["max_reject_fraction"],
             anomalies=_read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"])),
@@ -98,6 +103,11 @@ def _read_statistics(folder: str) -> statistics_pb2.DatasetFeatureStatisticsList
 def _read_report(folder: str) -> IngestReport:
     with fileio.open(f"{folder}/{INGEST_REPORT_FILE}", "rb") as file:
         return IngestReport.model_validate_json(file.read())
+
+
+def _read_certificate(folder: str) -> SplitCertificate:
+    with fileio.open(f"{folder}/{CERTIFICATE_FILE}", "rb") as file:
+        return SplitCertificate.model_validate_json(file.read())
 
 
 def _read_rejects(folder: str) -> list[Reject]:

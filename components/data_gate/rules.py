@@ -4,9 +4,26 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from schemas.reports import SPLITS, DataRule, IngestReport, Reject
+from schemas.reports import (
+    SPLITS,
+    DataRule,
+    IngestReport,
+    LeakKind,
+    Reject,
+    SplitCertificate,
+)
 from schemas.workflow import DataGate
 
+_NO_LEAK: dict[LeakKind, str] = {
+    "speaker": "no speaker is in two splits",
+    "identical": "no audio is in two splits",
+    "near_duplicate": "no recording is in two splits under another encoding",
+}
+_LEAK: dict[LeakKind, str] = {
+    "speaker": "one speaker in two splits",
+    "identical": "the same audio in two splits",
+    "near_duplicate": "the same recording in two splits",
+}
 _NAMED = 3  # examples said of each finding
 
 
@@ -23,6 +40,7 @@ class Findings:
     """What the rules look at; `anomalies` are sentences, `drifts` None where nothing passed yet."""
 
     report: IngestReport
+    certificate: SplitCertificate
     rejects: list[Reject]
     max_reject_fraction: float
     anomalies: list[str]
@@ -36,6 +54,10 @@ def check(gate: DataGate, findings: Findings) -> list[DataRule]:
         _check_clips(gate, findings.report),
         _check_speakers(gate, findings.report),
     ]
+    if gate.leaks:
+        rules.append(_check_leaks("leaks", ("speaker", "identical"), findings.certificate))
+    if gate.near_duplicates:
+        rules.append(_check_leaks("near duplicates", ("near_duplicate",), findings.certificate))
     if gate.anomalies:
         rules.append(_check_anomalies(findings.anomalies))
     rules.append(_check_drift(gate, findings.drifts))
@@ -93,6 +115,19 @@ def _check_speakers(gate: DataGate, report: IngestReport) -> DataRule:
     found = [f"{label} has {n}" for label, n in sorted(few.items())]
     said = f"speakers to train with: {_some(found)}; expected {gate.min_speakers_per_class}"
     return DataRule(name="speakers", passed=False, said=said)
+
+
+def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCertificate) -> DataRule:
+    count = sum(certificate.counts[kind] for kind in kinds)
+    if not count:
+        return DataRule(name=name, passed=True, said=" and ".join(_NO_LEAK[kind] for kind in kinds))
+    found = [
+        f"{_LEAK[leak.kind]}: {', '.join(leak.what)}"
+        for leak in certificate.leaks
+        if leak.kind in kinds
+    ]
+    more = f"; {count:,} in all" if count > _NAMED else ""
+    return DataRule(name=name, passed=False, said="; ".join(found[:_NAMED]) + more)
 
 
 def _check_anomalies(anomalies: list[str]) -> DataRule:

@@ -9,6 +9,7 @@ import numpy as np
 
 from components.audio.condition import condition, to_pcm16
 from components.audio.decode import Decoded, decode
+from components.audio.fingerprint import fingerprint
 from components.audio.measure import measure
 from components.audio.synthesis import generate, voices
 from components.example_gen.sources import GENERATED_SCHEME
@@ -35,8 +36,8 @@ class ClipReader:
         )
         self._last: tuple[str, bytes] = "", b""
 
-    def example(self, row: dict[str, Any]) -> dict[str, FeatureValue]:
-        """The values of `schemas.example.FEATURES` for one row.
+    def example(self, row: dict[str, Any]) -> tuple[dict[str, FeatureValue], np.ndarray]:
+        """The values of `schemas.example.FEATURES` for one row, and the stored clip's fingerprint.
 
         Raises:
             ClipError: the clip cannot be used.
@@ -50,11 +51,12 @@ class ClipReader:
         features["split_key"] = row["split_key"]
         features["speaker"] = row["speaker"]
         features["label"] = row["label"]
-        features["audio"] = to_pcm16(condition(decoded.waveform, self._audio))
+        conditioned = condition(decoded.waveform, self._audio)
+        features["audio"] = to_pcm16(conditioned)
         features["source_rate_hz"] = decoded.source_rate_hz
         features["source_channels"] = decoded.source_channels
         features["source_format"] = decoded.source_format
-        return features
+        return features, fingerprint(conditioned, rate)
 
     def _decode(self, row: dict[str, Any]) -> Decoded:
         path = row["path"]

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 from components.digests import FileDigests
 from components.example_gen.sources import Listing
-from components.example_gen.splits import SplitBy, assign_split, hash_unit, split_by
+from components.example_gen.splits import assign_split, hash_unit, split_by
 from schemas.errors import AuricleError
-from schemas.reports import SPLITS, Reject
+from schemas.reports import SPLITS, Reject, SplitBy
 from schemas.utterance import Utterance
 from schemas.workflow import Data, Generated
 

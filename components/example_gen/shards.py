@@ -87,6 +87,17 @@ class ShardStore:
             file.write(b"%d %d\n%b" % (checksum, crc32c(ledger), ledger))
         return StoredShard(self._data_uri(name), entries)
 
+    def entries(self, shard: Shard) -> list[Entry]:
+        """What became of the rows of a stored shard."""
+        return self._read_ledger(self._name(shard))[1]
+
+    def read(self, shard: Shard, entry: Entry) -> bytes:
+        """The framed record of an entry of a stored shard."""
+        with open_uncompressed(self._data_uri(self._name(shard))) as file:
+            file.seek(entry.start)
+            framed: bytes = file.read(entry.length)
+        return framed
+
     @contextmanager
     def earlier(self, shard: Shard) -> Iterator["EarlierRecords"]:
         """The rows of other stored shards that may also be rows of `shard`."""

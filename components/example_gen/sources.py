@@ -22,7 +22,12 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".a
 GENERATED_SCHEME = "generated:"
 
 _MOST_SECONDS = 1e9
-_MANIFEST_KEYS = ("audio_filepath", "label", "speaker", "offset", "duration", "id")
+_SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("eval", "validation", "valid", "val", "dev"), "eval"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_MANIFEST_KEYS = ("audio_filepath", "label", "speaker", "offset", "duration", "id", "split")
 
 
 @dataclass(frozen=True)
@@ -223,8 +228,19 @@ def _utterance(row: dict[str, Any], folders: _Folders, prefix: str, root: Path) 
         speaker=_text(row, "speaker") if row.get("speaker") else "",
         offset_s=offset_s or 0.0,
         duration_s=duration_s,
+        split=_split(row),
         metadata={key: value for key, value in row.items() if key not in _MANIFEST_KEYS},
     )
+
+
+def _split(row: dict[str, Any]) -> str:
+    """The split a row names, by any of the words in use; empty where it names none."""
+    written = row.get("split")
+    if written is None:
+        return ""
+    if not isinstance(written, str) or written not in _SPLIT_NAMES:
+        raise ClipError("bad_row", f"split: expected train, eval or test, got {written!r:.200}")
+    return _SPLIT_NAMES[written]
 
 
 def _text(row: dict[str, Any], key: str) -> str:

@@ -4,26 +4,26 @@ import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
 
 from schemas.errors import DataError
-from schemas.reports import SPLITS
+from schemas.reports import SPLITS, SplitBy
 from schemas.utterance import Utterance
 from schemas.workflow import Split
-
-SplitBy = Literal["speaker", "clip", "named speakers"]
 
 
 def assign_split(utterance: Utterance, split: Split) -> str:
     """`train`, `eval` or `test`.
 
-    Named speakers go where they are named. All others are hashed, so that they stay where they are
-    as data grows; nobody is hashed into a split that has names.
+    Named speakers go where they are named, rows that say their split go there. All others are
+    hashed, so that they stay where they are as data grows; nobody is hashed into a split that has
+    names.
     """
     if utterance.speaker and utterance.speaker in split.test_speakers:
         return "test"
     if utterance.speaker and utterance.speaker in split.eval_speakers:
         return "eval"
+    if utterance.split:
+        return utterance.split
     test_share = 0.0 if split.test_speakers else split.test
     eval_share = 0.0 if split.eval_speakers else split.eval
     position = hash_unit(utterance.split_key)
@@ -39,8 +39,11 @@ def hash_unit(key: str) -> float:
 
 def split_by(utterances: Iterable[Utterance], split: Split) -> SplitBy:
     """What kept splits apart. `clip`, which can leak a voice, as soon as one row has no speaker."""
+    utterances = list(utterances)
     if split.eval_speakers or split.test_speakers:
         return "named speakers"
+    if any(row.split for row in utterances):
+        return "manifest"
     return "speaker" if all(row.speaker for row in utterances) else "clip"
 
 

@@ -6,6 +6,7 @@ on the runner, and a retry rewrites the same file. Neither TensorFlow nor TFX is
 process would pay 10 s for it.
 """
 
+import base64
 import hashlib
 import re
 import time
@@ -15,19 +16,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 
+from components.audio.condition import from_pcm16
+from components.example_gen.certificate import StoredClip, certify
 from components.example_gen.clips import ClipReader
 from components.example_gen.files import WholeFile, link_or_copy, open_uncompressed
 from components.example_gen.index import Index, Shard, read_index, read_rejects, read_rows
 from components.example_gen.shards import EarlierRecords, Entry, ShardStore
 from schemas import errors
 from schemas.errors import AuricleError, ClipError
-from schemas.example import encode_example
+from schemas.example import decode_example, encode_example
 from schemas.progress import report_progress
-from schemas.reports import INGEST_REPORT_FILE, REJECTS_FILE, IngestReport, Reject, SplitCounts
-from schemas.tfrecord import frame_record
+from schemas.reports import (
+    CERTIFICATE_FILE,
+    INGEST_REPORT_FILE,
+    REJECTS_FILE,
+    IngestReport,
+    Reject,
+    SplitCertificate,
+    SplitCounts,
+)
+from schemas.tfrecord import frame_record, unframe_record
 from schemas.workflow import Audio
 
 _PROGRESS_EVERY_S = 1.0
@@ -171,7 +183,7 @@ class _WriteShardFn(beam.DoFn):
 
     def _outcome(self, row: dict[str, Any]) -> tuple[Entry, bytes]:
         try:
-            example = self._clips.example(row)
+            example, print_ = self._clips.example(row)
         except ClipError as error:
             return Entry(
                 row["key"],
@@ -185,6 +197,7 @@ class _WriteShardFn(beam.DoFn):
             row["key"],
             seconds=float(example["duration_s"]),
             pcm_sha256=hashlib.sha256(pcm).hexdigest(),
+            fingerprint=base64.b64encode(print_.tobytes()).decode(),
         )
         return entry, frame_record(encode_example(example))
 
@@ -218,20 +231,46 @@ class _WriteReportFn(beam.DoFn):
         rejects += [reject for result in results for reject in result.rejects]
         rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
         report = _report(index, results, rejects)
+        examples = sum(split.clips for split in report.splits.values())
+        if examples + len(rejects) != report.rows:
+            raise AuricleError(
+                f"{report.rows} rows, but wrote {examples} examples and {len(rejects)} rejects"
+            )
         folder = self._places.rejects
         with WholeFile(folder, REJECTS_FILE, folder) as file:
             file.write("".join(f"{reject.model_dump_json()}\n" for reject in rejects).encode())
         folder = self._places.report
         with WholeFile(folder, INGEST_REPORT_FILE, folder) as file:
             file.write(report.model_dump_json(indent=2).encode())
-        examples = sum(split.clips for split in report.splits.values())
-        if examples + len(rejects) != report.rows:
-            raise AuricleError(
-                f"{report.rows} rows, but wrote {examples} examples and {len(rejects)} rejects"
-            )
-        settings = settings_digest(self._audio, index)
-        ShardStore(self._places.store, settings).keep_only(index.shards)
+        store = ShardStore(self._places.store, settings_digest(self._audio, index))
+        certificate = _certify(self._places.index, index, store)
+        with WholeFile(folder, CERTIFICATE_FILE, folder) as file:
+            file.write(certificate.model_dump_json(indent=2).encode())
+        store.keep_only(index.shards)
         yield examples
+
+
+def _certify(index_uri: str, index: Index, store: ShardStore) -> SplitCertificate:
+    """The certificate of all stored shards, made of their ledgers and a few of their records."""
+    clips: list[StoredClip] = []
+    places: list[tuple[Shard, Entry]] = []
+    with open_uncompressed(index_uri) as file:
+        for shard in index.shards:
+            for row, entry in zip(read_rows(file, shard), store.entries(shard), strict=True):
+                if not entry.is_reject:
+                    print_ = np.frombuffer(base64.b64decode(entry.fingerprint), np.uint16)
+                    clip = StoredClip(
+                        row["id"], shard.split, row["speaker"], entry.pcm_sha256, print_
+                    )
+                    clips.append(clip)
+                    places.append((shard, entry))
+
+    def read_waveform(number: int) -> np.ndarray:
+        example = decode_example(unframe_record(store.read(*places[number])))
+        assert isinstance(example["audio"], bytes)
+        return from_pcm16(example["audio"])
+
+    return certify(clips, read_waveform)
 
 
 class _Progress:

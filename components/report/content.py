@@ -40,6 +40,8 @@ SPLIT_NOTES = {
     "speaker": "No speaker is in two splits: test clips are of voices never heard in training.",
     "named speakers": "The workflow names the speakers of eval and test: "
     "test clips are of voices never heard in training.",
+    "manifest": "The manifest says which split a row is in; "
+    "the data gate looks for speakers and recordings that are in two.",
     "clip": "No speaker is known, so clips were divided one by one: the same voice may be in train "
     "and in test, and the accuracy may flatter the model.",
 }

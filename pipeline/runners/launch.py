@@ -20,6 +20,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.digests import FileDigests
 from pipeline.cache import abandon_unfinished, key_components, seal_outputs, withdraw_changed
 from pipeline.progress import Outcome as StepOutcome
+from schemas.errors import DataGateError
 
 _Execution = metadata_store_pb2.Execution
 
@@ -41,7 +42,7 @@ def launch_pipeline(
     finished: Callable[[str, StepOutcome], None],
     produced: Callable[[str, Outcome], None],
 ) -> dict[str, Outcome]:
-    """Runs `pipeline`; calls `started(name)` and `finished(name, "done" | "reused" | "failed")`.
+    """Runs `pipeline`; calls `started(name)` and `finished(name, "done" | "reused" | ...)`.
 
     `produced` gets what each component left, before the next one starts. Nodes without a
     fingerprint (resolvers) run without being announced.
@@ -66,8 +67,8 @@ def launch_pipeline(
         started(name)
         try:
             outcomes[name] = _launch_component(graph, node.pipeline_node, connection, digests)
-        except BaseException:
-            finished(name, "failed")
+        except BaseException as error:
+            finished(name, "stopped" if isinstance(error, DataGateError) else "failed")
             raise
         produced(name, outcomes[name])
         finished(name, "reused" if outcomes[name].is_reused else "done")

@@ -1,5 +1,6 @@
 """Broken data stops a run before training, by name; once mended, only what changed is redone."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -18,7 +19,9 @@ def run(project: Path) -> None:
     run_workflow(read_workflow(project / "workflow.yaml"), project)
 
 
-def test_too_many_rejects_stop_the_run_until_they_are_mended(project: Path) -> None:
+def test_too_many_rejects_stop_the_run_until_they_are_mended(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     recordings, kept = project / "recordings", project / "kept"
     shutil.copytree(recordings, kept)
     broken = [f"low-speaker{number}-0.wav" for number in range(4)]
@@ -27,6 +30,7 @@ def test_too_many_rejects_stop_the_run_until_they_are_mended(project: Path) -> N
     with pytest.raises(DataGateError, match="4 of 72 rows were rejected") as stopped:
         run(project)
     assert stopped.value.exit_code == 3
+    assert "DataGate: stopped" in capfd.readouterr().out
     directory = project / "runs" / "tones"
     assert not (directory / "artifacts" / "Trainer").exists()
     listed = CliRunner().invoke(app, ["rejects", str(project / "workflow.yaml")]).stdout
@@ -42,3 +46,13 @@ def test_too_many_rejects_stop_the_run_until_they_are_mended(project: Path) -> N
     assert CliRunner().invoke(app, ["rejects", str(project / "workflow.yaml")]).stdout == (
         "Nothing was rejected\n"
     )
+
+
+def test_a_test_clip_that_training_would_hear_stops_the_run(project: Path) -> None:
+    recordings = project / "recordings"
+    shutil.copyfile(recordings / "low-speaker5-0.wav", recordings / "again.wav")
+    row = {"audio_filepath": "again.wav", "label": "low", "speaker": "speaker0"}
+    with (recordings / "manifest.jsonl").open("a") as manifest:
+        manifest.write(json.dumps(row) + "\n")
+    with pytest.raises(DataGateError, match="leaks: the same audio in two splits: again"):
+        run(project)

@@ -14,7 +14,7 @@ from components.data_gate.executor import Executor, measure_drift
 from schemas.errors import DataGateError
 from schemas.reports import DataVerdict as Verdict
 from schemas.reports import IngestReport as Report
-from schemas.reports import SplitCounts
+from schemas.reports import SplitCertificate, SplitCounts
 from schemas.workflow import DataGate
 
 COUNTS = SplitCounts.of({("no", "ada"): 10, ("yes", "ada"): 10}, 20.0)
@@ -24,6 +24,14 @@ REPORT = Report(
     split_by="speaker",
     splits=dict.fromkeys(("train", "eval", "test"), COUNTS),
     rejects={},
+)
+
+CERTIFICATE = SplitCertificate(
+    clips=60,
+    counts={"speaker": 0, "identical": 0, "near_duplicate": 0},
+    leaks=[],
+    copies_within_splits=0,
+    same_recording=0.95,
 )
 
 
@@ -57,7 +65,10 @@ def do(tmp_path):
     def run(stats, found=None, before=None, **gate):
         inputs = {
             "ingest_report": artifact(
-                IngestReport, tmp_path / "r", report_json=REPORT.model_dump_json().encode()
+                IngestReport,
+                tmp_path / "r",
+                report_json=REPORT.model_dump_json().encode(),
+                certificate_json=CERTIFICATE.model_dump_json().encode(),
             ),
             "rejects": artifact(Rejects, tmp_path / "j"),
             "statistics": artifact(

@@ -1,9 +1,19 @@
 """Each rule holds or is broken at its limit, and says in words what it found."""
 
+from typing import get_args
+
 import pytest
 
 from components.data_gate.rules import Drift, Findings, check, stopped_because
-from schemas.reports import DataRule, IngestReport, Reject, SplitCounts
+from schemas.reports import (
+    DataRule,
+    IngestReport,
+    Leak,
+    LeakKind,
+    Reject,
+    SplitCertificate,
+    SplitCounts,
+)
 from schemas.workflow import DataGate
 
 SPEAKERS = {"train": ("ada", "bob"), "eval": ("cyd",), "test": ("dan",)}
@@ -24,9 +34,21 @@ def report(rows: int = 100, **clips: dict[tuple[str, str], int]) -> IngestReport
     )
 
 
+def certificate(*leaks: Leak) -> SplitCertificate:
+    kinds = [leak.kind for leak in leaks]
+    return SplitCertificate(
+        clips=80,
+        counts={kind: kinds.count(kind) for kind in get_args(LeakKind)},
+        leaks=list(leaks),
+        copies_within_splits=0,
+        same_recording=0.95,
+    )
+
+
 def findings(**changes: object) -> Findings:
     values = {
         "report": report(),
+        "certificate": certificate(),
         "rejects": [],
         "max_reject_fraction": 0.02,
         "anomalies": [],
@@ -46,7 +68,9 @@ def reject(number: int, reason: str = "missing") -> Reject:
 
 def test_good_data_passes_every_rule() -> None:
     rules = check(DataGate(), findings())
-    assert [r.name for r in rules] == ["rejects", "clips", "speakers", "anomalies", "drift"]
+    assert [r.name for r in rules] == [
+        "rejects", "clips", "speakers", "leaks", "near duplicates", "anomalies", "drift",
+    ]  # fmt: skip
     assert stopped_because(rules) is None
 
 
@@ -96,6 +120,38 @@ def test_every_class_has_enough_speakers() -> None:
 def test_unknown_speakers_are_not_too_few() -> None:
     unknown = report(train={("no", ""): 10, ("yes", ""): 10})
     assert rule("speakers", findings(report=unknown), min_speakers_per_class=5).passed
+
+
+LEAKS = {
+    "speaker": Leak(kind="speaker", what=["ada", "test", "train"]),
+    "identical": Leak(kind="identical", what=["a.wav (train)", "b.wav (test)"]),
+    "near_duplicate": Leak(kind="near_duplicate", what=["a.wav (train)", "c.mp3 (eval)"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("speaker", "leaks", "one speaker in two splits: ada, test, train"),
+        ("identical", "leaks", "the same audio in two splits: a.wav (train), b.wav (test)"),
+        (
+            "near_duplicate",
+            "near duplicates",
+            "the same recording in two splits: a.wav (train), c.mp3 (eval)",
+        ),
+    ],
+)
+def test_each_kind_of_leak_has_its_switch(kind: str, name: str, said: str) -> None:
+    found = findings(certificate=certificate(LEAKS[kind]))
+    assert [r.name for r in check(DataGate(), found) if not r.passed] == [name]
+    assert rule(name, found).said == said
+    switch = name.replace(" ", "_")
+    assert stopped_because(check(DataGate(**{switch: False}), found)) is None
+
+
+def test_many_leaks_are_counted() -> None:
+    found = findings(certificate=certificate(*[LEAKS["identical"]] * 7))
+    assert rule("leaks", found).said.endswith("; 7 in all")
 
 
 def test_anomalies_stop_unless_switched_off() -> None:

@@ -29,7 +29,7 @@ def ramp(tmp_path):
 
 
 def test_an_example_has_every_feature_and_encodes(ramp):
-    example = ClipReader(PLAIN).example(_row(ramp))
+    example, _ = ClipReader(PLAIN).example(_row(ramp))
     assert example.keys() == FEATURES.keys()
     decoded = decode_example(encode_example(example))
     assert len(decoded["audio"]) == 2 * 16000
@@ -40,7 +40,7 @@ def test_an_example_has_every_feature_and_encodes(ramp):
 
 def test_offset_and_duration_choose_the_piece(ramp):
     clips = ClipReader(PLAIN)
-    one = clips.example(_row(ramp, offset_s=0.5, duration_s=1.0))
+    one, _ = clips.example(_row(ramp, offset_s=0.5, duration_s=1.0))
     audio = np.frombuffer(one["audio"], "<i2")
     np.testing.assert_allclose(audio, np.arange(-8000, 8000), atol=1)
     assert one["duration_s"] == 1.0
@@ -52,8 +52,8 @@ def test_generated_speech_does_not_depend_on_who_asks_first():
     generated = Generated(words=["yes", "no"], speakers=4)
     voice = sorted(ClipReader(PLAIN, generated)._voices)[0]
     rows = [_row_of(word, voice, take) for word in ("yes", "no") for take in (0, 1)]
-    forward = [ClipReader(PLAIN, generated).example(row) for row in rows]
-    backward = [ClipReader(PLAIN, generated).example(row) for row in rows[::-1]][::-1]
+    forward = [ClipReader(PLAIN, generated).example(row)[0] for row in rows]
+    backward = [ClipReader(PLAIN, generated).example(row)[0] for row in rows[::-1]][::-1]
     assert forward == backward
     assert len({example["audio"] for example in forward}) == 4
     assert {example["source_format"] for example in forward} == {"generated"}

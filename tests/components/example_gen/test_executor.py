@@ -90,6 +90,7 @@ def test_the_component_has_no_path_of_the_data_in_its_cache_key():
     assert component.exec_properties == {
         "index_uri": "index.jsonl",
         "index_digest": "0123",
+        "store_uri": "shards",
         "audio": AUDIO.model_dump_json(),
     }
     types = {name: output.type_name for name, output in component.outputs.items()}

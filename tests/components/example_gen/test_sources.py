@@ -59,6 +59,7 @@ def test_a_row_is_carried_whole(tmp_path):
         (ROW | {"duration": "1"}, "bad_row", "duration"),
         (ROW | {"duration": 10**400}, "bad_row", "duration"),
         (ROW | {"duration": 0}, "empty", "duration"),
+        (ROW | {"split": "other"}, "bad_row", "split: expected train, eval or test, got 'other'"),
         (b'{"audio_filepath": "gone.wav", "label": "yes"}', "missing", "gone.wav"),
         (b'{"audio_filepath": "a\\u0000b.wav", "label": "yes"}', "bad_row", "audio_filepath"),
         (b'{"audio_filepath": "gs://bucket/a.wav", "label": "yes"}', "unsupported", "local file"),
@@ -75,6 +76,16 @@ def test_a_bad_row_is_rejected_with_its_line(tmp_path, row, reason, words):
     assert reject.detail.startswith("manifest.jsonl:3: ")
     assert words in reject.detail
     assert reason in REJECT_REASONS
+
+
+@pytest.mark.parametrize(
+    ("written", "split"), [("train", "train"), ("dev", "eval"), ("validation", "eval"), (None, "")]
+)
+def test_a_row_may_name_its_split(tmp_path, written, split):
+    _manifest(tmp_path, [ROW | {"split": written}])
+    [row] = list_utterances(Data(manifests="manifest.jsonl"), tmp_path).utterances
+    assert row.split == split
+    assert "split" not in row.metadata
 
 
 def test_a_byte_order_mark_is_no_error(tmp_path):

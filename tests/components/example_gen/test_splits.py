@@ -54,6 +54,19 @@ def test_named_speakers_take_precedence_and_nobody_is_hashed_beside_them():
     assert [s for s, name in where.items() if name != "train"] == SPEAKERS[1:4]
 
 
+def test_rows_that_say_their_split_go_there_unless_their_speaker_is_named():
+    row = Utterance("a", "a.wav", "", "yes", "ada", split="eval")
+    assert assign_split(row, Split(eval=0.0, test=0.9)) == "eval"
+    assert assign_split(row, Split(test_speakers=["ada"])) == "test"
+    assert split_by([row], Split()) == "manifest"
+
+
+def test_as_data_grows_nobody_moves():
+    before = {row.id: assign_split(row, Split()) for row in _rows(SPEAKERS[:100])}
+    after = {row.id: assign_split(row, Split()) for row in _rows(SPEAKERS[::-1])}
+    assert before.items() <= after.items()
+
+
 def test_without_a_speaker_the_recording_is_hashed():
     pieces = [Utterance(f"a.wav@{n}", "a.wav", "", "yes", offset_s=n) for n in range(50)]
     assert len({assign_split(piece, Split(eval=0.3, test=0.3)) for piece in pieces}) == 1

@@ -63,6 +63,7 @@ def test_every_row_becomes_an_example_or_a_reject(recordings, data, tmp_path):
         "examples/Split-test/data_tfrecord-00000-of-00001",
         "examples/Split-train/data_tfrecord-00000-of-00001",
         "rejects/rejects.jsonl",
+        "report/certificate.json",
         "report/report.json",
     ]
     examples = _examples(out)
