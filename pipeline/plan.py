@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.audio.decode import is_supported
+from components.audio.formats import is_supported
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split, check_data_set, split_by
 from pipeline.run_directory import locate_run_directory

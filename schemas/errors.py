@@ -44,14 +44,15 @@ class ClipError(AuricleError):
     """One clip cannot be used; it becomes a reject with this reason.
 
     `reason` is one of the closed list `schemas.utterance.REJECT_REASONS`, `detail` says what was
-    seen.
+    seen, `decoder` what read the file, where anything got that far.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, decoder: str = "") -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.decoder = decoder
 
-    def __reduce__(self) -> tuple[type["ClipError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["ClipError"], tuple[str, str, str]]:
         # Crosses process borders in Beam workers; the default would pass one argument.
-        return ClipError, (self.reason, self.detail)
+        return ClipError, (self.reason, self.detail, self.decoder)

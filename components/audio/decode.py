@@ -1,6 +1,6 @@
 """Bytes of an audio file become a mono waveform: libsndfile decodes, soxr resamples.
 
-What a file claims about itself is not believed: its kind is told by its first bytes, it is read in
+What a file claims about itself is not believed: only what `formats` recognises is decoded, in
 capped blocks whatever length its header states, and decoding stops at `MAX_DURATION_S`. Where the
 bytes come from, and what becomes of a clip that fails, is not this file's business.
 """
@@ -13,11 +13,14 @@ import numpy as np
 import soundfile
 import soxr
 
+from components.audio.formats import recognize
 from schemas.errors import ClipError
 
 MAX_DURATION_S = 600.0
 SOURCE_RATES_HZ = (1_000, 1_000_000)
 MAX_MAGNITUDE = 1e6  # full scale is 1; beyond +120 dBFS it is no audio, and float32 sums overflow
+_DECODER = "libsndfile"
+_UNIMPLEMENTED = "unimplemented format"  # in libsndfile's own words
 _BLOCK_SAMPLES = 1 << 18  # over all channels: 1 MiB of float32
 
 
@@ -64,7 +67,7 @@ def decode(
     wav, flac, ogg (Vorbis, Opus), mp3, aiff, au and NIST SPHERE of any rate and channel count. A
     file that ends before `offset_s + duration_s` gives what there is.
 
-    Raises ClipError: `unsupported` (no such format, by its first bytes; or an absurd rate),
+    Raises ClipError: `unsupported` (no such format or codec, by its first bytes; an absurd rate),
     `unreadable` (libsndfile's own words), `empty` (no samples), `non_finite` (NaN, infinity or
     beyond `MAX_MAGNITUDE`), `too_long` (more than `MAX_DURATION_S`), `bad_row` (an impossible
     `offset_s` or `duration_s`).
@@ -72,38 +75,18 @@ def decode(
     _check_range(offset_s, duration_s)
     if not data:
         raise ClipError("empty", "the file has no bytes")
-    if not is_supported(data):
-        raise ClipError("unsupported", f"no audio format starts with the bytes {data[:12]!r}")
+    recognize(data)
     try:
         with _Reader(_Bytes(data)) as file:
             rate = file.samplerate
             if not SOURCE_RATES_HZ[0] <= rate <= SOURCE_RATES_HZ[1]:
-                raise ClipError("unsupported", f"a sample rate of {rate} Hz")
+                raise ClipError("unsupported", f"a sample rate of {rate} Hz", _DECODER)
             start = _seek(file, offset_s)
             waveform = _read(file, file.frames - start, sample_rate, duration_s)
             return Decoded(waveform, rate, file.channels, file.format.lower())
     except soundfile.LibsndfileError as error:
-        raise ClipError("unreadable", error.error_string) from error
-
-
-def is_supported(data: bytes) -> bool:
-    """Whether the first bytes are those of a format that `decode` reads."""
-    if data.startswith((b"RIFF", b"RIFX", b"RF64")):
-        return data[8:12] == b"WAVE"
-    if data.startswith(b"FORM"):
-        return data[8:12] in (b"AIFF", b"AIFC")
-    if data.startswith((b"fLaC", b"OggS", b"ID3", b".snd", b"NIST_1A")):
-        return True
-    return _is_mpeg_audio_frame(data)
-
-
-def _is_mpeg_audio_frame(data: bytes) -> bool:
-    """Whether a frame header of MPEG-1/2/2.5 audio (ISO 11172-3, 2.4.1.3) comes first."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
-        return False
-    version, layer = data[1] >> 3 & 3, data[1] >> 1 & 3
-    bitrate, rate = data[2] >> 4, data[2] >> 2 & 3
-    return version != 1 and layer != 0 and bitrate != 15 and rate != 3
+        reason = "unsupported" if _UNIMPLEMENTED in error.error_string else "unreadable"
+        raise ClipError(reason, error.error_string, _DECODER) from error
 
 
 def _check_range(offset_s: float, duration_s: float | None) -> None:
@@ -144,7 +127,8 @@ def _read(
     else:
         waveform = _read_long(file, wanted, capacity, sample_rate)
     if not len(waveform):
-        raise ClipError("empty", f"no samples of {rate} Hz, or too few for one of {sample_rate} Hz")
+        detail = f"no samples of {rate} Hz, or too few for one of {sample_rate} Hz"
+        raise ClipError("empty", detail, _DECODER)
     return waveform
 
 
@@ -163,7 +147,7 @@ def _read_long(
         frames += len(mono)
         parts.append(mono if rate == sample_rate else stream.resample_chunk(mono))
     if frames > most:
-        raise ClipError("too_long", f"more than {MAX_DURATION_S:.0f} s")
+        raise ClipError("too_long", f"more than {MAX_DURATION_S:.0f} s", _DECODER)
     if rate != sample_rate:
         parts.append(stream.resample_chunk(np.empty(0, np.float32), last=True))
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
@@ -181,7 +165,7 @@ def _read_mono(file: soundfile.SoundFile, frames: int) -> np.ndarray:
     if len(mono):
         peak = max(float(mono.max()), -float(mono.min()))
         if not peak <= MAX_MAGNITUDE:  # also true of NaN, which max and min hand on
-            raise ClipError("non_finite", f"a sample of {peak}")
+            raise ClipError("non_finite", f"a sample of {peak}", _DECODER)
     return mono
 
 

@@ -189,7 +189,7 @@ class _WriteShardFn(beam.DoFn):
                 row["key"],
                 reason=error.reason,
                 detail=error.detail,
-                decoder=getattr(error, "decoder", ""),
+                decoder=error.decoder,
             ), b""
         pcm = example["audio"]
         assert isinstance(pcm, bytes)
