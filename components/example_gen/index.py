@@ -157,7 +157,11 @@ def read_rows(file: BinaryIO, shard: Shard) -> list[dict[str, Any]]:
     duration_s, sha256 of the file, and the key that stands for all these but path.
     """
     file.seek(shard.start)
-    return [json.loads(line) for line in file.read(shard.length).splitlines()]
+    # Parsed at once: a call for each of many short lines costs more than the parsing.
+    rows: list[dict[str, Any]] = json.loads(
+        b"[%b]" % b",".join(file.read(shard.length).splitlines())
+    )
+    return rows
 
 
 def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:

@@ -1,6 +1,6 @@
 """Finished shards, kept where the next ingest finds them, so that it redoes only what changed.
 
-A stored shard is a data file, the TFRecords themselves, and a ledger: a line for each row with the
+A stored shard is a data file, the TFRecords themselves, and a ledger: an entry for each row with the
 row's key, where its record is, or why it was rejected. The ledger is written last and commits the
 shard, so an ingest that was killed leaves whole shards or nothing. A shard with the same rows is
 taken over as it is; of one with other rows, every record whose row is the same. Nothing is believed
@@ -10,7 +10,8 @@ without its checksum: what was damaged is made again.
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
@@ -48,6 +49,9 @@ class Entry:
         return bool(self.reason)
 
 
+_fields = attrgetter(*(field.name for field in fields(Entry)))  # dataclasses.astuple is slow
+
+
 @dataclass(frozen=True)
 class StoredShard:
     """A finished shard: where its data file is, and its entries in the order of the rows."""
@@ -82,7 +86,7 @@ class ShardStore:
                 entries.append(replace(entry, start=start, length=len(record)))
                 checksum = crc32c(record, checksum)
                 start += len(record)
-        ledger = "\n".join(json.dumps(asdict(entry)) for entry in entries).encode()
+        ledger = json.dumps([_fields(entry) for entry in entries]).encode()
         with WholeFile(self._uri, f"{name}.jsonl", self._scratch) as file:
             file.write(b"%d %d\n%b" % (checksum, crc32c(ledger), ledger))
         return StoredShard(self._data_uri(name), entries)
@@ -137,7 +141,7 @@ class ShardStore:
         of_data, _, of_ledger = checksums.partition(b" ")
         if of_ledger != b"%d" % crc32c(ledger):
             return None, []
-        return int(of_data), [Entry(**json.loads(line)) for line in ledger.splitlines()]
+        return int(of_data), [Entry(*values) for values in json.loads(ledger)]
 
     def _data_uri(self, name: str) -> str:
         return FileSystems.join(self._uri, f"{name}.tfrecord")
