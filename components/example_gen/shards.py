@@ -1,7 +1,7 @@
 """Finished shards, kept where the next ingest finds them, so that it redoes only what changed.
 
-A stored shard is a data file, the TFRecords themselves, and a ledger: an entry for each row with the
-row's key, where its record is, or why it was rejected. The ledger is written last and commits the
+A stored shard is a data file, the TFRecords themselves, and a ledger: an entry for each row with
+its key, where its record is, or why it was rejected. The ledger is written last and commits the
 shard, so an ingest that was killed leaves whole shards or nothing. A shard with the same rows is
 taken over as it is; of one with other rows, every record whose row is the same. Nothing is believed
 without its checksum: what was damaged is made again.
