@@ -57,7 +57,7 @@ COPIES = {
 def test_a_copy_is_the_same_recording(copy) -> None:
     waveform = speak("seven", 3)
     one, other = condition(waveform, AUDIO), condition(copy(waveform), AUDIO)
-    assert difference(one, other) < 0.2
+    assert difference(one, other) < 0.25  # what the certificate takes for a candidate
     assert correlation(one, other) > SAME_RECORDING
 
 
@@ -89,3 +89,9 @@ def test_silence_has_no_active_frame_and_a_blip_no_frame() -> None:
 def test_any_rate_has_a_frame_every_16_ms(rate: int) -> None:
     noise = np.random.default_rng(1).normal(size=2 * rate).astype(np.float32)
     assert len(fingerprint(noise, rate)) == pytest.approx(2 / 0.016, abs=12)
+
+
+def test_more_padding_changes_nothing() -> None:
+    waveform = np.trim_zeros(condition(speak("left", 2), AUDIO))
+    some, much = np.pad(waveform, (3000, 4000)), np.pad(waveform, (9000, 5000))
+    np.testing.assert_array_equal(fingerprint(some, RATE), fingerprint(much, RATE))
