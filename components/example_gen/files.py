@@ -102,7 +102,10 @@ def link_or_copy(source: str, folder: str, name: str) -> None:
             os.link(source, unfinished)  # on object stores there is no such path
         except OSError:
             FileSystems.copy([source], [unfinished])
-        FileSystems.rename([unfinished], [target])
+        try:
+            FileSystems.rename([unfinished], [target])
+        finally:  # a link renamed over another link to the same file stays where it is
+            delete_files([unfinished])
 
 
 def delete_files(uris: list[str]) -> None:

@@ -6,7 +6,8 @@ import pytest
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
-from components.baseline import BlessedBeforeStrategy
+from components.artifacts import DataVerdict
+from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
 from schemas.reports import MODEL_CARD_FILE, ModelCard
 
 BLESSED, REFUSED = 1, 0
@@ -74,3 +75,23 @@ def test_newest_blessed_before(
     baseline: list[int],
 ) -> None:
     assert resolve(models, candidate, outcomes) == baseline
+
+
+@pytest.mark.parametrize(
+    ("examples", "verdicts", "expected"),
+    [(1, [], []), (10, [4, 7], [7]), (5, [4, 7], [4]), (3, [4, 7], [])],
+)
+def test_drift_is_measured_from_the_last_verdict_before_these_examples(
+    examples: int, verdicts: list[int], expected: list[int]
+) -> None:
+    candidate = standard_artifacts.Examples()
+    candidate.id = examples
+    known = []
+    for id_ in verdicts:
+        verdict = DataVerdict()
+        verdict.id = id_
+        known.append(verdict)
+    resolved = PassedBeforeStrategy().resolve_artifacts(
+        None, {"candidate": [candidate], "verdict": known}
+    )
+    assert [verdict.id for verdict in resolved["verdict"]] == expected

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components.example_gen.files import link_or_copy
 from components.example_gen.index import Shard, write_index
 from components.example_gen.shards import Entry, ShardStore
 from components.example_gen.sources import list_utterances
@@ -84,6 +87,23 @@ def test_only_the_shards_of_the_last_ingest_are_kept(store, tmp_path):
     store.keep_only([newer])
     assert store.find(newer)
     assert len(list((tmp_path / "shards").rglob("*"))) == 2
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_an_artifact_shares_the_file_where_it_can(tmp_path, monkeypatch, has_links):
+    def refuse(source, target):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    source = tmp_path / "stored"
+    source.write_bytes(b"records")
+    for _ in range(2):  # a retry replaces what is there
+        link_or_copy(str(source), str(tmp_path / "Split-train"), "data")
+    target = tmp_path / "Split-train" / "data"
+    assert target.read_bytes() == b"records"
+    assert target.samefile(source) == has_links
+    assert len(list(tmp_path.rglob("*"))) == 3
 
 
 def _ingest(data, base, out, store):
