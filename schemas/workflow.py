@@ -223,7 +223,7 @@ class Beam(_Block):
         None,
         ge=1,
         le=1024,
-        description="Processes of the DirectRunner; by the size of the work if not given.",
+        description="Processes of a Beam worker that decode; by the size of the work if not given.",
     )
     options: dict[str, str | int | float | bool | list[str]] = Field(
         {}, description="Further Beam pipeline options, by name without dashes."

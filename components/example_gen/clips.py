@@ -1,5 +1,6 @@
 """One row of an index becomes the values of its `tf.Example`: read, decode, measure, condition."""
 
+import base64
 import hashlib
 import os
 from pathlib import Path
@@ -12,16 +13,18 @@ from components.audio.decode import Decoded, decode
 from components.audio.fingerprint import fingerprint
 from components.audio.measure import measure
 from components.audio.synthesis import generate, voices
+from components.example_gen.entry import Entry
 from components.example_gen.sources import GENERATED_SCHEME
 from schemas.errors import AuricleError, ClipError
-from schemas.example import FeatureValue
+from schemas.example import FeatureValue, encode_example
+from schemas.tfrecord import frame_record
 from schemas.workflow import Audio, Generated
 
 _MOST_FILE_BYTES = 1 << 30
 
 
 class ClipReader:
-    """Makes examples of rows.
+    """Makes records of rows; runs in child processes, where a file may crash its decoder.
 
     Keeps the last file that it read: the pieces of a long recording follow each other.
     """
@@ -35,6 +38,29 @@ class ClipReader:
             else {}
         )
         self._last: tuple[str, bytes] = "", b""
+
+    def __call__(self, row: dict[str, Any]) -> tuple[Entry, bytes]:
+        """What becomes of a row: its entry, and its framed record; empty for a reject.
+
+        Raises:
+            AuricleError: the file is not the one that was indexed.
+        """
+        try:
+            example, print_ = self.example(row)
+        except ClipError as error:
+            reject = Entry(
+                row["key"], reason=error.reason, detail=error.detail, decoder=error.decoder
+            )
+            return reject, b""
+        pcm = example["audio"]
+        assert isinstance(pcm, bytes)
+        entry = Entry(
+            row["key"],
+            seconds=float(example["duration_s"]),
+            pcm_sha256=hashlib.sha256(pcm).hexdigest(),
+            fingerprint=base64.b64encode(print_.tobytes()).decode(),
+        )
+        return entry, frame_record(encode_example(example))
 
     def example(self, row: dict[str, Any]) -> tuple[dict[str, FeatureValue], np.ndarray]:
         """The values of `schemas.example.FEATURES` for one row, and the stored clip's fingerprint.

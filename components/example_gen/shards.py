@@ -16,6 +16,7 @@ from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 
+from components.example_gen.entry import Entry
 from components.example_gen.files import WholeFile, delete_files, open_uncompressed
 from components.example_gen.index import Shard
 from schemas.errors import AuricleError
@@ -23,30 +24,6 @@ from schemas.tfrecord import crc32c, unframe_record
 
 _UNFINISHED = ".unfinished"
 _BLOCK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What became of one row: a record of `length` bytes at `start`, or a reject (length 0).
-
-    `key` names the row and the content of its file; `pcm_sha256` and `fingerprint` (base64) are of
-    the stored samples.
-    """
-
-    key: str
-    start: int = 0
-    length: int = 0
-    seconds: float = 0.0
-    pcm_sha256: str = ""
-    fingerprint: str = ""
-    reason: str = ""
-    detail: str = ""
-    decoder: str = ""
-
-    @property
-    def is_reject(self) -> bool:
-        """Whether the row became a reject."""
-        return bool(self.reason)
 
 
 _fields = attrgetter(*(field.name for field in fields(Entry)))  # dataclasses.astuple is slow
@@ -161,6 +138,10 @@ class EarlierRecords:
     def add(self, data_uri: str, entries: Iterable[Entry]) -> None:
         """Adds a stored shard."""
         self._found |= {entry.key: (entry, data_uri) for entry in entries if entry.key}
+
+    def __contains__(self, key: str) -> bool:
+        """Whether the row `key` is known; its record may still turn out to be damaged."""
+        return key in self._found
 
     def take(self, key: str) -> tuple[Entry, bytes] | None:
         """The entry and framed record of the row `key`; None where there is none, or no longer."""

@@ -1,9 +1,9 @@
 """The Beam half of ingest: shards of an index become TFRecord files, rejects and a report.
 
-A shard is the unit. One call of one worker reads a shard's rows, decodes, measures and conditions
-each clip and writes the whole file, so no audio ever travels through Beam, the bytes do not depend
-on the runner, and a retry rewrites the same file. Neither TensorFlow nor TFX is imported: a worker
-process would pay 10 s for it.
+A shard is the unit. One call of one worker reads a shard's rows, has its child processes decode,
+measure and condition each clip, and writes the whole file: no audio ever travels through Beam, the
+bytes do not depend on the runner, and a retry rewrites the same file. Neither TensorFlow nor TFX is
+imported: a worker process would pay 10 s for it.
 """
 
 import base64
@@ -19,16 +19,19 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.audio.condition import from_pcm16
 from components.example_gen.certificate import StoredClip, certify
 from components.example_gen.clips import ClipReader
+from components.example_gen.entry import Entry
 from components.example_gen.files import WholeFile, link_or_copy, open_uncompressed
 from components.example_gen.index import Index, Shard, read_index, read_rejects, read_rows
-from components.example_gen.shards import EarlierRecords, Entry, ShardStore
+from components.example_gen.shards import EarlierRecords, ShardStore
+from components.isolated import Failure, IsolatedPool
 from schemas import errors
-from schemas.errors import AuricleError, ClipError
-from schemas.example import decode_example, encode_example
+from schemas.errors import AuricleError
+from schemas.example import decode_example
 from schemas.progress import report_progress
 from schemas.reports import (
     CERTIFICATE_FILE,
@@ -39,8 +42,10 @@ from schemas.reports import (
     SplitCertificate,
     SplitCounts,
 )
-from schemas.tfrecord import frame_record, unframe_record
+from schemas.tfrecord import unframe_record
 from schemas.workflow import Audio
+
+Pool = IsolatedPool[dict[str, Any], tuple[Entry, bytes]]
 
 _PROGRESS_EVERY_S = 1.0
 _NAMED_ERROR = re.compile(r"^schemas\.errors\.(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
@@ -74,6 +79,19 @@ class ShardResult:
     rejects: list[Reject]
 
 
+class IngestOptions(PipelineOptions):
+    """What ingest adds to Beam's pipeline options."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: Any) -> None:
+        parser.add_argument(
+            "--ingest_processes",
+            type=int,
+            default=1,
+            help="Child processes in which each worker decodes and conditions audio.",
+        )
+
+
 class IngestUtterances(beam.PTransform):
     """Applied to a pipeline: writes the examples, the rejects and the report of an index.
 
@@ -102,10 +120,13 @@ class WriteShards(beam.PTransform):
 
     def __init__(self, places: Places, audio: Audio) -> None:
         super().__init__()
-        self._fn = _WriteShardFn(places, audio)
+        self._places = places
+        self._audio = audio
 
     def expand(self, shards: Any) -> Any:
-        return shards | "WriteShard" >> beam.ParDo(self._fn)
+        options = shards.pipeline.options.view_as(IngestOptions)
+        write = _WriteShardFn(self._places, self._audio, options.ingest_processes)
+        return shards | "WriteShard" >> beam.ParDo(write)
 
 
 class WriteReport(beam.PTransform):
@@ -138,10 +159,11 @@ def settings_digest(audio: Audio, index: Index) -> str:
 
 
 class _WriteShardFn(beam.DoFn):
-    def __init__(self, places: Places, audio: Audio) -> None:
+    def __init__(self, places: Places, audio: Audio, processes: int) -> None:
         super().__init__()
         self._places = places
         self._audio = audio
+        self._processes = processes
         self._written = Metrics.counter("ingest", "utterances_written")
         self._rejected = Metrics.counter("ingest", "utterances_rejected")
         self._reused = Metrics.counter("ingest", "utterances_reused")
@@ -151,8 +173,14 @@ class _WriteShardFn(beam.DoFn):
             index = read_index(file)
         self._settings = settings_digest(self._audio, index)
         self._store = ShardStore(self._places.store, self._settings)
-        self._clips = ClipReader(self._audio, index.generated)
+        clips = ClipReader(self._audio, index.generated)
+        self._pool: Pool = IsolatedPool(clips, self._processes)
+        self._mender: Pool = IsolatedPool(clips)  # of records damaged since an earlier ingest
         self._progress = _Progress(index, self._places.examples)
+
+    def teardown(self) -> None:
+        self._pool.close()
+        self._mender.close()
 
     def process(self, shard: Shard) -> Iterator[ShardResult]:
         with open_uncompressed(self._places.index) as file:
@@ -177,29 +205,16 @@ class _WriteShardFn(beam.DoFn):
         self, rows: list[dict[str, Any]], earlier: EarlierRecords
     ) -> Iterator[tuple[Entry, bytes]]:
         """What becomes of each row: its entry, and its framed record."""
+        fresh = self._pool.map(row for row in rows if row["key"] not in earlier)
         for row in rows:
+            if row["key"] not in earlier:
+                outcome = next(fresh)
+            elif (known := earlier.take(row["key"])) is not None:
+                outcome = known
+            else:
+                [outcome] = self._mender.map([row])
             self._progress.advance()
-            yield earlier.take(row["key"]) or self._outcome(row)
-
-    def _outcome(self, row: dict[str, Any]) -> tuple[Entry, bytes]:
-        try:
-            example, print_ = self._clips.example(row)
-        except ClipError as error:
-            return Entry(
-                row["key"],
-                reason=error.reason,
-                detail=error.detail,
-                decoder=error.decoder,
-            ), b""
-        pcm = example["audio"]
-        assert isinstance(pcm, bytes)
-        entry = Entry(
-            row["key"],
-            seconds=float(example["duration_s"]),
-            pcm_sha256=hashlib.sha256(pcm).hexdigest(),
-            fingerprint=base64.b64encode(print_.tobytes()).decode(),
-        )
-        return entry, frame_record(encode_example(example))
+            yield _reject_failure(row, outcome)
 
     def _result(
         self, shard: Shard, rows: list[dict[str, Any]], entries: list[Entry], reused: int
@@ -299,6 +314,14 @@ class _Progress:
         if (now := time.monotonic()) >= self._next or self._done == self._total:
             self._next = now + _PROGRESS_EVERY_S
             report_progress(self._done, self._total, "clips")
+
+
+def _reject_failure(
+    row: dict[str, Any], outcome: tuple[Entry, bytes] | Failure
+) -> tuple[Entry, bytes]:
+    if isinstance(outcome, Failure):
+        return Entry(row["key"], reason="unreadable", detail=outcome.detail), b""
+    return outcome
 
 
 def _reject(row: dict[str, Any], entry: Entry, settings: str) -> Reject:

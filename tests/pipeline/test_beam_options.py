@@ -6,7 +6,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.beam_options import (
-    CLIPS_THAT_EARN_PROCESSES,
+    CLIPS_THAT_EARN_A_PROCESS,
     beam_pipeline_args,
     ingest_pipeline_args,
 )
@@ -46,12 +46,13 @@ def test_an_option_beam_does_not_know_is_refused() -> None:
         beam_pipeline_args(Beam(runner="DataflowRunner", options={"projct": "p"}))
 
 
-def test_worker_processes_have_to_be_earned() -> None:
-    few, many = CLIPS_THAT_EARN_PROCESSES - 1, CLIPS_THAT_EARN_PROCESSES
-    processes = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
-    assert ingest_pipeline_args(Beam(), few, cores=2) == []
-    assert ingest_pipeline_args(Beam(), many, cores=2) == processes
-    assert ingest_pipeline_args(Beam(), many, cores=1) == []
-    assert ingest_pipeline_args(Beam(workers=1), many, cores=2) == []
-    assert ingest_pipeline_args(Beam(workers=2), few, cores=8) == processes
-    assert ingest_pipeline_args(Beam(runner="FlinkRunner"), many, cores=2) == []
+def test_processes_have_to_be_earned() -> None:
+    few, many = CLIPS_THAT_EARN_A_PROCESS - 1, CLIPS_THAT_EARN_A_PROCESS
+    one, two = ["--ingest_processes=1"], ["--ingest_processes=2"]
+    assert ingest_pipeline_args(Beam(), few, cores=2) == one
+    assert ingest_pipeline_args(Beam(), many, cores=2) == two
+    assert ingest_pipeline_args(Beam(), 100 * many, cores=2) == two
+    assert ingest_pipeline_args(Beam(), many, cores=1) == one
+    assert ingest_pipeline_args(Beam(workers=1), many, cores=2) == one
+    assert ingest_pipeline_args(Beam(workers=2), few, cores=8) == two
+    assert ingest_pipeline_args(Beam(runner="FlinkRunner"), many, cores=2) == one

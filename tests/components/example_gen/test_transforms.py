@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from planted import CrashingReader
 
 from components.example_gen.index import read_index, write_index
 from components.example_gen.sources import Listing, list_utterances
@@ -105,7 +107,7 @@ def test_the_report_counts_what_was_written(recordings, data, tmp_path):
     )
 
 
-def test_bytes_depend_on_neither_order_nor_threads_nor_repetition(
+def test_bytes_depend_on_neither_order_nor_workers_nor_repetition(
     recordings, data, write_manifest, tmp_path
 ):
     (recordings / "gone.wav").write_bytes(b"RIFF")  # a missing row's reject names its line
@@ -116,7 +118,25 @@ def test_bytes_depend_on_neither_order_nor_threads_nor_repetition(
     threads = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]
     other = _ingest(data, recordings, tmp_path / "other", ONE_PROCESS + threads)
     assert _files(other) == once
+    three = ["--ingest_processes=3"]
+    assert _files(_ingest(data, recordings, tmp_path / "three", ONE_PROCESS + three)) == once
     assert _files(_ingest(data, recordings, other)) == once  # over its own files, as a retry does
+
+
+def test_a_native_decoder_that_crashes_costs_one_clip(
+    recordings, data, write_manifest, tmp_path, monkeypatch
+):
+    rows = [json.loads(row) for row in (recordings / "manifest.jsonl").read_text().splitlines()]
+    before = _examples(_ingest(data, recordings, tmp_path / "before"))
+    shutil.copy(recordings / rows[0]["audio_filepath"], recordings / "crash.wav")
+    crash = rows[0] | {"audio_filepath": "crash.wav"}
+    write_manifest(recordings, [rows[0], crash, *rows[1:-1]])
+    monkeypatch.setattr("components.example_gen.transforms.ClipReader", CrashingReader)
+    out = _ingest(data, recordings, tmp_path / "out", [*ONE_PROCESS, "--ingest_processes=2"])
+    assert _examples(out) == before
+    rejects = (out / "rejects" / "rejects.jsonl").read_text().splitlines()
+    [reject] = [reject for reject in map(json.loads, rejects) if reject["id"] == "crash.wav"]
+    assert (reject["reason"], reject["detail"]) == ("unreadable", "the decoder died of SIGSEGV")
 
 
 def test_generated_speech_is_ingested_like_any_other(tmp_path):

@@ -1,0 +1,283 @@
+"""A function applied in child processes: an item that crashes or hangs one costs itself only.
+
+Decoders are C code fed with files from anywhere. What they do happens in children with limits, into
+which neither Beam nor TensorFlow is imported (they start in 0.3 s). Items travel in chunks; where a
+child dies, its chunk is done again item by item, so that the one to blame is known, and one that
+was killed by mistake has a second chance.
+"""
+
+import contextlib
+import itertools
+import math
+import multiprocessing
+import multiprocessing.connection
+import os
+import queue
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from schemas.errors import AuricleError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_Chunk = list[tuple[int, Any]]  # items with their numbers
+
+_CHUNK = 16
+_CHUNKS_AHEAD = 4  # for each child: what may be done while an earlier item is waited for
+_CHUNKS_GIVEN = 2  # so that a child does not wait for us
+_MAIN = "import sys; from components.isolated import serve; serve(int(sys.argv[1]))"
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_LOG_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an item may take: seconds of CPU, bytes of memory, seconds for a chunk of them."""
+
+    cpu_s: int = 20
+    memory_bytes: int = 3 << 30
+    chunk_s: float = 600.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The answer to an item that no child survived: what happened to it."""
+
+    detail: str
+
+
+class IsolatedPool(Generic[Item, Result]):
+    """Applies `function` to items in `processes` children, which start when they are needed.
+
+    `function`, items and results are pickled, so their modules have to be importable.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Item], Result],
+        processes: int = 1,
+        limits: Limits = Limits(),
+    ) -> None:
+        self._children = [_Child(function, limits) for _ in range(processes)]
+        self._limits = limits
+
+    def close(self) -> None:
+        """Ends the children."""
+        for child in self._children:
+            child.stop()
+
+    def map(self, items: Iterable[Item]) -> Iterator[Result | Failure]:
+        """A result for each item, in their order. `items` are taken a little ahead.
+
+        Raises:
+            AuricleError: `function` raised it, or something else, which is its text.
+        """
+        tasks = _Tasks(items, ahead=_CHUNK * _CHUNKS_AHEAD * len(self._children))
+        done: dict[int, Any] = {}
+        try:
+            for turn in itertools.count():
+                while turn not in done:
+                    self._hand_out(tasks, turn)
+                    busy = [child for child in self._children if child.tasks]
+                    if not busy:
+                        return
+                    self._collect(busy, tasks, done)
+                yield done.pop(turn)
+        finally:
+            for child in self._children:
+                if child.tasks:  # what nobody waits for any more
+                    child.stop()
+
+    def _hand_out(self, tasks: "_Tasks", turn: int) -> None:
+        for child in self._children:
+            while len(child.tasks) < _CHUNKS_GIVEN and (chunk := tasks.take(turn)):
+                child.give(chunk)
+
+    def _collect(self, busy: list["_Child"], tasks: "_Tasks", done: dict[int, Any]) -> None:
+        """Waits for children that answer or die; the tasks of a dead one are handed out again."""
+        connections = {child.connection: child for child in busy}
+        ready = multiprocessing.connection.wait(connections, self._limits.chunk_s)
+        for child in [connections[it] for it in ready] or busy:  # type: ignore[index]
+            if not ready:
+                failure = Failure(f"took longer than {self._limits.chunk_s:g} s")
+            elif (answers := child.answers()) is not None:
+                done.update(answers)
+                continue
+            else:
+                failure = Failure(child.cause_of_death())
+            blamed, *others = child.tasks
+            child.stop()
+            if len(blamed) == 1:
+                done[blamed[0][0]] = failure
+            else:
+                others = [[item] for item in blamed] + others
+            tasks.give_back(others)
+
+
+class _Tasks:
+    """Chunks of numbered items, at most `ahead` items before the one whose turn it is."""
+
+    def __init__(self, items: Iterable[Any], ahead: int) -> None:
+        self._items = enumerate(items)
+        self._ahead = ahead
+        self._taken = 0
+        self._again: deque[_Chunk] = deque()
+
+    def take(self, turn: int) -> _Chunk:
+        """The next chunk; empty where there is none now."""
+        if self._again:
+            return self._again.popleft()
+        if self._taken - turn >= self._ahead:
+            return []
+        chunk = list(itertools.islice(self._items, _CHUNK))
+        self._taken += len(chunk)
+        return chunk
+
+    def give_back(self, chunks: list[_Chunk]) -> None:
+        """These come first."""
+        self._again.extendleft(reversed(chunks))
+
+
+class _Child:
+    """One process; `tasks` are the chunks that it has not answered yet."""
+
+    connection: Connection
+    _process: subprocess.Popen[bytes]
+
+    def __init__(self, function: Callable[[Any], Any], limits: Limits) -> None:
+        self._function = function
+        self._limits = limits
+        self._runs = False
+        self._log: Any = None
+        self.tasks: deque[_Chunk] = deque()
+
+    def give(self, chunk: _Chunk) -> None:
+        if not self._runs:
+            self._start()
+        self.tasks.append(chunk)
+        self._send([item for _, item in chunk])
+
+    def answers(self) -> dict[int, Any] | None:
+        """The answers to its oldest chunk, by number; None where it died."""
+        try:
+            answers = self.connection.recv()
+        except (EOFError, OSError):
+            return None
+        if isinstance(answers, AuricleError):
+            raise answers
+        numbers = [number for number, _ in self.tasks.popleft()]
+        return dict(zip(numbers, answers, strict=True))
+
+    def cause_of_death(self) -> str:
+        """Which signal ended it.
+
+        Raises:
+            AuricleError: it ended by itself, which is a fault of ours.
+        """
+        code = self._process.wait()
+        if code >= 0:
+            self._log.seek(0)
+            said = self._log.read()[-_LOG_BYTES:].decode(errors="replace")
+            raise AuricleError(f"a child process ended with {code}: {said}")
+        if -code == signal.SIGXCPU:
+            return f"took more than {self._limits.cpu_s} s of CPU"
+        return f"the decoder died of {signal.Signals(-code).name}"
+
+    def stop(self) -> None:
+        """Ends the process; its tasks are forgotten."""
+        self.tasks.clear()
+        if self._runs:
+            self._runs = False
+            self.connection.close()
+            self._process.kill()
+            self._process.wait()
+            self._log.close()
+
+    def _start(self) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", _MAIN, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is for us, who then stop it
+                env=os.environ
+                | _ONE_THREAD
+                | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        self._runs = True
+        self._send((self._function, self._limits))
+
+    def _send(self, message: Any) -> None:
+        try:
+            self.connection.send(message)
+        except OSError:  # it is dead, as `answers` will find
+            return
+
+
+def serve(connection_fd: int) -> None:
+    """The life of a child: answers chunks until the other side hangs up."""
+    with Connection(connection_fd) as connection:
+        chunks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        # Reads while answers are written, or both sides might wait for the other to read.
+        threading.Thread(target=_receive, args=(connection, chunks), daemon=True).start()
+        function_and_limits = chunks.get()
+        if function_and_limits is None:
+            return
+        function, limits = function_and_limits
+        _limit_memory(limits.memory_bytes)
+        while (items := chunks.get()) is not None:
+            try:
+                answer: Any = [_apply(function, item, limits) for item in items]
+            except AuricleError as error:
+                answer = error
+            except Exception:
+                answer = AuricleError(traceback.format_exc())
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.send(answer)
+
+
+def _receive(connection: Connection, chunks: "queue.SimpleQueue[Any]") -> None:
+    """Hands on what comes, and None at the end."""
+    try:
+        while True:
+            chunks.put(connection.recv())
+    except (EOFError, OSError):
+        chunks.put(None)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # the main thread would wait for ever
+
+
+def _apply(function: Callable[[Any], Any], item: Any, limits: Limits) -> Any:
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
+    try:
+        return function(item)
+    except MemoryError:
+        return Failure(f"needs more than {limits.memory_bytes >> 20} MiB of memory")
+
+
+def _limit_memory(more_bytes: int) -> None:
+    """Of address space, `more_bytes` beyond what is in use; where the system can tell."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        used = int(statm.read_text().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (used + more_bytes, hard))

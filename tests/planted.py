@@ -1,0 +1,44 @@
+"""What goes wrong in a decoder, planted: child processes import it from here."""
+
+import ctypes
+import time
+
+from components.example_gen.clips import ClipReader
+
+
+def decoder(item):
+    """Gives `item` back, but crashes, hangs, fills the memory or raises where it says so."""
+    if item == "crash":
+        ctypes.string_at(0)
+    if item == "hang":
+        while True:
+            pass
+    if item == "sleep":
+        time.sleep(60)
+    if item == "swell":
+        return bytes(1 << 32)
+    if item == "raise":
+        raise ValueError("planted")
+    return item
+
+
+def no_function():
+    """Raises where it is unpickled."""
+    return _Unpicklable()
+
+
+class _Unpicklable:
+    def __reduce__(self):
+        return eval, ("1 / 0",)
+
+    def __call__(self, item):
+        return item
+
+
+class CrashingReader(ClipReader):
+    """A decoder with a memory bug, which the file `crash.wav` finds."""
+
+    def __call__(self, row):
+        if row["uri"] == "crash.wav":
+            ctypes.string_at(0)
+        return super().__call__(row)
