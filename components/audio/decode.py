@@ -1,25 +1,27 @@
-"""Bytes of an audio file become a mono waveform: libsndfile decodes, soxr resamples.
+"""An audio file becomes a mono waveform: libsndfile or FFmpeg decodes, soxr resamples.
 
 What a file claims about itself is not believed: only what `formats` recognises is decoded, in
 capped blocks whatever length its header states, and decoding stops at `MAX_DURATION_S`. Where the
-bytes come from, and what becomes of a clip that fails, is not this file's business.
+bytes come from, and what becomes of a clip that fails, is not this file's business. Decoders are C
+code, which a damaged file may crash: `components.isolated` runs them.
 """
 
 import io
 import math
 from dataclasses import dataclass
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import soundfile
 import soxr
 
-from components.audio.formats import recognize
+from components.audio.formats import HEAD_BYTES, recognize
 from schemas.errors import ClipError
 
 MAX_DURATION_S = 600.0
 SOURCE_RATES_HZ = (1_000, 1_000_000)
 MAX_MAGNITUDE = 1e6  # full scale is 1; beyond +120 dBFS it is no audio, and float32 sums overflow
-_DECODER = "libsndfile"
+_FFMPEG_CONTAINERS = ("mp4", "webm", "aac")  # all others are libsndfile's
 _UNIMPLEMENTED = "unimplemented format"  # in libsndfile's own words
 _BLOCK_SAMPLES = 1 << 18  # over all channels: 1 MiB of float32
 
@@ -38,6 +40,100 @@ class Decoded:
     source_format: str
 
 
+class Decoder(Protocol):
+    """A file opened by one library; what it raises is a ClipError."""
+
+    name: str
+    container: str
+    rate_hz: int
+    channels: int
+    frames: int  # by the header: never fewer than there are, maybe more
+
+    def seek(self, frame: int) -> None:
+        """The next frame to read."""
+
+    def read(self, frames: int) -> np.ndarray:
+        """The next `frames` or, at the end, fewer: float32 [frames, channels]."""
+
+    def close(self) -> None:
+        """Lets go of the file."""
+
+
+class AudioFile:
+    """An open audio file, of which any part can be had; a context manager.
+
+    `source` is its content, or a binary file of which no more is read than is needed.
+
+    Raises ClipError: `unsupported` (no such format or codec, by its first bytes; an absurd rate),
+    `unreadable` (the decoder's own words), `empty` (no bytes).
+    """
+
+    def __init__(self, source: bytes | BinaryIO) -> None:
+        file = _Bytes(source) if isinstance(source, bytes) else source
+        head = source if isinstance(source, bytes) else file.read(HEAD_BYTES)
+        if not head:
+            raise ClipError("empty", "the file has no bytes")
+        container = recognize(head).container
+        file.seek(0)
+        self._decoder = _open_decoder(file, container)
+        if not SOURCE_RATES_HZ[0] <= self._decoder.rate_hz <= SOURCE_RATES_HZ[1]:
+            detail = f"a sample rate of {self._decoder.rate_hz} Hz"
+            raise ClipError("unsupported", detail, self._decoder.name)
+
+    @property
+    def duration_s(self) -> float:
+        """What the header claims, in seconds."""
+        return self._decoder.frames / self._decoder.rate_hz
+
+    def __enter__(self) -> "AudioFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._decoder.close()
+
+    def read(
+        self, sample_rate: int, offset_s: float = 0.0, duration_s: float | None = None
+    ) -> Decoded:
+        """The part from `offset_s` on, at `sample_rate` Hz, channels averaged.
+
+        A file that ends before `offset_s + duration_s` gives what there is.
+
+        Raises ClipError: `unreadable`, `empty` (no samples), `non_finite` (NaN, infinity or beyond
+        `MAX_MAGNITUDE`), `too_long` (more than `MAX_DURATION_S`), `bad_row` (an impossible
+        `offset_s` or `duration_s`).
+        """
+        _check_range(offset_s, duration_s)
+        decoder = self._decoder
+        start = round(offset_s * decoder.rate_hz)
+        if start and start >= decoder.frames:
+            detail = f"the offset {offset_s} s is past the end at {self.duration_s:.3f} s"
+            raise ClipError("empty", detail, decoder.name)
+        decoder.seek(start)
+        waveform = _read(decoder, decoder.frames - start, sample_rate, duration_s)
+        return Decoded(waveform, decoder.rate_hz, decoder.channels, decoder.container)
+
+
+def decode(
+    data: bytes, sample_rate: int, offset_s: float = 0.0, duration_s: float | None = None
+) -> Decoded:
+    """A part of the file with the content `data`, as `AudioFile` and its `read` give it."""
+    _check_range(offset_s, duration_s)
+    with AudioFile(data) as file:
+        return file.read(sample_rate, offset_s, duration_s)
+
+
+def _open_decoder(file: BinaryIO, container: str) -> Decoder:
+    if container in _FFMPEG_CONTAINERS:
+        from components.audio.ffmpeg import FfmpegDecoder
+
+        return FfmpegDecoder(file, container)
+    return _SndfileDecoder(file)
+
+
 class _Bytes(io.BytesIO):
     """A file in memory that ignores a seek to nowhere, as damaged headers ask for."""
 
@@ -48,8 +144,8 @@ class _Bytes(io.BytesIO):
             return self.tell()
 
 
-class _Reader(soundfile.SoundFile):
-    """A SoundFile that reads onwards only.
+class _OnwardsFile(soundfile.SoundFile):
+    """A SoundFile that does not seek by itself.
 
     soundfile re-seeks after every read of a seekable file. That costs a third of the time of a
     short clip, and fails at the end of a FLAC file whose header does not state its length.
@@ -59,34 +155,44 @@ class _Reader(soundfile.SoundFile):
         return False
 
 
-def decode(
-    data: bytes, sample_rate: int, offset_s: float = 0.0, duration_s: float | None = None
-) -> Decoded:
-    """The clip in the file `data`, from `offset_s` on, at `sample_rate` Hz, channels averaged.
+class _SndfileDecoder:
+    """libsndfile: all kinds of wav, flac, ogg (Vorbis, Opus), mp3, aiff, au and NIST SPHERE."""
 
-    wav, flac, ogg (Vorbis, Opus), mp3, aiff, au and NIST SPHERE of any rate and channel count. A
-    file that ends before `offset_s + duration_s` gives what there is.
+    name = "libsndfile"
 
-    Raises ClipError: `unsupported` (no such format or codec, by its first bytes; an absurd rate),
-    `unreadable` (libsndfile's own words), `empty` (no samples), `non_finite` (NaN, infinity or
-    beyond `MAX_MAGNITUDE`), `too_long` (more than `MAX_DURATION_S`), `bad_row` (an impossible
-    `offset_s` or `duration_s`).
-    """
-    _check_range(offset_s, duration_s)
-    if not data:
-        raise ClipError("empty", "the file has no bytes")
-    recognize(data)
-    try:
-        with _Reader(_Bytes(data)) as file:
-            rate = file.samplerate
-            if not SOURCE_RATES_HZ[0] <= rate <= SOURCE_RATES_HZ[1]:
-                raise ClipError("unsupported", f"a sample rate of {rate} Hz", _DECODER)
-            start = _seek(file, offset_s)
-            waveform = _read(file, file.frames - start, sample_rate, duration_s)
-            return Decoded(waveform, rate, file.channels, file.format.lower())
-    except soundfile.LibsndfileError as error:
+    def __init__(self, file: BinaryIO) -> None:
+        try:
+            self._file = _OnwardsFile(file)
+        except soundfile.LibsndfileError as error:
+            raise self._clip_error(error) from error
+        self.container = self._file.format.lower()
+        self.rate_hz = self._file.samplerate
+        self.channels = self._file.channels
+        self.frames = self._file.frames
+        self._at = 0
+
+    def seek(self, frame: int) -> None:
+        if frame == self._at:
+            return
+        try:
+            self._at = self._file.seek(frame)
+        except soundfile.LibsndfileError as error:
+            raise self._clip_error(error) from error
+
+    def read(self, frames: int) -> np.ndarray:
+        try:
+            block: np.ndarray = self._file.read(frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise self._clip_error(error) from error
+        self._at += len(block)
+        return block
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _clip_error(self, error: soundfile.LibsndfileError) -> ClipError:
         reason = "unsupported" if _UNIMPLEMENTED in error.error_string else "unreadable"
-        raise ClipError(reason, error.error_string, _DECODER) from error
+        return ClipError(reason, error.error_string, self.name)
 
 
 def _check_range(offset_s: float, duration_s: float | None) -> None:
@@ -96,58 +202,42 @@ def _check_range(offset_s: float, duration_s: float | None) -> None:
         raise ClipError("bad_row", f"a duration of {duration_s} s")
 
 
-def _seek(file: soundfile.SoundFile, offset_s: float) -> int:
-    """The frame at `offset_s`, where `file` now stands."""
-    start = round(offset_s * file.samplerate)
-    if start == 0:
-        return 0
-    if start >= file.frames:
-        length_s = file.frames / file.samplerate
-        raise ClipError("empty", f"the offset {offset_s} s is past the end at {length_s:.3f} s")
-    file.seek(start)
-    return start
+def _read(decoder: Decoder, claimed: int, sample_rate: int, duration_s: float | None) -> np.ndarray:
+    """Float32 [samples] at `sample_rate` of the next `duration_s` of `decoder`.
 
-
-def _read(
-    file: soundfile.SoundFile, claimed: int, sample_rate: int, duration_s: float | None
-) -> np.ndarray:
-    """Float32 [samples] at `sample_rate` of the next `duration_s` of `file`.
-
-    `claimed` is how many frames follow by its header: libsndfile gives no more, it may give less.
+    `claimed` is how many frames follow by its header: there are no more, there may be fewer.
     """
-    rate = file.samplerate
+    rate = decoder.rate_hz
     most = round(MAX_DURATION_S * rate)
     wanted = min(claimed, most + 1)
     if duration_s is not None:
         wanted = min(wanted, round(duration_s * rate))
-    capacity = max(1, _BLOCK_SAMPLES // file.channels)
+    capacity = max(1, _BLOCK_SAMPLES // decoder.channels)
     if wanted <= capacity:
-        mono = _read_mono(file, wanted)
+        mono = _read_mono(decoder, wanted)
         waveform = _resample(mono, rate, sample_rate)
     else:
-        waveform = _read_long(file, wanted, capacity, sample_rate)
+        waveform = _read_long(decoder, wanted, capacity, sample_rate)
     if not len(waveform):
         detail = f"no samples of {rate} Hz, or too few for one of {sample_rate} Hz"
-        raise ClipError("empty", detail, _DECODER)
+        raise ClipError("empty", detail, decoder.name)
     return waveform
 
 
-def _read_long(
-    file: soundfile.SoundFile, wanted: int, capacity: int, sample_rate: int
-) -> np.ndarray:
+def _read_long(decoder: Decoder, wanted: int, capacity: int, sample_rate: int) -> np.ndarray:
     """`wanted` frames read `capacity` at a time: the same samples as in one piece."""
-    rate, most = file.samplerate, round(MAX_DURATION_S * file.samplerate)
+    rate, most = decoder.rate_hz, round(MAX_DURATION_S * decoder.rate_hz)
     # One resampler object costs 25 us more than `soxr.resample`: only long clips pay for it.
     stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
     parts, frames = [], 0
     while frames < wanted:
-        mono = _read_mono(file, min(wanted - frames, capacity))
+        mono = _read_mono(decoder, min(wanted - frames, capacity))
         if not len(mono):
             break
         frames += len(mono)
         parts.append(mono if rate == sample_rate else stream.resample_chunk(mono))
     if frames > most:
-        raise ClipError("too_long", f"more than {MAX_DURATION_S:.0f} s", _DECODER)
+        raise ClipError("too_long", f"more than {MAX_DURATION_S:.0f} s", decoder.name)
     if rate != sample_rate:
         parts.append(stream.resample_chunk(np.empty(0, np.float32), last=True))
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
@@ -159,13 +249,13 @@ def _resample(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     return soxr.resample(mono, rate, sample_rate, quality="HQ")
 
 
-def _read_mono(file: soundfile.SoundFile, frames: int) -> np.ndarray:
+def _read_mono(decoder: Decoder, frames: int) -> np.ndarray:
     """The next `frames` or fewer, the mean of the channels: float32 [frames]."""
-    mono = _mix_down(file.read(frames, dtype="float32", always_2d=True))
+    mono = _mix_down(decoder.read(frames))
     if len(mono):
         peak = max(float(mono.max()), -float(mono.min()))
         if not peak <= MAX_MAGNITUDE:  # also true of NaN, which max and min hand on
-            raise ClipError("non_finite", f"a sample of {peak}", _DECODER)
+            raise ClipError("non_finite", f"a sample of {peak}", decoder.name)
     return mono
 
 

@@ -25,11 +25,15 @@ _OGG_CODECS = {b"\x01vorbis": "vorbis", b"OpusHead": "opus"}
 _OGG_HEADER = 27  # bytes of a page before its table of segments
 _SPHERE_CODECS = ("pcm", "ulaw", "mu-law", "alaw")
 _MOST_CHUNKS = 1000
+HEAD_BYTES = 1 << 20  # of a file that is not read whole
 
 
 @dataclass(frozen=True)
 class Format:
-    """Container and codec, by their common names: wav and pcm, ogg and opus, ..."""
+    """Container and codec, by their common names: wav and pcm, ogg and opus, ...
+
+    The codec of mp4 and webm is not told here: `components.audio.ffmpeg` has a list of its own.
+    """
 
     container: str
     codec: str
@@ -64,16 +68,28 @@ def _container(data: bytes) -> str | None:
         return "wav" if data[8:12] == b"WAVE" else None
     if data.startswith(b"FORM"):
         return "aiff" if data[8:12] in (b"AIFF", b"AIFC") else None
+    if data[4:8] == b"ftyp":
+        return "mp4"
     for magic, container in (
         (b"fLaC", "flac"),
         (b"OggS", "ogg"),
         (b"ID3", "mp3"),
         (b".snd", "au"),
         (b"NIST_1A", "nist"),
+        (b"\x1aE\xdf\xa3", "webm"),
     ):
         if data.startswith(magic):
             return container
+    if _is_adts_frame(data):
+        return "aac"
     return "mp3" if _is_mpeg_audio_frame(data) else None
+
+
+def _is_adts_frame(data: bytes) -> bool:
+    """Whether a frame header of AAC in ADTS (ISO 13818-7, 6.2) comes first."""
+    if len(data) < 7 or data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
+        return False
+    return data[2] >> 2 & 0xF <= 12  # 13 sample rates
 
 
 def _is_mpeg_audio_frame(data: bytes) -> bool:

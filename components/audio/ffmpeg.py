@@ -1,0 +1,117 @@
+"""What libsndfile lacks: AAC, MP4 (m4a) and WebM, decoded by FFmpeg through PyAV.
+
+PyAV comes with the extra `auricle[ffmpeg]`. FFmpeg crashes on some damaged files, and its memory is
+its own: it belongs into a process of `components.isolated`.
+"""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from schemas.errors import ClipError
+
+_DEMUXERS = {"mp4": "mov", "webm": "matroska", "aac": "aac"}
+_CODECS = ("aac", "alac", "mp3", "mp3float", "opus", "libopus", "vorbis", "flac")
+_ENDLESS = 1 << 62  # headers do not say how many samples there are after trimming
+_LEAD_IN_S = 0.2  # decoded and dropped after a seek: codecs need packets before the first good one
+
+
+class FfmpegDecoder:
+    """The first audio stream of a file; a `components.audio.decode.Decoder`."""
+
+    name = "ffmpeg"
+
+    def __init__(self, file: BinaryIO, container: str) -> None:
+        try:
+            import av
+        except ImportError:
+            detail = f"{container} files need PyAV: pip install 'auricle[ffmpeg]'"
+            raise ClipError("unsupported", detail) from None
+        self._errors = (av.error.FFmpegError, ValueError)
+        self.container = container
+        try:
+            self._file = av.open(file, format=_DEMUXERS[container], metadata_errors="replace")
+            self._stream = self._audio_stream()
+            context = self._stream.codec_context
+            context.thread_count = 1
+            self.rate_hz = context.sample_rate or 0
+            self.channels = context.channels
+        except self._errors as error:
+            raise self._clip_error(error) from error
+        self.frames = self._length()
+        self._resample = av.AudioResampler("flt")
+        self._blocks = self._decode(0)
+        self._rest = np.empty((0, self.channels), np.float32)
+        self._at = 0
+
+    def seek(self, frame: int) -> None:
+        if frame != self._at:
+            self._blocks = self._decode(frame)
+            self._rest = self._rest[:0]
+            self._at = frame
+
+    def read(self, frames: int) -> np.ndarray:
+        parts, missing = [], frames
+        while missing > 0:
+            if not len(self._rest):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._rest = block
+            parts.append(self._rest[:missing])
+            self._rest = self._rest[missing:]
+            missing -= len(parts[-1])
+        self._at += frames - missing
+        return np.concatenate(parts) if parts else self._rest[:0]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _audio_stream(self) -> Any:
+        if not self._file.streams.audio:
+            raise ClipError("empty", "no audio stream", self.name)
+        stream = self._file.streams.audio[0]
+        codec = stream.codec_context.name if stream.codec_context else "nothing known"
+        if codec not in _CODECS:
+            raise ClipError("unsupported", f"{self.container} with the codec {codec}", self.name)
+        return stream
+
+    def _length(self) -> int:
+        """An upper bound, in frames."""
+        if self._stream.duration is None or self._stream.duration <= 0:
+            return _ENDLESS
+        seconds = float(self._stream.duration * self._stream.time_base)
+        return int((seconds + 1.0) * self.rate_hz)
+
+    def _decode(self, start: int) -> Iterator[np.ndarray]:
+        """float32 [frames, channels] blocks from the frame `start` on."""
+        try:
+            at = self._jump(start)
+            for frame in self._file.decode(self._stream):
+                if frame.sample_rate != self.rate_hz or frame.layout.nb_channels != self.channels:
+                    raise ClipError("unreadable", "its rate or channels change", self.name)
+                if at is None:
+                    at = round(float(frame.time or 0.0) * self.rate_hz)
+                for plain in self._resample.resample(frame):
+                    block = plain.to_ndarray().reshape(-1, self.channels)
+                    if at + len(block) > start:
+                        yield block[max(0, start - at) :]
+                    at += len(block)
+        except self._errors as error:
+            raise self._clip_error(error) from error
+
+    def _jump(self, start: int) -> int | None:
+        """Moves to a little before `start`; gives the frame that comes next where it is known.
+
+        Only MP4 has the time of every packet to the sample: WebM rounds to milliseconds, ADTS has
+        none. They are decoded from their beginning.
+        """
+        exact = self.container == "mp4"
+        before_s = max(0.0, start / self.rate_hz - _LEAD_IN_S) if exact else 0.0
+        if start or self._at:
+            self._file.seek(int(before_s / self._stream.time_base), stream=self._stream)
+        return None if before_s else 0
+
+    def _clip_error(self, error: Exception) -> ClipError:
+        return ClipError("unreadable", getattr(error, "strerror", None) or str(error), self.name)
