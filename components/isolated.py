@@ -37,6 +37,7 @@ _Chunk = list[tuple[int, Any]]  # items with their numbers
 _CHUNK = 16
 _CHUNKS_AHEAD = 4  # for each child: what may be done while an earlier item is waited for
 _CHUNKS_GIVEN = 2  # so that a child does not wait for us
+_MOST_ITEMS = 20_000  # of one child: libvorbis leaks 3 kB with every damaged file
 _MAIN = "import sys; from components.isolated import serve; serve(int(sys.argv[1]))"
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _LOG_BYTES = 4000
@@ -102,7 +103,7 @@ class IsolatedPool(Generic[Item, Result]):
 
     def _hand_out(self, tasks: "_Tasks", turn: int) -> None:
         for child in self._children:
-            while len(child.tasks) < _CHUNKS_GIVEN and (chunk := tasks.take(turn)):
+            while child.is_free() and (chunk := tasks.take(turn)):
                 child.give(chunk)
 
     def _collect(self, busy: list["_Child"], tasks: "_Tasks", done: dict[int, Any]) -> None:
@@ -161,12 +162,20 @@ class _Child:
         self._limits = limits
         self._runs = False
         self._log: Any = None
+        self._items = 0
         self.tasks: deque[_Chunk] = deque()
+
+    def is_free(self) -> bool:
+        """Whether it can be given a chunk; one that has done enough is started anew first."""
+        if self._items >= _MOST_ITEMS and not self.tasks:
+            self.stop()
+        return self._items < _MOST_ITEMS and len(self.tasks) < _CHUNKS_GIVEN
 
     def give(self, chunk: _Chunk) -> None:
         if not self._runs:
             self._start()
         self.tasks.append(chunk)
+        self._items += len(chunk)
         self._send([item for _, item in chunk])
 
     def answers(self) -> dict[int, Any] | None:
@@ -198,6 +207,7 @@ class _Child:
     def stop(self) -> None:
         """Ends the process; its tasks are forgotten."""
         self.tasks.clear()
+        self._items = 0
         if self._runs:
             self._runs = False
             self.connection.close()

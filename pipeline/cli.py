@@ -84,6 +84,10 @@ def import_(
 
     imported = import_manifest(layout, source, output)
     typer.echo(f"Wrote {output}: {imported.rows:,} rows")
+    if imported.root is not None:
+        typer.echo(
+            f"  recordings lie elsewhere: the workflow's `data` needs `root: {imported.root}`"
+        )
     for reason, count in imported.skipped.most_common():
         first = next((s.place for s in imported.first_skipped if s.reason == reason), "")
         typer.echo(f"  left out {count:,}: {reason}{f', the first: {first}' if first else ''}")

@@ -57,6 +57,12 @@ def _data_conflicts(data: "Data") -> Iterator[Conflict]:
         )
     if data.manifests == []:
         yield Conflict(("data.manifests",), "an empty list", "at least one manifest")
+    if data.root is not None and data.manifests is None:
+        yield Conflict(("data.root",), "no manifests", "data.manifests, whose paths it bounds")
+    if data.cut is not None and data.generated is not None:
+        yield Conflict(
+            ("data.cut", "data.generated"), "windows of generated words", "recordings to cut"
+        )
     yield from _split_conflicts(data)
     if data.generated is None:
         return

@@ -6,13 +6,15 @@ REJECT_REASONS = (
     "bad_row",  # the manifest row is not JSON, lacks a key, or a value has the wrong type
     "duplicate",  # another row has the same id
     "missing",  # the file does not exist
-    "unreadable",  # the file cannot be read, or is damaged
+    "outside",  # the path leaves the folder that recordings may be in
+    "unreadable",  # the file cannot be read, or is damaged, or crashes its decoder
     "unsupported",  # not a format that is read here
     "empty",  # no samples in it, or none between `offset` and `duration`
     "silent",  # nothing but digital silence
     "non_finite",  # NaN or infinity among the samples
     "too_long",  # longer than any clip may be
-    "too_large",  # more bytes than any file of clips may have
+    "too_short",  # shorter than `audio.min_s`
+    "unknown_label",  # not one of `data.labels`
 )
 
 

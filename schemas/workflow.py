@@ -50,6 +50,13 @@ class Split(_Block):
     test_speakers: list[Text] = Field([], description="Speakers that judge the model, by name.")
 
 
+class Cut(_Block):
+    """Recordings are cut into windows; all windows of a recording are in one split."""
+
+    window_s: Seconds = Field(1.0, description="Length of a window, in s.")
+    step_s: Seconds = Field(1.0, description="From the start of one window to the next, in s.")
+
+
 class Data(_Block):
     """Where the labelled recordings are: exactly one of manifests, folder, generated."""
 
@@ -57,8 +64,18 @@ class Data(_Block):
         None, description="JSON-lines manifests: a path or glob, or a list of them."
     )
     folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
+    root: Text | None = Field(
+        None,
+        description="Recordings of manifests lie below it; where the manifests are if not given.",
+    )
     generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
     split: Split = Field(Split(), description="How speakers are divided.")
+    labels: list[Text] | None = Field(
+        None,
+        min_length=2,
+        description="Rows with other labels are rejected; all may be if not given.",
+    )
+    cut: Cut | None = Field(None, description="Cut recordings into windows.")
     max_reject_fraction: float = Field(
         0.02, ge=0.0, le=1.0, description="More rejects than this share of the rows stop a run."
     )
@@ -71,6 +88,7 @@ class Audio(_Block):
     denoise: bool = Field(False, description="Spectral gating against steady noise.")
     trim: bool = Field(True, description="Cut leading and trailing silence.")
     normalize: Literal["rms", "peak", "none"] = Field("rms", description="How the level is set.")
+    min_s: float = Field(0.02, ge=0.0, le=60.0, description="Shorter clips are rejected, in s.")
     clip_s: Seconds = Field(
         1.0, description="Every clip is padded or cropped to this length, in s."
     )

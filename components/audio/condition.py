@@ -34,9 +34,12 @@ def condition(waveform: np.ndarray, audio: Audio) -> np.ndarray:
     `waveform` is float [samples] at `audio.sample_rate`.
 
     Raises ClipError: `empty` (no samples), `non_finite` (NaN or infinity), `silent` (nothing
-    within `SILENT_PEAK_DB` of full scale, a constant offset aside).
+    within `SILENT_PEAK_DB` of full scale, a constant offset aside), `too_short`.
     """
     _check(waveform)
+    if len(waveform) < audio.min_s * audio.sample_rate:
+        length_s = len(waveform) / audio.sample_rate
+        raise ClipError("too_short", f"{length_s:.3f} s, less than {audio.min_s:g} s")
     if audio.denoise:
         waveform = denoise(waveform, audio.sample_rate)
     if audio.trim:

@@ -43,13 +43,15 @@ class FfmpegDecoder:
         self._resample = av.AudioResampler("flt")
         self._blocks = self._decode(0)
         self._rest = np.empty((0, self.channels), np.float32)
-        self._at = 0
+        self.at = 0
+        # WebM rounds times to milliseconds, ADTS has none; MP4 has them to the sample.
+        self.seeks_exactly = container == "mp4"
 
     def seek(self, frame: int) -> None:
-        if frame != self._at:
+        if frame != self.at:
             self._blocks = self._decode(frame)
             self._rest = self._rest[:0]
-            self._at = frame
+            self.at = frame
 
     def read(self, frames: int) -> np.ndarray:
         parts, missing = [], frames
@@ -62,7 +64,7 @@ class FfmpegDecoder:
             parts.append(self._rest[:missing])
             self._rest = self._rest[missing:]
             missing -= len(parts[-1])
-        self._at += frames - missing
+        self.at += frames - missing
         return np.concatenate(parts) if parts else self._rest[:0]
 
     def close(self) -> None:
@@ -79,10 +81,12 @@ class FfmpegDecoder:
 
     def _length(self) -> int:
         """An upper bound, in frames."""
-        if self._stream.duration is None or self._stream.duration <= 0:
-            return _ENDLESS
-        seconds = float(self._stream.duration * self._stream.time_base)
-        return int((seconds + 1.0) * self.rate_hz)
+        seconds = 0.0
+        if self._stream.duration is not None:
+            seconds = float(self._stream.duration * self._stream.time_base)
+        elif self._file.duration is not None:
+            seconds = self._file.duration / 1e6
+        return int((seconds + 1.0) * self.rate_hz) if seconds > 0 else _ENDLESS
 
     def _decode(self, start: int) -> Iterator[np.ndarray]:
         """float32 [frames, channels] blocks from the frame `start` on."""
@@ -102,14 +106,9 @@ class FfmpegDecoder:
             raise self._clip_error(error) from error
 
     def _jump(self, start: int) -> int | None:
-        """Moves to a little before `start`; gives the frame that comes next where it is known.
-
-        Only MP4 has the time of every packet to the sample: WebM rounds to milliseconds, ADTS has
-        none. They are decoded from their beginning.
-        """
-        exact = self.container == "mp4"
-        before_s = max(0.0, start / self.rate_hz - _LEAD_IN_S) if exact else 0.0
-        if start or self._at:
+        """Moves to a little before `start`; gives the frame that comes next where it is known."""
+        before_s = max(0.0, start / self.rate_hz - _LEAD_IN_S)
+        if start or self.at:
             self._file.seek(int(before_s / self._stream.time_base), stream=self._stream)
         return None if before_s else 0
 

@@ -2,31 +2,28 @@
 
 import base64
 import hashlib
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from components.audio.condition import condition, to_pcm16
-from components.audio.decode import Decoded, decode
+from components.audio.decode import Decoded
 from components.audio.fingerprint import fingerprint
 from components.audio.measure import measure
 from components.audio.synthesis import generate, voices
 from components.example_gen.entry import Entry
+from components.example_gen.recording import Recording
 from components.example_gen.sources import GENERATED_SCHEME
-from schemas.errors import AuricleError, ClipError
+from schemas.errors import ClipError
 from schemas.example import FeatureValue, encode_example
 from schemas.tfrecord import frame_record
 from schemas.workflow import Audio, Generated
-
-_MOST_FILE_BYTES = 1 << 30
 
 
 class ClipReader:
     """Makes records of rows; runs in child processes, where a file may crash its decoder.
 
-    Keeps the last file that it read: the pieces of a long recording follow each other.
+    Keeps the last file open: the pieces of a long recording follow each other.
     """
 
     def __init__(self, audio: Audio, generated: Generated | None = None) -> None:
@@ -37,7 +34,8 @@ class ClipReader:
             if generated
             else {}
         )
-        self._last: tuple[str, bytes] = "", b""
+        self._path = ""
+        self._recording: Recording | None = None
 
     def __call__(self, row: dict[str, Any]) -> tuple[Entry, bytes]:
         """What becomes of a row: its entry, and its framed record; empty for a reject.
@@ -85,11 +83,15 @@ class ClipReader:
         return features, fingerprint(conditioned, rate)
 
     def _decode(self, row: dict[str, Any]) -> Decoded:
-        path = row["path"]
-        if self._last[0] != path:
-            self._last = path, _read_as_indexed(path, row["sha256"])
-        data = self._last[1]
-        return decode(data, self._audio.sample_rate, row["offset_s"], row["duration_s"])
+        if self._path != row["path"]:
+            if self._recording is not None:
+                self._recording.close()
+            self._path, self._recording = "", None
+            self._recording = Recording(row["path"], row["sha256"])
+            self._path = row["path"]
+        assert self._recording is not None
+        rate = self._audio.sample_rate
+        return self._recording.decode(rate, row["offset_s"], row["duration_s"])
 
     def _speak(self, row: dict[str, Any]) -> Decoded:
         assert self._generated is not None
@@ -97,22 +99,3 @@ class ClipReader:
         rate = self._audio.sample_rate
         waveform = generate(word, self._voices[voice], int(take), self._generated, rate)
         return Decoded(np.asarray(waveform, np.float32), rate, 1, "generated")
-
-
-def _read_as_indexed(path: str, sha256: str) -> bytes:
-    """The file's content, which has to be what the index saw: the cache is keyed on that.
-
-    An empty `sha256` means that the index could not read it either.
-    """
-    try:
-        with Path(path).open("rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size > _MOST_FILE_BYTES:
-                raise ClipError("too_large", f"more than {_MOST_FILE_BYTES} bytes")
-            data = file.read()
-    except OSError as error:
-        if sha256:
-            raise AuricleError(f"{path} is gone since the run began: {error}") from error
-        raise ClipError("unreadable", error.strerror or str(error)) from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise AuricleError(f"{path} changed since the run began; run again")
-    return data

@@ -4,12 +4,13 @@ Only lists: nothing is decoded and no content is read but the manifests'. `auric
 share it. What cannot be a clip becomes a reject with its place; it ends nothing.
 """
 
+import difflib
 import glob
 import json
 import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,22 @@ from schemas.reports import Reject
 from schemas.utterance import Utterance
 from schemas.workflow import Data, Generated
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".sph")
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aiff",
+    ".aif",
+    ".au",
+    ".sph",
+    ".m4a",
+    ".mp4",
+    ".aac",
+    ".webm",
+)
 GENERATED_SCHEME = "generated:"
 
 _MOST_SECONDS = 1e9
@@ -51,10 +67,15 @@ def list_utterances(data: Data, base: Path) -> Listing:
         listing = _list_folder(base / data.folder, data.folder)
     elif data.manifests is not None:
         patterns = [data.manifests] if isinstance(data.manifests, str) else data.manifests
-        listing = _list_manifests(patterns, base)
+        listing = _list_manifests(patterns, base, base / data.root if data.root else None)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
-    return _without_duplicates(listing)
+    listing = _without_duplicates(_with_known_labels(listing, data.labels))
+    if data.cut is None:
+        return listing
+    from components.example_gen.windows import cut_recordings
+
+    return replace(listing, utterances=cut_recordings(listing.utterances, data.cut))
 
 
 def generated_uri(word: str, voice: str, take: int) -> str:
@@ -108,7 +129,7 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _list_manifests(patterns: list[str], base: Path) -> Listing:
+def _list_manifests(patterns: list[str], base: Path, allowed: Path | None) -> Listing:
     manifests: set[Path] = set()
     for pattern in patterns:
         found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 - may be absolute
@@ -117,10 +138,11 @@ def _list_manifests(patterns: list[str], base: Path) -> Listing:
             raise DataError(f"data.manifests: {pattern} matches no file (looked in {base})")
         manifests |= {path.absolute() for path in files}
     root = _common_root(patterns, base)
+    allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
     rows: list[Utterance] = []
     rejects: list[Reject] = []
     for manifest in sorted(manifests):
-        for row in _manifest_rows(manifest, root):
+        for row in _manifest_rows(manifest, root, allowed):
             (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
     if not rows:
         names = ", ".join(str(path) for path in sorted(manifests)[:3])
@@ -152,17 +174,28 @@ def _common_root(patterns: list[str], base: Path) -> Path:
 class _Folders:
     """The files beside a manifest: each folder is listed once, instead of a `stat` for each row."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, allowed: Path) -> None:
         self._base = str(base)
+        self._allowed = allowed
         self._files: dict[str, set[str]] = {}
 
-    def path_of(self, written: str) -> str | None:
-        """The absolute path of a file that is there."""
+    def path_of(self, written: str) -> str:
+        """The absolute path of a file that is there.
+
+        Raises ClipError: `missing`, or `outside` of the folder that recordings may be in.
+        """
         path = posixpath.join(self._base, written)
         folder, name = posixpath.split(path)
         if folder not in self._files:
+            if not Path(posixpath.normpath(folder)).is_relative_to(self._allowed):
+                root = f"recordings have to lie below {self._allowed}"
+                raise ClipError("outside", f"{written}: {root}; `data.root` can be another folder")
             self._files[folder] = _files_in(folder)
-        return path if name in self._files[folder] else None
+        if name not in self._files[folder]:
+            a_folder = Path(path).is_dir()
+            detail = f"{written} is a folder" if a_folder else f"no file {written}"
+            raise ClipError("missing", detail)
+        return path
 
 
 def _files_in(folder: str) -> set[str]:
@@ -173,10 +206,10 @@ def _files_in(folder: str) -> set[str]:
         return set()
 
 
-def _manifest_rows(manifest: Path, root: Path) -> Iterator[Utterance | Reject]:
+def _manifest_rows(manifest: Path, root: Path, allowed: Path) -> Iterator[Utterance | Reject]:
     prefix = manifest.parent.relative_to(root).as_posix()
     name = posixpath.normpath(posixpath.join(prefix, manifest.name))
-    folders = _Folders(manifest.parent)
+    folders = _Folders(manifest.parent, allowed)
     with manifest.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -210,8 +243,7 @@ def _utterance(row: dict[str, Any], folders: _Folders, prefix: str, root: Path) 
         raise ClipError(
             "unsupported", f"audio_filepath: expected a local file, got {written!r:.200}"
         )
-    if (path := folders.path_of(written)) is None:
-        raise ClipError("missing", f"no file {written}")
+    path = folders.path_of(written)
     uri = posixpath.normpath(posixpath.join(prefix, written))
     if posixpath.isabs(written) and Path(written).is_relative_to(root):
         uri = Path(written).relative_to(root).as_posix()
@@ -219,7 +251,7 @@ def _utterance(row: dict[str, Any], folders: _Folders, prefix: str, root: Path) 
     offset_s, duration_s = _seconds(row, "offset"), _seconds(row, "duration")
     if duration_s == 0.0:
         raise ClipError("empty", "duration is 0")
-    own_id = f"{uri}@{offset_s:g}" if offset_s else uri
+    own_id = f"{uri}@{offset_s:.12g}" if offset_s else uri
     return Utterance(
         id=_text(row, "id") if row.get("id") is not None else own_id,
         uri=uri,
@@ -272,6 +304,23 @@ def _seconds(row: dict[str, Any], key: str) -> float | None:
     ):
         raise ClipError("bad_row", f"{key}: expected seconds from 0 on, got {value!r:.200}")
     return float(value)
+
+
+def _with_known_labels(listing: Listing, labels: list[str] | None) -> Listing:
+    """Rows with other labels than `labels` become rejects."""
+    if labels is None:
+        return listing
+    kept, rejects = [], list(listing.rejects)
+    for row in listing.utterances:
+        if row.label in labels:
+            kept.append(row)
+            continue
+        [nearest] = difflib.get_close_matches(row.label, labels, n=1, cutoff=0.0)
+        detail = f"{row.label!r} is not in data.labels; nearest: {nearest!r}"
+        rejects.append(Reject(id=row.id, uri=row.uri, reason="unknown_label", detail=detail))
+    if not kept:
+        raise DataError(f"data.labels: no row has one of them{_first(rejects)}")
+    return replace(listing, utterances=kept, rejects=rejects)
 
 
 def _without_duplicates(listing: Listing) -> Listing:

@@ -27,9 +27,13 @@ _SKIPPED_SHOWN = 5
 
 @dataclass
 class Imported:
-    """What an import wrote: rows, and what it left out by reason with the first places."""
+    """What an import wrote: rows, and what it left out by reason with the first places.
+
+    `root` is the folder above all recordings, where that is not the manifest's.
+    """
 
     rows: int = 0
+    root: Path | None = None
     skipped: Counter[str] = field(default_factory=Counter)
     first_skipped: list[Skipped] = field(default_factory=list)
 
@@ -56,6 +60,9 @@ def import_manifest(layout: str, source: Path, output: Path) -> Imported:
                         imported.first_skipped.append(row)
                     continue
                 relative = os.path.relpath(row["audio_filepath"], folder)
+                if relative.startswith(".."):
+                    outside = os.path.normpath(folder / Path(relative).parent)
+                    imported.root = Path(os.path.commonpath([imported.root or folder, outside]))
                 file.write(json.dumps(row | {"audio_filepath": relative}, ensure_ascii=False))
                 file.write("\n")
                 imported.rows += 1

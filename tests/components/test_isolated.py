@@ -65,6 +65,16 @@ def _children():
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "isolated" in line]
 
 
+def test_a_child_is_replaced_before_its_leaks_add_up(pools, monkeypatch):
+    monkeypatch.setattr("components.isolated._MOST_ITEMS", 50)
+    processes = set()
+    pool = pools(processes=2)
+    for number, answer in enumerate(pool.map(range(300))):
+        assert answer == number
+        processes.update(_children())
+    assert len(processes) >= 4
+
+
 def test_what_the_function_raises_is_raised(pools):
     with pytest.raises(AuricleError, match="ValueError: planted"):
         list(pools().map(["raise"]))

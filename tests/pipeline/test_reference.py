@@ -34,7 +34,8 @@ def test_page_has_every_key_with_its_default() -> None:
         return [path.removeprefix(".")]
 
     said = Workflow.model_validate({"name": "x", "data": {"generated": {}}}).model_dump()
-    assert keys == {*leaves(said, ""), "data.generated"}
+    blocks = {"data.generated", "data.cut.window_s", "data.cut.step_s"}  # None in this workflow
+    assert keys == {*leaves(said, ""), *blocks}
     assert "| `train.epochs` | a whole number from 1 to 10000 | `" in page
     assert "| `name` | text that matches ^[a-z0-9][a-z0-9_-]{0,62}$ | *required* |" in page
 

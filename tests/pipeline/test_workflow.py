@@ -152,7 +152,7 @@ def test_a_wrong_key_or_value_is_refused(tmp_path: Path, line: str, expected: st
         ("data: {folder: a}", "1: name: got nothing, expected text that matches ^[a-z0-9]"),
         (
             "name: x",
-            "1: data: got nothing, expected a block of manifests, folder, generated, split",
+            "1: data: got nothing, expected a block of manifests, folder, root, generated,",
         ),
         ("name: My Digits!\ndata: {folder: a}", "1: name: got 'My Digits!', expected text that"),
         ("name: My Digits!\ndata: {folder: a}", "did you mean my-digits?"),

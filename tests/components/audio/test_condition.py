@@ -199,7 +199,7 @@ class TestCondition:
     @pytest.mark.parametrize("level", ["rms", "peak", "none"])
     @pytest.mark.parametrize("duration_s", [0.001, 0.3, 1.0, 2.345])
     def test_gives_the_length_asked_for(self, denoise_it, trim_it, level, duration_s):
-        audio = Audio(denoise=denoise_it, trim=trim_it, normalize=level, clip_s=0.77)
+        audio = Audio(denoise=denoise_it, trim=trim_it, normalize=level, clip_s=0.77, min_s=0.0)
         clip = condition(tone(0.3, duration_s), audio)
         assert clip.shape == (12320,)
         assert clip.dtype == np.float32
@@ -230,6 +230,7 @@ class TestCondition:
             (tone(10 ** (-71 / 20), 1.0), "silent"),
             (np.array([0.1, np.nan, 0.2], np.float32), "non_finite"),
             (np.array([0.1, -np.inf, 0.2], np.float32), "non_finite"),
+            (tone(0.5, 0.019), "too_short"),
         ],
     )
     def test_refuses_what_cannot_be_stored(self, waveform, reason):

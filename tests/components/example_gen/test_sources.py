@@ -136,12 +136,50 @@ def test_ids_are_the_same_in_every_checkout(tmp_path):
     assert ids == [["2.wav", "clips/1.wav"]] * 2
 
 
-def test_a_file_outside_the_manifests_folder_keeps_its_written_path(tmp_path):
-    rows = [ROW | {"audio_filepath": "../audio/1.wav"}]
-    (tmp_path / "m").mkdir()
-    _manifest(tmp_path / "m", rows)
-    (row,) = list_utterances(Data(manifests="m/manifest.jsonl"), tmp_path).utterances
-    assert row.uri == "../audio/1.wav"
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_path_that_leaves_the_data_root_is_refused_unless_allowed(tmp_path, absolute):
+    outside = str(tmp_path / "audio/1.wav") if absolute else "../m/../audio/1.wav"
+    _manifest(tmp_path / "m", [ROW])
+    _manifest(tmp_path / "audio", [ROW | {"audio_filepath": "1.wav"}])
+    with (tmp_path / "m" / "manifest.jsonl").open("a") as file:
+        file.write("\n" + json.dumps(ROW | {"audio_filepath": outside}))
+    listing = list_utterances(Data(manifests="m/manifest.jsonl"), tmp_path)
+    (reject,) = listing.rejects
+    assert (reject.reason, reject.id) == ("outside", "manifest.jsonl:2")
+    assert f"have to lie below {tmp_path / 'm'}; `data.root`" in reject.detail
+    for root in (".", "/", str(tmp_path)):
+        allowed = list_utterances(Data(manifests="m/manifest.jsonl", root=root), tmp_path)
+        assert allowed.rejects == []
+        assert len(allowed.utterances) == 2
+
+
+def test_a_folder_where_a_file_should_be_is_named(tmp_path):
+    _manifest(tmp_path, [ROW])
+    (tmp_path / "clips" / "folder.wav").mkdir()
+    with (tmp_path / "manifest.jsonl").open("a") as file:
+        file.write("\n" + json.dumps(ROW | {"audio_filepath": "clips/folder.wav"}))
+    (reject,) = list_utterances(Data(manifests="manifest.jsonl"), tmp_path).rejects
+    assert (reject.reason, reject.detail[-27:]) == ("missing", "clips/folder.wav is a folder"[-27:])
+
+
+def test_labels_that_are_not_known_are_rejected_with_the_nearest(tmp_path):
+    rows = [ROW | {"label": label, "id": label} for label in ("yes", "yess", "no")]
+    _manifest(tmp_path, rows)
+    data = Data(manifests="manifest.jsonl", labels=["yes", "no"])
+    listing = list_utterances(data, tmp_path)
+    assert [row.label for row in listing.utterances] == ["no", "yes"]
+    (reject,) = listing.rejects
+    assert (reject.id, reject.reason) == ("yess", "unknown_label")
+    assert reject.detail == "'yess' is not in data.labels; nearest: 'yes'"
+    with pytest.raises(DataError, match=r"no row has one of them; the first of 3"):
+        list_utterances(Data(manifests="manifest.jsonl", labels=["left", "right"]), tmp_path)
+
+
+def test_odd_file_names_are_names(tmp_path):
+    names = ["a b.wav", "new\nline.wav", "naïve-語.wav", "tab\t'quote\".wav", "#@%20.wav"]
+    _manifest(tmp_path, [ROW | {"audio_filepath": name} for name in names])
+    listing = list_utterances(Data(manifests="manifest.jsonl"), tmp_path)
+    assert (sorted(row.uri for row in listing.utterances), listing.rejects) == (sorted(names), [])
 
 
 def test_a_folder_of_labels(tmp_path):

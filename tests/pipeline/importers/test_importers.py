@@ -38,7 +38,7 @@ def rows(layout: str, source: Path, output: Path) -> list[dict[str, Any]]:
 
 
 def listed(output: Path) -> Any:
-    return list_utterances(Data(manifests=output.name), output.parent)
+    return list_utterances(Data(manifests=output.name, root=".."), output.parent)
 
 
 @pytest.fixture
@@ -220,5 +220,6 @@ def test_the_command_says_what_it_wrote_and_left_out(tmp_path, output):
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         f"Wrote {output}: 1 rows",
+        f"  recordings lie elsewhere: the workflow's `data` needs `root: {tmp_path}`",
         "  left out 1: a command instead of a file, the first: wav.scp: u2",
     ]

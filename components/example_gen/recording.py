@@ -1,0 +1,80 @@
+"""A file as the index saw it: what a shard reads is what was hashed, or the run ends."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from components.audio.decode import AudioFile, Decoded
+from schemas.errors import AuricleError, ClipError
+
+_MOST_IN_MEMORY = 64 << 20
+_BLOCK_BYTES = 1 << 20
+
+
+class Recording:
+    """One file, of which any part can be decoded.
+
+    A file of up to 64 MiB is held in memory. Of a larger one only the parts asked for are read, and
+    its `stat` is watched.
+
+    Raises:
+        ClipError: it cannot be read, and could not when it was indexed (`sha256` is empty).
+        AuricleError: it is not the one that was indexed.
+    """
+
+    def __init__(self, path: str, sha256: str) -> None:
+        self._path = path
+        self._audio: AudioFile | None = None
+        self._content = b""
+        try:
+            self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed by `close`
+            self._stamp = _stamp(self._file)
+            digest = self._read_all()
+        except OSError as error:
+            if sha256:
+                raise AuricleError(f"{path} is gone since the run began: {error}") from error
+            raise ClipError("unreadable", error.strerror or str(error)) from error
+        if digest != sha256:
+            raise AuricleError(f"{path} changed since the run began; run again")
+
+    def decode(self, sample_rate: int, offset_s: float, duration_s: float | None) -> Decoded:
+        """A part of it, as `components.audio.decode.AudioFile.read` gives it."""
+        try:
+            if self._audio is None:
+                self._audio = AudioFile(self._content or self._rewound())
+            return self._audio.read(sample_rate, offset_s, duration_s)
+        except ClipError:
+            self._audio = None  # where the decoder stands now is anybody's guess
+            raise
+        finally:
+            if not self._file.closed and _stamp(self._file) != self._stamp:
+                raise AuricleError(f"{self._path} changed while it was read; run again")
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._audio = None
+        self._file.close()
+
+    def _rewound(self) -> BinaryIO | bytes:
+        if self._file.closed:
+            return b""
+        self._file.seek(0)
+        return self._file
+
+    def _read_all(self) -> str:
+        """The SHA-256 of the content, which is kept if it is small."""
+        if self._stamp[0] <= _MOST_IN_MEMORY:
+            with self._file:
+                self._content = self._file.read()
+            return hashlib.sha256(self._content).hexdigest()
+        digest = hashlib.sha256()
+        while block := self._file.read(_BLOCK_BYTES):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int, int]:
+    """Size, modification time and change time."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

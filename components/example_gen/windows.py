@@ -1,0 +1,65 @@
+"""Long recordings become rows of one window each; the audio itself is cut when it is read.
+
+A window belongs to its recording's speaker or file, so all windows of one fall into one split.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from components.audio.decode import AudioFile
+from components.isolated import Failure, IsolatedPool
+from schemas.errors import ClipError
+from schemas.utterance import Utterance
+from schemas.workflow import Cut
+
+_LONGEST_S = 24 * 3600.0  # a header may claim years
+_LEAST_SHARE = 0.5  # of a window: a shorter rest is no window of its own
+_SLACK_S = 1e-6
+
+
+def cut_recordings(rows: list[Utterance], cut: Cut) -> list[Utterance]:
+    """The windows of all `rows`; a row whose length cannot be told stays whole.
+
+    Lengths are read from the files' headers where the manifest does not say them. Its decoder says
+    what is wrong with a row that stayed whole.
+    """
+    unknown = sorted({row.path for row in rows if row.duration_s is None})
+    lengths = dict(zip(unknown, _claimed_lengths(unknown), strict=True))
+    windows: list[Utterance] = []
+    for row in rows:
+        length_s = row.duration_s
+        if length_s is None:
+            length_s = lengths[row.path] - row.offset_s
+        windows += _windows(row, length_s, cut) if 0 < length_s <= _LONGEST_S else [row]
+    return windows
+
+
+def claimed_length_s(path: str) -> float:
+    """What a file's header says of its length; 0 where there is none that can be read."""
+    try:
+        with open(path, "rb") as file, AudioFile(file) as audio:  # noqa: PTH123 - of many files
+            return audio.duration_s
+    except (ClipError, OSError):
+        return 0.0
+
+
+def _claimed_lengths(paths: list[str]) -> Iterator[float]:
+    pool: IsolatedPool[str, float] = IsolatedPool(claimed_length_s)
+    try:
+        for length_s in pool.map(paths):
+            yield 0.0 if isinstance(length_s, Failure) else length_s
+    finally:
+        pool.close()
+
+
+def _windows(row: Utterance, length_s: float, cut: Cut) -> Iterator[Utterance]:
+    number = 0
+    while number == 0 or number * cut.step_s + _LEAST_SHARE * cut.window_s <= length_s + _SLACK_S:
+        start_s = number * cut.step_s
+        yield replace(
+            row,
+            id=f"{row.id}#{number:06d}",
+            offset_s=round(row.offset_s + start_s, 6),
+            duration_s=round(min(cut.window_s, length_s - start_s), 6),
+        )
+        number += 1
