@@ -1,18 +1,23 @@
-"""CPU time of ingest against a plain loop and against the textbook Beam pattern.
+"""Ingest against a plain loop, the textbook Beam pattern and other toolkits.
 
-    python benchmarks/ingest.py MANIFEST [--times 10] [--repetitions 5]
+    python benchmarks/ingest.py MANIFEST [--clips 20000] [--repetitions 3] [--format wav]
+        [--rivals PYTHON]
 
-All three decode, measure and condition the same clips with the same functions, hash the speaker
-into a split and write the same examples to plain TFRecords of that split, in one process:
+The clips of the manifest are written as `--format` under as many names as it takes, and each
+contestant stores them, in a fresh process, in turn:
 
-- ours: lists the manifest, hashes and indexes the recordings, runs `IngestUtterances`, with its
-  shards, rejects, report and checks that no file changed;
-- plain loop: reads the manifest line by line; no index, rejects, report or checks;
-- textbook: `MatchFiles`, `ReadMatches`, `Map`, `Partition`, `WriteToTFRecord` for each split.
+- ours: lists the manifest, hashes and indexes the recordings, runs `IngestUtterances` with its
+  shards, rejects, report, certificate and checks that no file changed; on one and two processes;
+- plain loop: decodes, measures, conditions with the same functions, hashes the speaker into a split
+  and writes the same examples to plain TFRecords; no index, hashes, fingerprints, rejects, report;
+- textbook: the same as the plain loop by `MatchFiles`, `ReadMatches`, `Map`, `WriteToTFRecord`;
+- datasets: `Dataset.map(num_proc=2)` with the same functions, saved as Arrow files;
+- lhotse: `CutSet.to_shar(num_jobs=2)` of wav: decodes and stores, and does nothing else.
 
-Each runs in a fresh process, in turn; CPU time is user + system of the process and its children.
-`whole` counts the process from its start; `work` leaves out the imports, which for Beam cost as
-much as 10,000 clips and are paid once by a run of the pipeline, whatever ingest does.
+The last two need an interpreter that has `lhotse`, `datasets<4`, soundfile, soxr, scipy and
+pydantic: `--rivals`. CPU is user + system of the process and its children; `work` leaves out the
+imports, which for Beam cost as much as 10,000 clips and are paid once by a run of the pipeline,
+whatever ingest does. Memory is that of the largest process.
 """
 
 import argparse
@@ -24,62 +29,93 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+ROOT = Path(__file__).parents[1]
 SPLITS = ("train", "eval", "test")
-KINDS = ("ours", "plain loop", "textbook")
+RIVALS = ("datasets", "lhotse")
+PLAIN = "plain loop"
+KINDS = ("ours, 1 process", "ours, 2 processes", PLAIN, "textbook", *RIVALS)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--times", type=int, default=10, help="copies of the data set")
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--clips", type=int, default=20_000)
+    parser.add_argument("--format", choices=("wav", "flac"), default="wav")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--rivals", help="interpreter that has lhotse and datasets")
     parser.add_argument("--only", choices=KINDS, help="one kind, in this process")
     arguments = parser.parse_args()
     if arguments.only:
         print(json.dumps(_run(arguments.only, arguments.manifest)))
         return
+    kinds = [kind for kind in KINDS if arguments.rivals or kind not in RIVALS]
     with tempfile.TemporaryDirectory() as scratch:
-        manifest = _multiply(arguments.manifest, Path(scratch), arguments.times)
-        clips = manifest.read_bytes().count(b"\n")
-        seconds: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
+        manifest = write_clips(arguments.manifest, Path(scratch), arguments.clips, arguments.format)
+        measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
         for _ in range(arguments.repetitions):
-            for kind in KINDS:
-                seconds[kind].append(_measure(kind, manifest))
-    _print_table(seconds, clips, arguments.repetitions)
+            for kind in kinds:
+                python = arguments.rivals if kind in RIVALS else sys.executable
+                measured[kind].append(_measure(kind, manifest, python))
+    print(f"{arguments.clips} clips as {arguments.format}, {os.cpu_count()} cores,", end=" ")
+    print(f"medians of {arguments.repetitions} runs (range)\n")
+    _print_table(measured)
 
 
-def _multiply(manifest: Path, scratch: Path, times: int) -> Path:
-    """A manifest of `times` as many clips, each a file of its own (copied, not linked)."""
+def write_clips(manifest: Path, folder: Path, clips: int, suffix: str) -> Path:
+    """A manifest of `clips` files of their own, made of those of `manifest`, again and again."""
+    import soundfile
+
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    contents: dict[str, bytes] = {}
     lines = []
-    for copy in range(times):
-        for line in manifest.read_text().splitlines():
-            row = json.loads(line)
-            source = manifest.parent / row["audio_filepath"]
-            target = scratch / str(copy) / source.name
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(source.read_bytes())
-            lines.append(json.dumps(row | {"audio_filepath": f"{copy}/{source.name}"}) + "\n")
-    (scratch / "manifest.jsonl").write_text("".join(lines))
-    return scratch / "manifest.jsonl"
+    for number in range(clips):
+        row = rows[number % len(rows)]
+        name = f"{number // 1000}/{number}.{suffix}"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        source = row["audio_filepath"]
+        if source not in contents:
+            samples, rate = soundfile.read(manifest.parent / source, dtype="int16")
+            soundfile.write(folder / name, samples, rate)
+            contents[source] = (folder / name).read_bytes()
+        else:
+            (folder / name).write_bytes(contents[source])
+        lines.append(json.dumps(row | {"audio_filepath": name}) + "\n")
+    (folder / "manifest.jsonl").write_text("".join(lines))
+    return folder / "manifest.jsonl"
 
 
-def _measure(kind: str, manifest: Path) -> dict[str, float]:
+def _measure(kind: str, manifest: Path, python: str) -> dict[str, float]:
     before = _cpu_s(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-W", "ignore", __file__, str(manifest), "--only", kind]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    measured: dict[str, float] = json.loads(answer.splitlines()[-1])
+    command = [python, "-W", "ignore", __file__, str(manifest), "--only", kind]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path, "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    measured: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
     return measured | {"whole": _cpu_s(resource.RUSAGE_CHILDREN) - before}
 
 
 def _run(kind: str, manifest: Path) -> dict[str, float]:
-    ingest = {"ours": _ours, "plain loop": _plain_loop, "textbook": _textbook}[kind]
+    contestants: dict[str, Callable[[Path, Path], Callable[[], int]]] = {
+        "ours, 1 process": lambda manifest, out: _ours(manifest, out, 1),
+        "ours, 2 processes": lambda manifest, out: _ours(manifest, out, 2),
+        PLAIN: _plain_loop,
+        "textbook": _textbook,
+        "datasets": _datasets,
+        "lhotse": _lhotse,
+    }
     with tempfile.TemporaryDirectory() as out:
-        imported, clips = ingest(manifest, Path(out))
+        ingest = contestants[kind](manifest, Path(out))
+        imported, started = _cpu_s(resource.RUSAGE_SELF), time.monotonic()
+        clips = ingest()
+        seconds = time.monotonic() - started
         work = _cpu_s(resource.RUSAGE_SELF) + _cpu_s(resource.RUSAGE_CHILDREN) - imported
-    return {"work": work, "clips": clips}
+    peak = max(resource.getrusage(who).ru_maxrss for who in (0, resource.RUSAGE_CHILDREN))
+    return {"seconds": seconds, "work": work, "clips": clips, "peak_mb": peak / 1000}
 
 
 def _cpu_s(who: int) -> float:
@@ -87,7 +123,7 @@ def _cpu_s(who: int) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _ours(manifest: Path, out: Path) -> tuple[float, int]:
+def _ours(manifest: Path, out: Path, processes: int) -> Callable[[], int]:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -97,34 +133,40 @@ def _ours(manifest: Path, out: Path) -> tuple[float, int]:
     from schemas.reports import IngestReport
     from schemas.workflow import Audio, Data
 
-    imported = _cpu_s(resource.RUSAGE_SELF)
-    data = Data(manifests=str(manifest))
-    listing = list_utterances(data, Path())
-    index = write_index(listing, data, out, out / "digests.sqlite")
-    folders = [str(out / name) for name in ("examples", "rejects", "report", "shards")]
-    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        _ = pipeline | IngestUtterances(Places(index.uri, *folders), Audio())
-    report = IngestReport.model_validate_json((out / "report" / "report.json").read_text())
-    return imported, sum(split.clips for split in report.splits.values())
+    def ingest() -> int:
+        data = Data(manifests=str(manifest))
+        listing = list_utterances(data, Path())
+        index = write_index(listing, data, out, out / "digests.sqlite")
+        folders = [str(out / name) for name in ("examples", "rejects", "report", "shards")]
+        options = ["--runner=FnApiRunner", f"--ingest_processes={processes}"]
+        with beam.Pipeline(options=PipelineOptions(options)) as pipeline:
+            _ = pipeline | IngestUtterances(Places(index.uri, *folders), Audio())
+        report = IngestReport.model_validate_json((out / "report" / "report.json").read_text())
+        return sum(split.clips for split in report.splits.values())
+
+    return ingest
 
 
-def _plain_loop(manifest: Path, out: Path) -> tuple[float, int]:
+def _plain_loop(manifest: Path, out: Path) -> Callable[[], int]:
     from schemas.tfrecord import frame_record
 
     example = _serializer(manifest)
-    imported = _cpu_s(resource.RUSAGE_SELF)
-    clips = 0
-    with contextlib.ExitStack() as stack, manifest.open() as lines:
-        files = [stack.enter_context((out / split).open("wb")) for split in SPLITS]
-        for line in lines:
-            path = manifest.parent / json.loads(line)["audio_filepath"]
-            split, record = example(str(path), path.read_bytes())
-            files[split].write(frame_record(record))
-            clips += 1
-    return imported, clips
+
+    def ingest() -> int:
+        clips = 0
+        with contextlib.ExitStack() as stack, manifest.open() as lines:
+            files = [stack.enter_context((out / split).open("wb")) for split in SPLITS]
+            for line in lines:
+                path = manifest.parent / json.loads(line)["audio_filepath"]
+                split, record = example(str(path), path.read_bytes())
+                files[split].write(frame_record(record))
+                clips += 1
+        return clips
+
+    return ingest
 
 
-def _textbook(manifest: Path, out: Path) -> tuple[float, int]:
+def _textbook(manifest: Path, out: Path) -> Callable[[], int]:
     import apache_beam as beam
     from apache_beam.io import WriteToTFRecord, fileio
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -132,25 +174,66 @@ def _textbook(manifest: Path, out: Path) -> tuple[float, int]:
     from schemas.tfrecord import read_records
 
     example = _serializer(manifest)
-    imported = _cpu_s(resource.RUSAGE_SELF)
-    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        examples = (
-            pipeline
-            | fileio.MatchFiles(f"{manifest.parent}/*/*.wav")
-            | fileio.ReadMatches()
-            | beam.Map(lambda file: example(file.metadata.path, file.read()))
+
+    def ingest() -> int:
+        with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
+            examples = (
+                pipeline
+                | fileio.MatchFiles(f"{manifest.parent}/*/*.*")
+                | fileio.ReadMatches()
+                | beam.Map(lambda file: example(file.metadata.path, file.read()))
+            )
+            splits = examples | beam.Partition(lambda element, _: element[0], len(SPLITS))
+            for name, split in zip(SPLITS, splits, strict=True):
+                records = split | f"Record {name}" >> beam.Map(lambda element: element[1])
+                _ = records | f"Write {name}" >> WriteToTFRecord(str(out / name))
+        return sum(1 for file in out.glob("*-of-*") for _ in read_records(file))
+
+    return ingest
+
+
+def _datasets(manifest: Path, out: Path) -> Callable[[], int]:
+    import datasets
+
+    example = _serializer(manifest)
+
+    def store(row: dict[str, Any]) -> dict[str, Any]:
+        split, record = example(row["path"], Path(row["path"]).read_bytes())
+        return {"split": split, "record": record}
+
+    def ingest() -> int:
+        rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+        paths = [str(manifest.parent / row["audio_filepath"]) for row in rows]
+        stored = datasets.Dataset.from_dict({"path": paths}).map(
+            store, num_proc=2, cache_file_name=str(out / "cache.arrow")
         )
-        splits = examples | beam.Partition(lambda element, _: element[0], len(SPLITS))
-        for name, split in zip(SPLITS, splits, strict=True):
-            records = split | f"Record {name}" >> beam.Map(lambda element: element[1])
-            _ = records | f"Write {name}" >> WriteToTFRecord(str(out / name))
-    seen = _cpu_s(resource.RUSAGE_SELF)
-    clips = sum(1 for file in out.glob("*-of-*") for _ in read_records(file))
-    return imported + _cpu_s(resource.RUSAGE_SELF) - seen, clips
+        return len(stored)
+
+    return ingest
+
+
+def _lhotse(manifest: Path, out: Path) -> Callable[[], int]:
+    from lhotse import CutSet, MonoCut, Recording
+    from lhotse.audio import AudioSource
+
+    def ingest() -> int:
+        rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+        cuts = []
+        for number, row in enumerate(rows):
+            source = AudioSource("file", [0], str(manifest.parent / row["audio_filepath"]))
+            recording = Recording(str(number), [source], 16000, 16000, 1.0)
+            cuts.append(MonoCut(str(number), 0.0, 1.0, 0, recording=recording))
+        (out / "shar").mkdir()
+        shards = CutSet.from_cuts(cuts).to_shar(
+            str(out / "shar"), fields={"recording": "wav"}, shard_size=1000, num_jobs=2
+        )
+        return 1000 * len(shards["recording"])
+
+    return ingest
 
 
 def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
-    """(path, content of the file) -> number of the split and example: what both rivals compute."""
+    """(path, content of the file) -> number of the split and example: the same work for all."""
     from components.audio.condition import condition, to_pcm16
     from components.audio.decode import decode
     from components.audio.measure import measure
@@ -159,7 +242,7 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
     from schemas.workflow import Audio
 
     audio = Audio()
-    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    rows = [json.loads(row) for row in manifest.read_text().splitlines()]
     rows_by_path = {os.path.join(manifest.parent, row["audio_filepath"]): row for row in rows}  # noqa: PTH118
 
     def example(path: str, content: bytes) -> tuple[int, bytes]:
@@ -186,29 +269,26 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
     return example
 
 
-def _print_table(seconds: dict[str, list[dict[str, float]]], clips: int, repetitions: int) -> None:
-    print(f"{clips} clips, medians of {repetitions} runs, {os.cpu_count()} cores\n")
-    print(
-        "| | clips | work, CPU s | us a clip | work / plain loop"
-        " | whole process, CPU s | whole / plain loop |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    plain = seconds["plain loop"]
-    for kind, runs in seconds.items():
-        cells = [kind, f"{runs[0]['clips']:.0f}"]
-        for part in ("work", "whole"):
-            ratios = [run[part] / base[part] for run, base in zip(runs, plain, strict=True)]
-            median = statistics.median(run[part] for run in runs)
-            cells.append(f"{median:.2f}")
-            if part == "work":
-                cells.append(f"{median / clips * 1e6:.0f}")
-            cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
-        print("| " + " | ".join(cells) + " |")
-    for part in ("work", "whole"):
-        pairs = zip(seconds["ours"], seconds["textbook"], strict=True)
-        ratios = [ours[part] / textbook[part] for ours, textbook in pairs]
-        low, high = min(ratios), max(ratios)
-        print(f"\nours / textbook, {part}: {statistics.median(ratios):.2f} ({low:.2f}-{high:.2f})")
+def _print_table(measured: dict[str, list[dict[str, float]]]) -> None:
+    print("| | clips/s | work, CPU us a clip | work / plain loop | whole, CPU s | largest, MB |")
+    print("|---|---|---|---|---|---|")
+    for kind, runs in measured.items():
+        ratios = [
+            run["work"] / plain["work"] for run, plain in zip(runs, measured[PLAIN], strict=True)
+        ]
+        cells = [
+            kind,
+            _spread([run["clips"] / run["seconds"] for run in runs], ".0f"),
+            _spread([run["work"] / run["clips"] * 1e6 for run in runs], ".0f"),
+            _spread(ratios, ".2f"),
+            f"{statistics.median(run['whole'] for run in runs):.1f}",
+            f"{max(run['peak_mb'] for run in runs):.0f}",
+        ]
+        print(f"| {' | '.join(cells)} |")
+
+
+def _spread(values: list[float], form: str) -> str:
+    return f"{statistics.median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
 
 
 if __name__ == "__main__":
