@@ -15,6 +15,7 @@ import typer
 from schemas.errors import AuricleError, DataError, InputError
 
 if TYPE_CHECKING:
+    from pipeline.importers import Imported
     from pipeline.runners.local import RunResult
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -25,6 +26,7 @@ app = typer.Typer(
         "Labelled recordings in, a judged and pushed speech model out.\n\n"
         "\b\n"
         "  auricle init recordings/         write a workflow file for a folder or manifest\n"
+        "  auricle fetch fsdd               download a public data set\n"
         "  auricle import kaldi data/train  write a manifest for another toolkit's data set\n"
         "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
         "  auricle run workflow.yaml        train, evaluate, judge and push\n"
@@ -65,7 +67,7 @@ def init(
 @app.command("import")
 def import_(
     layout: Annotated[
-        Literal["commonvoice", "kaldi", "lhotse", "librispeech", "nemo", "speech_commands"],
+        Literal["commonvoice", "fsdd", "kaldi", "lhotse", "librispeech", "nemo", "speech_commands"],
         typer.Argument(metavar="LAYOUT", help="How the data set is laid out."),
     ],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The data set.")],
@@ -73,8 +75,8 @@ def import_(
 ) -> None:
     """Write a manifest for a data set in another toolkit's layout.
 
-    Layouts: commonvoice, kaldi, lhotse, librispeech, nemo, speech_commands. Speakers and official
-    splits are kept; audio is neither read nor copied.
+    Layouts: commonvoice, fsdd, kaldi, lhotse, librispeech, nemo, speech_commands. Speakers and
+    official splits are kept; audio is neither read nor copied.
 
     \b
       auricle import speech_commands speech_commands_v2/ --output commands.jsonl
@@ -82,7 +84,36 @@ def import_(
     """
     from pipeline.importers import import_manifest
 
-    imported = import_manifest(layout, source, output)
+    _print_import(import_manifest(layout, source, output), output)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The data set.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder; NAME if not given.")] = None,
+) -> None:
+    """Download a public data set.
+
+    Without NAME those known are listed. What is there is not fetched again, and a download that
+    was cut off goes on.
+
+    \b
+      auricle fetch speech_commands_v2
+      auricle init speech_commands_v2
+    """
+    from pipeline import fetch as fetching
+
+    if name is None:
+        for each, data_set in fetching.DATA_SETS.items():
+            size = f"{data_set.size_bytes / 1e6:,.0f} MB"
+            typer.echo(f"{each:<28} {size:>9}  {data_set.licence:<13}  {data_set.url}")
+        return
+    folder = output or Path(name)
+    imported = fetching.fetch(fetching.find_data_set(name), folder)
+    _print_import(imported, folder / "manifest.jsonl")
+
+
+def _print_import(imported: "Imported", output: Path) -> None:
     typer.echo(f"Wrote {output}: {imported.rows:,} rows")
     if imported.root is not None:
         typer.echo(

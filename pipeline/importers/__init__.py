@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.importers import commonvoice, kaldi, lhotse, librispeech, nemo, speech_commands
+from pipeline.importers import commonvoice, fsdd, kaldi, lhotse, librispeech, nemo, speech_commands
 from pipeline.importers.row import Row, Skipped
 from schemas.errors import DataError
 
@@ -15,6 +15,7 @@ Importer = Callable[[Path], Iterator[Row | Skipped]]
 
 IMPORTERS: dict[str, Importer] = {
     "commonvoice": commonvoice.list_rows,
+    "fsdd": fsdd.list_rows,
     "kaldi": kaldi.list_rows,
     "lhotse": lhotse.list_rows,
     "librispeech": librispeech.list_rows,
