@@ -10,6 +10,7 @@ import hashlib
 import os
 import sqlite3
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,7 @@ _BLOCK_BYTES = 1 << 20
 # Kernels stamp files with the time of the last tick. A file changed this shortly before it was
 # read may change again under the same stamp, so its digest is not remembered.
 _SETTLED_NS = 1_000_000_000
+_FILES_AT_ONCE = 10_000
 _Stamp = tuple[int, int, int, int]  # size, modification time, change time, inode
 _TABLE = """
 CREATE TABLE IF NOT EXISTS digests (
@@ -47,7 +49,7 @@ class FileDigests:
 
     def __init__(self, cache_path: str | Path | None = None) -> None:
         self._known = _open_cache(Path(cache_path)) if cache_path is not None else None
-        self._new: dict[str, tuple[str, int, int, int, int, str]] = {}
+        self._new: dict[str, tuple[_Stamp, str]] = {}
 
     def __enter__(self) -> "FileDigests":
         return self
@@ -68,17 +70,22 @@ class FileDigests:
         """
         # Without pathlib, which would cost as much as the hash of a short clip.
         name = os.path.abspath(path)  # noqa: PTH100
-        before = _stamp(os.stat(name))  # noqa: PTH116
-        if (new := self._new.get(name)) is not None and new[1:5] == before:
-            return new[5]
-        if self._known is not None:
-            row = self._lookup(name)
-            if row is not None and row[:4] == before:
-                return str(row[4])
-        sha256, after = _read_digest(name)
-        if after == before and time.time_ns() - max(after[1:3]) > _SETTLED_NS:
-            self._new[name] = (name, *after, sha256)
-        return sha256
+        return self._digest(name, self._remembered(name, name))
+
+    def digest_all(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Each path with its digest, which is empty for a file that cannot be read; in any order.
+
+        Asks the cache for thousands at a time: a question for each costs more than its `stat`.
+        """
+        ordered = sorted((os.path.abspath(path), path) for path in paths)  # noqa: PTH100
+        for start in range(0, len(ordered), _FILES_AT_ONCE):
+            some = ordered[start : start + _FILES_AT_ONCE]
+            remembered = self._remembered(some[0][0], some[-1][0])
+            for name, path in some:
+                try:
+                    yield path, self._digest(name, remembered)
+                except OSError:
+                    yield path, ""
 
     def tree_digest(self, directory: str | Path) -> str:
         """SHA-256 over the relative paths and contents of all files below a folder, in hex.
@@ -100,13 +107,17 @@ class FileDigests:
         """Writes what was learnt to the cache file."""
         if self._known is None or not self._new:
             return
+        rows = ((name, *stamp, sha256) for name, (stamp, sha256) in self._new.items())
         try:
             with self._known:
                 self._known.executemany(
-                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", self._new.values()
+                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", rows
                 )
             self._new.clear()
-        except sqlite3.Error:  # busy, full, read-only: the next run reads the files again
+        except (
+            sqlite3.Error,
+            UnicodeEncodeError,
+        ):  # busy, full, read-only: the next run reads the files again
             return
 
     def close(self) -> None:
@@ -116,16 +127,29 @@ class FileDigests:
             self._known.close()
             self._known = None
 
-    def _lookup(self, name: str) -> tuple[int, int, int, int, str] | None:
-        assert self._known is not None
+    def _digest(self, name: str, remembered: dict[str, tuple[_Stamp, str]]) -> str:
+        before = _stamp(os.stat(name))  # noqa: PTH116
+        known = self._new.get(name) or remembered.get(name)
+        if known is not None and known[0] == before:
+            return known[1]
+        sha256, after = _read_digest(name)
+        if after == before and time.time_ns() - max(after[1:3]) > _SETTLED_NS:
+            self._new[name] = after, sha256
+        return sha256
+
+    def _remembered(self, first: str, last: str) -> dict[str, tuple[_Stamp, str]]:
+        """What the cache knows of all paths from `first` to `last`."""
+        if self._known is None:
+            return {}
+        question = (
+            "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM digests"
+            " WHERE path BETWEEN ? AND ?"
+        )
         try:
-            row: tuple[int, int, int, int, str] | None = self._known.execute(
-                "SELECT size, mtime_ns, ctime_ns, inode, sha256 FROM digests WHERE path = ?",
-                (name,),
-            ).fetchone()
-        except sqlite3.Error:
-            return None
-        return row
+            rows = self._known.execute(question, (first, last))
+            return {name: (tuple(stamp), sha256) for name, *stamp, sha256 in rows}
+        except (sqlite3.Error, UnicodeEncodeError):  # a name that is not UTF-8
+            return {}
 
 
 def tree_digest(directory: str | Path) -> str:
@@ -139,11 +163,15 @@ def tree_digest(directory: str | Path) -> str:
 
 def _read_digest(path: str | Path) -> tuple[str, _Stamp]:
     """SHA-256 of a file's content in hex, and its stamp when all was read."""
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-        while block := file.read(_BLOCK_BYTES):
+    descriptor = os.open(path, os.O_RDONLY)  # a file object costs as much as the hash of a clip
+    try:
+        digest = hashlib.sha256()
+        block_bytes = min(_BLOCK_BYTES, os.fstat(descriptor).st_size + 1)
+        while block := os.read(descriptor, block_bytes):
             digest.update(block)
-        return digest.hexdigest(), _stamp(os.fstat(file.fileno()))
+        return digest.hexdigest(), _stamp(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

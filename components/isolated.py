@@ -3,15 +3,18 @@
 Decoders are C code fed with files from anywhere. What they do happens in children with limits, into
 which neither Beam nor TensorFlow is imported (they start in 0.3 s). Items travel in chunks; where a
 child dies, its chunk is done again item by item, so that the one to blame is known, and one that
-was killed by mistake has a second chance.
+was killed by mistake has a second chance. Large results come through shared memory.
 """
 
 import contextlib
+import io
 import itertools
 import math
+import mmap
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import queue
 import resource
 import signal
@@ -38,7 +41,9 @@ _CHUNK = 16
 _CHUNKS_AHEAD = 4  # for each child: what may be done while an earlier item is waited for
 _CHUNKS_GIVEN = 2  # so that a child does not wait for us
 _MOST_ITEMS = 20_000  # of one child: libvorbis leaks 3 kB with every damaged file
-_MAIN = "import sys; from components.isolated import serve; serve(int(sys.argv[1]))"
+_SHARED_FROM_BYTES = 4096  # smaller ones cost less in the answer itself
+_SHARED_BYTES = 4 << 20  # for the answers to a chunk
+_MAIN = "import sys; from components.isolated import serve; serve(*map(int, sys.argv[1:]))"
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _LOG_BYTES = 4000
 
@@ -151,10 +156,58 @@ class _Tasks:
         self._again.extendleft(reversed(chunks))
 
 
+class _Answers:
+    """Answers pickled, but the large bytes in them in shared memory: a socket is slow for those.
+
+    The chunks that a child was given take turns. It gets the next one only when the answers to the
+    last but one were read, so no memory is written before it was read.
+    """
+
+    def __init__(self, memory_fd: int) -> None:
+        self._memory = mmap.mmap(memory_fd, _CHUNKS_GIVEN * _SHARED_BYTES)
+        self._turn = 0
+
+    def dump(self, answers: Any) -> bytes:
+        """What `load` makes the answers of."""
+        file = io.BytesIO()
+        pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+        at, end = self._next_room()
+
+        def share(item: Any) -> tuple[int, int] | None:
+            nonlocal at
+            if type(item) is not bytes or not _SHARED_FROM_BYTES <= len(item) <= end - at:
+                return None
+            place = at, at + len(item)
+            self._memory[slice(*place)] = item
+            at = place[1]
+            return place
+
+        pickler.persistent_id = share  # type: ignore[method-assign]
+        pickler.dump(answers)
+        return file.getvalue()
+
+    def load(self, dumped: bytes) -> Any:
+        """The answers, copied out of the shared memory."""
+        self._next_room()
+        unpickler = pickle.Unpickler(io.BytesIO(dumped))
+        unpickler.persistent_load = lambda place: self._memory[slice(*place)]  # type: ignore[method-assign]
+        return unpickler.load()
+
+    def close(self) -> None:
+        """Lets go of the memory."""
+        self._memory.close()
+
+    def _next_room(self) -> tuple[int, int]:
+        start = self._turn * _SHARED_BYTES
+        self._turn = (self._turn + 1) % _CHUNKS_GIVEN
+        return start, start + _SHARED_BYTES
+
+
 class _Child:
     """One process; `tasks` are the chunks that it has not answered yet."""
 
     connection: Connection
+    _answers: _Answers
     _process: subprocess.Popen[bytes]
 
     def __init__(self, function: Callable[[Any], Any], limits: Limits) -> None:
@@ -181,7 +234,7 @@ class _Child:
     def answers(self) -> dict[int, Any] | None:
         """The answers to its oldest chunk, by number; None where it died."""
         try:
-            answers = self.connection.recv()
+            answers = self._answers.load(self.connection.recv_bytes())
         except (EOFError, OSError):
             return None
         if isinstance(answers, AuricleError):
@@ -211,17 +264,21 @@ class _Child:
         if self._runs:
             self._runs = False
             self.connection.close()
+            self._answers.close()
             self._process.kill()
             self._process.wait()
             self._log.close()
 
     def _start(self) -> None:
         self.connection, theirs = multiprocessing.Pipe()
+        memory = os.memfd_create("answers")
+        os.ftruncate(memory, _CHUNKS_GIVEN * _SHARED_BYTES)
+        self._answers = _Answers(memory)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", _MAIN, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-W", "ignore", "-c", _MAIN, str(theirs.fileno()), str(memory)],
+                pass_fds=[theirs.fileno(), memory],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,
@@ -230,6 +287,7 @@ class _Child:
                 | _ONE_THREAD
                 | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
+        os.close(memory)
         self._runs = True
         self._send((self._function, self._limits))
 
@@ -240,8 +298,9 @@ class _Child:
             return
 
 
-def serve(connection_fd: int) -> None:
+def serve(connection_fd: int, memory_fd: int) -> None:
     """The life of a child: answers chunks until the other side hangs up."""
+    answers = _Answers(memory_fd)
     with Connection(connection_fd) as connection:
         chunks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         # Reads while answers are written, or both sides might wait for the other to read.
@@ -259,7 +318,7 @@ def serve(connection_fd: int) -> None:
             except Exception:
                 answer = AuricleError(traceback.format_exc())
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.send(answer)
+                connection.send_bytes(answers.dump(answer))
 
 
 def _receive(connection: Connection, chunks: "queue.SimpleQueue[Any]") -> None:

@@ -8,6 +8,7 @@ the command line.
 import os
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.audio.condition import condition
 from components.audio.decode import decode
+from components.isolated import Failure, IsolatedPool
 from pipeline.run_directory import locate_run_directory
 from schemas.errors import ClipError, InputError
 from schemas.reports import MODEL_CARD_FILE, ModelCard
@@ -65,13 +67,15 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
     card = _read_card(version)
     clips: dict[Path, np.ndarray] = {}
     errors: dict[Path, str] = {}
-    for file in files:
-        try:
-            clips[file] = _read_clip(file, Audio.model_validate(card.audio))
-        except ClipError as error:
-            errors[file] = str(error)
-        except OSError as error:
-            errors[file] = str(error.strerror)
+    pool = IsolatedPool(ClipReader(Audio.model_validate(card.audio)))
+    for file, clip in zip(files, pool.map(files), strict=True):
+        if isinstance(clip, Failure):
+            errors[file] = clip.detail
+        elif isinstance(clip, str):
+            errors[file] = clip
+        else:
+            clips[file] = clip
+    pool.close()
     answers = dict(zip(clips, _answer(version, card, list(clips.values()), top), strict=True))
     return Predictions(
         model=card.name,
@@ -116,9 +120,20 @@ def _read_card(version: Path) -> ModelCard:
         raise InputError(f"{version} is no model that auricle pushed: {path}: {error}") from error
 
 
-def _read_clip(file: Path, audio: Audio) -> "np.ndarray":
-    """float32 [clip_samples]."""
-    return condition(decode(file.read_bytes(), audio.sample_rate).waveform, audio)
+@dataclass(frozen=True)
+class ClipReader:
+    """A file becomes float32 [clip_samples], or the words that say why not; in a child process."""
+
+    audio: Audio
+
+    def __call__(self, file: Path) -> "np.ndarray | str":
+        try:
+            waveform = decode(file.read_bytes(), self.audio.sample_rate).waveform
+            return condition(waveform, self.audio)
+        except ClipError as error:
+            return str(error)
+        except OSError as error:
+            return str(error.strerror)
 
 
 def _answer(

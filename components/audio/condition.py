@@ -28,10 +28,13 @@ _LOWEST_GAIN = 10.0 ** (-18.0 / 20.0)
 _FEWEST_FRAMES = 12  # of fewer, a quantile says nothing
 
 
-def condition(waveform: np.ndarray, audio: Audio) -> np.ndarray:
+def condition(
+    waveform: np.ndarray, audio: Audio, frames_db: np.ndarray | None = None
+) -> np.ndarray:
     """`waveform` after all that `audio` asks for: float32 [round(clip_s * sample_rate)].
 
-    `waveform` is float [samples] at `audio.sample_rate`.
+    `waveform` is float [samples] at `audio.sample_rate`; `frames_db` are its
+    `measure.frame_levels_db`, where they are known already.
 
     Raises ClipError: `empty` (no samples), `non_finite` (NaN or infinity), `silent` (nothing
     within `SILENT_PEAK_DB` of full scale, a constant offset aside), `too_short`.
@@ -41,9 +44,9 @@ def condition(waveform: np.ndarray, audio: Audio) -> np.ndarray:
         length_s = len(waveform) / audio.sample_rate
         raise ClipError("too_short", f"{length_s:.3f} s, less than {audio.min_s:g} s")
     if audio.denoise:
-        waveform = denoise(waveform, audio.sample_rate)
+        waveform, frames_db = denoise(waveform, audio.sample_rate), None
     if audio.trim:
-        waveform = trim(waveform, audio.sample_rate)
+        waveform = trim(waveform, audio.sample_rate, frames_db)
     waveform = normalize(waveform, audio.normalize)
     return fit_length(waveform, round(audio.clip_s * audio.sample_rate))
 
@@ -108,13 +111,16 @@ def _smooth(gains: np.ndarray) -> np.ndarray:
     return smooth / 3.0
 
 
-def trim(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+def trim(waveform: np.ndarray, sample_rate: int, frames_db: np.ndarray | None = None) -> np.ndarray:
     """`waveform` without the silence before and after, `HANGOVER_MS` of it kept: [samples].
 
     Silence is what `measure.is_active` calls background; where noise is within 20 dB of the speech
-    nothing is cut. At least one frame is always left.
+    nothing is cut. At least one frame is always left. `frames_db` are its `frame_levels_db`, where
+    they are known already.
     """
-    active = np.flatnonzero(is_active(frame_levels_db(waveform, sample_rate)))
+    if frames_db is None:
+        frames_db = frame_levels_db(waveform, sample_rate)
+    active = np.flatnonzero(is_active(frames_db))
     step, hangover = ms_to_samples(FRAME_MS, sample_rate), ms_to_samples(HANGOVER_MS, sample_rate)
     start = max(0, active[0] * step - hangover)
     return waveform[start : (active[-1] + 1) * step + hangover]
@@ -132,7 +138,7 @@ def normalize(waveform: np.ndarray, level: Literal["rms", "peak", "none"]) -> np
         return waveform
     gain = 10.0 ** (TARGET_PEAK_DB / 20.0) / peak
     if level == "rms":
-        rms = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
+        rms = float(np.sqrt(np.add.reduce(np.square(waveform, dtype=np.float64)) / len(waveform)))
         gain = min(gain, 10.0 ** (TARGET_RMS_DB / 20.0) / rms)
     return waveform * np.float32(gain)
 
@@ -158,8 +164,11 @@ def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:
 
 def to_pcm16(waveform: np.ndarray) -> bytes:
     """`waveform` [samples] as little-endian 16-bit PCM; what passes full scale is clipped."""
-    scaled = np.rint(np.asarray(waveform, np.float32) * _FULL_SCALE)
-    return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2").tobytes()
+    scaled = np.asarray(waveform, np.float32) * _FULL_SCALE
+    np.rint(scaled, out=scaled)
+    np.minimum(scaled, _FULL_SCALE - 1, out=scaled)  # np.clip takes three times as long
+    np.maximum(scaled, -_FULL_SCALE, out=scaled)
+    return scaled.astype("<i2").tobytes()
 
 
 def from_pcm16(pcm: bytes) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""An audio file becomes a mono waveform: libsndfile or FFmpeg decodes, soxr resamples.
+"""An audio file becomes a mono waveform: decoders by format, soxr resamples.
 
 What a file claims about itself is not believed: only what `formats` recognises is decoded, in
 capped blocks whatever length its header states, and decoding stops at `MAX_DURATION_S`. Where the
@@ -16,6 +16,7 @@ import soundfile
 import soxr
 
 from components.audio.formats import HEAD_BYTES, recognize
+from components.audio.wav import open_pcm16
 from schemas.errors import ClipError
 
 MAX_DURATION_S = 600.0
@@ -77,7 +78,8 @@ class AudioFile:
             raise ClipError("empty", "the file has no bytes")
         container = recognize(head).container
         file.seek(0)
-        self._decoder = _open_decoder(file, container)
+        plain = open_pcm16(source) if isinstance(source, bytes) else None
+        self._decoder = plain or _open_decoder(file, container)
         if not SOURCE_RATES_HZ[0] <= self._decoder.rate_hz <= SOURCE_RATES_HZ[1]:
             detail = f"a sample rate of {self._decoder.rate_hz} Hz"
             raise ClipError("unsupported", detail, self._decoder.name)

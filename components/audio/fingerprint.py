@@ -22,7 +22,7 @@ _EDGE_MS = 160
 _BANDS = 17
 _BAND_EDGES_HZ = (250.0, 3400.0)
 _ACTIVE_SHARE = 1e-3  # frames 30 dB below the loudest say nothing
-_SMALLEST_ENERGY = 1e-9
+_ONES = np.ones(_BANDS, np.float32)
 _INACTIVE = 0  # a frame without energy; the few active ones with no bit set count as such too
 
 
@@ -35,22 +35,16 @@ def fingerprint(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     factor = max(1, sample_rate // _RATE_HZ)
     step, window, weights = _analysis(sample_rate // factor)
     reduced = _reduce(_without_padding(np.asarray(waveform, np.float32), sample_rate), factor)
-    frames = (len(reduced) - len(window)) // step + 1
+    frames = len(reduced) // step - 1
     if frames <= _SMOOTHED_FRAMES + _LAG_FRAMES:
         return np.empty(0, np.uint16)
-    size = reduced.itemsize  # sliding_window_view costs a third of all this
-    windows = np.lib.stride_tricks.as_strided(
-        reduced, (frames, len(window)), (step * size, size), writeable=False
-    )
-    spectrum = fft.rfft(windows * window, axis=1)
-    energies = (np.square(spectrum.real) + np.square(spectrum.imag)) @ weights
-    summed = np.cumsum(energies, axis=0)
-    smoothed = summed[_SMOOTHED_FRAMES:] - summed[:-_SMOOTHED_FRAMES]
-    levels = np.log(np.maximum(smoothed, _SMALLEST_ENERGY))
-    slopes = levels[:, 1:] - levels[:, :-1]
-    bits = slopes[_LAG_FRAMES:] > slopes[:-_LAG_FRAMES]
+    energies = _energies(reduced[: (frames + 1) * step].reshape(-1, step), window, weights)
+    smoothed = _sums_of_six(energies)
+    before, after = smoothed[:-_LAG_FRAMES], smoothed[_LAG_FRAMES:]
+    # Whether the level rises more over frequency than it did: of two ratios, without dividing.
+    bits = after[:, 1:] * before[:, :-1] > before[:, 1:] * after[:, :-1]
     words = np.packbits(bits, axis=1).view(">u2")[:, 0].astype(np.uint16)
-    totals = smoothed[_LAG_FRAMES:].sum(axis=1)
+    totals = after @ _ONES
     words[totals <= totals.max() * _ACTIVE_SHARE] = _INACTIVE
     return words
 
@@ -70,7 +64,7 @@ def correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 @functools.cache
 def _analysis(sample_rate: int) -> tuple[int, np.ndarray, np.ndarray]:
-    """Step in samples, window float32 [samples], band weights float32 [bins, bands]."""
+    """Step in samples, window float32 [samples], band weights float32 [2 * bins, bands]."""
     step = round(sample_rate * _STEP_MS / 1000)
     window = np.hanning(2 * step + 1)[:-1].astype(np.float32)
     hertz = np.arange(step + 1) * sample_rate / (2 * step)
@@ -78,7 +72,25 @@ def _analysis(sample_rate: int) -> tuple[int, np.ndarray, np.ndarray]:
     slopes = np.maximum(np.diff(edges), hertz[1])  # a narrow band still reaches one bin
     rising = (hertz[:, None] - edges[:-2]) / slopes[:-1]
     falling = (edges[2:] - hertz[:, None]) / slopes[1:]
-    return step, window, np.clip(np.minimum(rising, falling), 0, 1).astype(np.float32)
+    weights = np.clip(np.minimum(rising, falling), 0, 1).astype(np.float32)
+    return step, window, np.repeat(weights, 2, axis=0)  # for real and imaginary part
+
+
+def _energies(blocks: np.ndarray, window: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """float32 [frames, bands] of frames of two `blocks` [frames + 1, step] each."""
+    step = blocks.shape[1]
+    windows = np.empty((len(blocks) - 1, 2 * step), np.float32)
+    np.multiply(blocks[:-1], window[:step], out=windows[:, :step])
+    np.multiply(blocks[1:], window[step:], out=windows[:, step:])
+    parts = fft.rfft(windows, axis=1).view(np.float32)
+    return np.square(parts, out=parts) @ weights
+
+
+def _sums_of_six(energies: np.ndarray) -> np.ndarray:
+    """Sums of `_SMOOTHED_FRAMES` rows that follow each other."""
+    two = energies[:-1] + energies[1:]
+    four = two[:-2] + two[2:]
+    return four[:-2] + two[4:]
 
 
 def _without_padding(waveform: np.ndarray, sample_rate: int) -> np.ndarray:

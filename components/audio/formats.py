@@ -131,13 +131,13 @@ def _aiff_codec(data: bytes) -> str:
 
 def _find_chunk(data: bytes, name: bytes, order: Literal[">", "<"]) -> int | None:
     """Where the content of the first chunk `name` begins."""
-    for found, at in _chunks(data, order):
+    for found, at in iff_chunks(data, order):
         if found == name:
             return at
     return None
 
 
-def _chunks(data: bytes, order: Literal[">", "<"]) -> Iterator[tuple[bytes, int]]:
+def iff_chunks(data: bytes, order: Literal[">", "<"]) -> Iterator[tuple[bytes, int]]:
     """Name and content's place of the chunks of an IFF file, as far as their sizes make sense."""
     at = 12
     for _ in range(_MOST_CHUNKS):

@@ -17,28 +17,32 @@ _ABOVE_QUIET_DB = 6.0
 _BELOW_LOUD_DB = (20.0, 35.0)
 
 
-def measure(waveform: np.ndarray, sample_rate: int) -> dict[str, float]:
+def measure(
+    waveform: np.ndarray, sample_rate: int, frames_db: np.ndarray | None = None
+) -> dict[str, float]:
     """The side features of `waveform`, float [samples]; finite for every finite waveform.
 
     `duration_s`; `rms_db` and `peak_db`; `clipped_fraction`, the share of samples at full scale;
     `dc_offset`, the mean; `snr_db`, the power of the loudest tenth of the frames over that of the
     quietest, which a clip without a pause understates; `speech_fraction`, the share of active
-    frames (see `is_active`). An empty waveform is silence of 0 s.
+    frames (see `is_active`). An empty waveform is silence of 0 s. `frames_db` are its
+    `frame_levels_db`, where they are known already.
     """
     num_samples = len(waveform)
     if num_samples == 0:
-        waveform = np.zeros(1, np.float32)
+        waveform, frames_db = np.zeros(1, np.float32), None
     power = np.square(waveform, dtype=np.float64)
     magnitude = np.abs(waveform)
-    frames_db = frame_levels_db(waveform, sample_rate)
+    if frames_db is None:
+        frames_db = frame_levels_db(waveform, sample_rate)
     ranked_db = np.sort(frames_db)
     tenth = len(ranked_db) // 10
     return {
         "duration_s": num_samples / sample_rate,
-        "rms_db": float(_power_to_db(power.mean())),
+        "rms_db": float(_power_to_db(_mean(power))),
         "peak_db": float(_power_to_db(np.float64(magnitude.max()) ** 2)),
         "clipped_fraction": np.count_nonzero(magnitude >= CLIPPED_MAGNITUDE) / len(waveform),
-        "dc_offset": float(waveform.mean(dtype=np.float64)),
+        "dc_offset": _mean(waveform),
         "snr_db": float(ranked_db[-1 - tenth] - ranked_db[tenth]),
         "speech_fraction": np.count_nonzero(is_active(frames_db)) / len(frames_db),
     }
@@ -51,9 +55,10 @@ def frame_levels_db(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     """
     step = ms_to_samples(FRAME_MS, sample_rate)
     starts = np.arange(0, len(waveform), step)
-    power = np.square(waveform - float(waveform.mean(dtype=np.float64)), dtype=np.float64)
-    lengths = np.diff(starts, append=len(waveform))
-    return _power_to_db(np.add.reduceat(power, starts) / lengths)
+    power = np.square(waveform - _mean(waveform), dtype=np.float64)
+    frames = np.add.reduceat(power, starts) / step
+    frames[-1] *= step / (len(waveform) - starts[-1])
+    return _power_to_db(frames)
 
 
 def is_active(frames_db: np.ndarray) -> np.ndarray:
@@ -73,6 +78,11 @@ def is_active(frames_db: np.ndarray) -> np.ndarray:
     if not active.any():
         active[0] = True
     return active
+
+
+def _mean(values: np.ndarray) -> float:
+    """As numpy's, which takes three times as long for short arrays."""
+    return float(np.add.reduce(values, dtype=np.float64)) / len(values)
 
 
 def _power_to_db(power: ArrayLike) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from components.audio.condition import condition, to_pcm16
 from components.audio.decode import Decoded
 from components.audio.fingerprint import fingerprint
-from components.audio.measure import measure
+from components.audio.measure import frame_levels_db, measure
 from components.audio.synthesis import generate, voices
 from components.example_gen.entry import Entry
 from components.example_gen.recording import Recording
@@ -69,13 +69,15 @@ class ClipReader:
         """
         rate = self._audio.sample_rate
         decoded = self._speak(row) if self._generated else self._decode(row)
-        features: dict[str, FeatureValue] = dict(measure(decoded.waveform, rate))
+        waveform = decoded.waveform
+        frames_db = frame_levels_db(waveform, rate)
+        features: dict[str, FeatureValue] = dict(measure(waveform, rate, frames_db))
         features["id"] = row["id"]
         features["uri"] = row["uri"]
         features["split_key"] = row["split_key"]
         features["speaker"] = row["speaker"]
         features["label"] = row["label"]
-        conditioned = condition(decoded.waveform, self._audio)
+        conditioned = condition(waveform, self._audio, frames_db)
         features["audio"] = to_pcm16(conditioned)
         features["source_rate_hz"] = decoded.source_rate_hz
         features["source_channels"] = decoded.source_channels

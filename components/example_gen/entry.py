@@ -1,10 +1,9 @@
 """What became of one row: a line of a shard's ledger."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What became of one row: a record of `length` bytes at `start`, or a reject (length 0).
 
     `key` names the row and the content of its file; `pcm_sha256` and `fingerprint` (base64) are of

@@ -89,7 +89,8 @@ def write_index(
         OSError: the directory cannot be written.
     """
     with FileDigests(cache_path) as digests:
-        contents = _content_digests(listing.utterances, digests)
+        # Empty for a file that cannot be read: its worker will say why.
+        contents = dict(digests.digest_all({row.path for row in listing.utterances if row.path}))
     shards = _lay_out(listing.utterances, data)
     digest = hashlib.sha256()
     lines: list[bytes] = []
@@ -194,17 +195,6 @@ def _lay_out(
         for row in rows:  # by recording, so that one worker reads a long recording's many pieces
             shards[split, int(hash_unit(f"shard {row.uri}") * of), of].append(row)
     return list(shards.items())
-
-
-def _content_digests(utterances: list[Utterance], digests: FileDigests) -> dict[str, str]:
-    """SHA-256 by path; empty for a file that cannot be read: its worker will say why."""
-    contents = {}
-    for path in sorted({row.path for row in utterances if row.path}):
-        try:
-            contents[path] = digests.digest(path)
-        except OSError:
-            contents[path] = ""
-    return contents
 
 
 def _content_line(row: Utterance, sha256: str) -> bytes:

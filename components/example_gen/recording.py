@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from pathlib import Path
 from typing import BinaryIO
 
 from components.audio.decode import AudioFile, Decoded
@@ -28,7 +27,7 @@ class Recording:
         self._audio: AudioFile | None = None
         self._content = b""
         try:
-            self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed by `close`
+            self._file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - closed by `close`
             self._stamp = _stamp(self._file)
             digest = self._read_all()
         except OSError as error:

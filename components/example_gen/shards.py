@@ -10,8 +10,7 @@ without its checksum: what was damaged is made again.
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from operator import attrgetter
+from dataclasses import dataclass
 from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
@@ -24,9 +23,6 @@ from schemas.tfrecord import crc32c, unframe_record
 
 _UNFINISHED = ".unfinished"
 _BLOCK_BYTES = 1 << 20
-
-
-_fields = attrgetter(*(field.name for field in fields(Entry)))  # dataclasses.astuple is slow
 
 
 @dataclass(frozen=True)
@@ -60,10 +56,10 @@ class ShardStore:
         with WholeFile(self._uri, f"{name}.tfrecord", self._scratch) as file:
             for entry, record in outcomes:
                 file.write(record)
-                entries.append(replace(entry, start=start, length=len(record)))
+                entries.append(entry._replace(start=start, length=len(record)))
                 checksum = crc32c(record, checksum)
                 start += len(record)
-        ledger = json.dumps([_fields(entry) for entry in entries]).encode()
+        ledger = json.dumps(entries).encode()
         with WholeFile(self._uri, f"{name}.jsonl", self._scratch) as file:
             file.write(b"%d %d\n%b" % (checksum, crc32c(ledger), ledger))
         return StoredShard(self._data_uri(name), entries)

@@ -229,7 +229,7 @@ def _manifest_rows(manifest: Path, root: Path, allowed: Path) -> Iterator[Uttera
 
 def _parse_line(line: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        row = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ClipError("bad_row", f"not JSON: {error}") from error
     if not isinstance(row, dict):

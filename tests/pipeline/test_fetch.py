@@ -145,7 +145,9 @@ def test_a_hostile_or_damaged_archive_leaves_nothing(tmp_path, archive):
 def test_without_a_network_it_says_how_to_do_it_by_hand(server, tmp_path):
     data_set = described(server)
     server.server_close()
-    with pytest.raises(DataError, match=r"cannot be fetched: no connection. By hand: put .* run this again"):
+    with pytest.raises(
+        DataError, match=r"cannot be fetched: no connection. By hand: put .* run this again"
+    ):
         fetch(data_set, tmp_path)
     (tmp_path / "fsdd.tar.gz").write_bytes(FSDD)
     assert fetch(data_set, tmp_path).rows == 1
