@@ -81,7 +81,7 @@ class Mutants:
     def data(self, number: int) -> bytes:
         """The content of the mutant `number`."""
         rng = np.random.default_rng((self._seed, number))
-        original = self._originals[number % len(KINDS)]
+        original = self.originals[number % len(KINDS)]
         mutant = bytearray(original)
         for _ in range(rng.integers(1, 6)):
             mutation = _MUTATIONS[rng.integers(len(_MUTATIONS))]
@@ -92,7 +92,8 @@ class Mutants:
         return bytes(mutant)
 
     @cached_property
-    def _originals(self) -> list[bytes]:
+    def originals(self) -> list[bytes]:
+        """An undamaged file of each of `KINDS`."""
         rng = np.random.default_rng(0)
         times = np.arange(round(SECONDS * RATE)) / RATE
         samples = 0.4 * np.sin(2 * np.pi * 300 * times) + rng.normal(0, 0.05, len(times))
