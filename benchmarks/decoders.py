@@ -2,7 +2,7 @@
 
     python benchmarks/decoders.py [--clips 200] [--repetitions 3]
 
-Times are of `components.audio.decode` (recognising, decoding, mixing down and checks, as ingest pays)
+Times are of `components.audio.decode` (recognising, decoding, mixing down, checks: as in ingest)
 and of the other libraries' own calls, in the same process, in turn: libsndfile through soundfile,
 FFmpeg through PyAV, and tensorflow-io's eager ops. Microseconds of CPU a clip.
 """

@@ -269,6 +269,7 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
                 "split_key": row["speaker"],
                 "speaker": row["speaker"],
                 "label": row["label"],
+                "metadata": "{}",
                 "audio": to_pcm16(condition(samples, audio, frames_db)),
                 "source_rate_hz": file.samplerate,
                 "source_channels": file.channels,

@@ -64,6 +64,7 @@ def write_examples(
             "split_key": row.split_key,
             "speaker": row.speaker,
             "label": row.label,
+            "metadata": "{}",
             "audio": to_pcm16(condition(decoded.waveform, workflow.audio)),
             "source_rate_hz": decoded.source_rate_hz,
             "source_channels": decoded.source_channels,

@@ -28,3 +28,9 @@ class RunReport(Artifact):
     """`report.html`: one self-contained page a run."""
 
     TYPE_NAME = "auricle.RunReport"
+
+
+class ClipScores(Artifact):
+    """`test.npz`: what candidate and baseline answered on each test clip."""
+
+    TYPE_NAME = "auricle.ClipScores"

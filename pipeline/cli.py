@@ -31,7 +31,10 @@ app = typer.Typer(
         "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
         "  auricle run workflow.yaml        train, evaluate, judge and push\n"
         "  auricle rejects workflow.yaml    list what it could not use, and why\n"
-        "  auricle predict workflow.yaml clip.wav\n\n"
+        "  auricle why workflow.yaml        why the last model was pushed, or not\n"
+        "  auricle runs workflow.yaml       list the judged runs; `compare` compares two\n"
+        "  auricle predict workflow.yaml clip.wav\n"
+        "  auricle explain workflow.yaml clip.wav\n\n"
         "Exit codes: 0 done, 1 a fault, 2 bad input, 3 stopped by a gate."
     ),
     rich_markup_mode=None,
@@ -240,6 +243,101 @@ def predict(
         raise typer.Exit(2)
 
 
+@app.command()
+def why(file: WorkflowFile, as_json: AsJson = False) -> None:
+    """Say why the last run pushed its model, or did not.
+
+    Every rule of the gate, by how much it was missed, how many more clips would decide, and which
+    clips to listen to.
+
+    \b
+      auricle why workflow.yaml
+      auricle why workflow.yaml --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.history import list_records, print_reasons
+
+    _, record = list_records(workflow, workflow_base(file))[-1]
+    if as_json:
+        typer.echo(record.verdict.model_dump_json(indent=2))
+    else:
+        print_reasons(record)
+
+
+@app.command()
+def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
+    """List the judged runs of a workflow.
+
+    When, model, accuracy with its interval, outcome; runs that a data gate stopped are not there.
+
+    \b
+      auricle runs workflow.yaml
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.history import list_records, print_records
+
+    records = list_records(workflow, workflow_base(file))
+    if as_json:
+        typer.echo(f"[{','.join(record.model_dump_json() for _, record in records)}]")
+    else:
+        print_records(records)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="A file that `runs` names.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs clip by clip: paired differences, by slice.
+
+    Only clips that both were tested on count, so the data may have grown in between.
+
+    \b
+      auricle compare runs/digits/history/1.json runs/digits/history/2.json
+    """
+    from pipeline.compare import compare_runs, print_comparison
+    from pipeline.history import read_record
+
+    comparison = compare_runs(read_record(first), read_record(second))
+    if as_json:
+        typer.echo(comparison.model_dump_json(indent=2))
+    else:
+        print_comparison(comparison)
+
+
+@app.command()
+def explain(
+    file: WorkflowFile,
+    audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="An audio file.")],
+    output: Annotated[Path, typer.Option(help="The picture to write.")] = Path("explain.png"),
+    as_json: AsJson = False,
+) -> None:
+    """Show which times of a clip decided the answer.
+
+    Two methods look for them in the last pushed model: integrated gradients, and occlusion as a
+    check. Times are of the clip as the model hears it, trimmed and of one length.
+
+    \b
+      auricle explain workflow.yaml clip.wav
+      auricle explain workflow.yaml clip.wav --output why.png --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.explain import explain_file, render_explanation
+
+    explanation = explain_file(workflow, workflow_base(file), audio, output)
+    if as_json:
+        typer.echo(explanation.model_dump_json(indent=2))
+    else:
+        render_explanation(explanation)
+
+
 @app.command("compile")
 def compile_(
     file: WorkflowFile,
@@ -290,14 +388,20 @@ def _print_result(result: "RunResult") -> None:
 
     verdict = result.verdict
     speech = " of generated speech" if verdict.generated else ""
-    typer.echo("Pushed" if result.pushed_to else "Refused: nothing was pushed")
-    for reason in verdict.reasons:
+    outcome = verdict.outcome.capitalize()
+    typer.echo("Pushed" if result.pushed_to else f"{outcome}: nothing was pushed")
+    failed = [
+        f"serving, {rule.name}: {rule.said}" for rule in result.serving.rules if not rule.passed
+    ]
+    for reason in [*verdict.reasons, *failed]:
         typer.echo(f"  - {reason}")
     baseline = ""
     if verdict.baseline_accuracy is not None:
         baseline = f" (last blessed model: {verdict.baseline_accuracy:.3f})"
+    interval = f"{verdict.accuracy_interval.low:.3f} to {verdict.accuracy_interval.high:.3f}"
     rows = {
-        "accuracy": f"{verdict.accuracy:.3f} on {verdict.clips:,} test clips{speech}{baseline}",
+        "accuracy": f"{verdict.accuracy:.3f} ({interval}) on {verdict.clips:,} test clips{speech}"
+        f"{baseline}",
         "model": str(result.pushed_to) if result.pushed_to else "",
         "report": str(result.report),
         "log": str(result.log),

@@ -52,10 +52,14 @@ DEPENDENCES = {
     "DataGate": Dependence(modules=("components.data_gate.executor",)),
     "Trainer": Dependence(modules=("components.trainer.run_fn",), libraries=("tfx",)),
     "Evaluator": Dependence(
-        modules=("components.model_gate.evaluation",),
-        libraries=("tfx", "tensorflow-model-analysis", "tensorflow"),
+        # TFMA imports the metric by its name.
+        modules=("components.evaluator.executor", "components.evaluation.calibration"),
     ),
     "ModelGate": Dependence(modules=("components.model_gate.executor",)),
+    "ServingCheck": Dependence(
+        # The executor runs the client as a program.
+        modules=("components.serving_check.executor", "components.serving_check.client"),
+    ),
     "Pusher": Dependence(modules=("components.pusher.executor",)),
     "Report": Dependence(modules=("components.report.executor",)),
 }

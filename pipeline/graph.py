@@ -11,7 +11,6 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_data_validation import StatsOptions
 from tfx.components import (
-    Evaluator,
     ExampleValidator,
     Pusher,
     StatisticsGen,
@@ -27,11 +26,12 @@ from tfx.types import Channel, standard_artifacts
 from components.artifacts import DataVerdict
 from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
 from components.data_gate.component import DataGate
+from components.evaluator.component import Evaluator
 from components.example_gen.component import AudioExampleGen
 from components.model_gate.component import ModelGate
-from components.model_gate.evaluation import make_eval_config
 from components.pusher.executor import Executor as PusherExecutor
 from components.report.component import Report
+from components.serving_check.component import ServingCheck
 from schemas.example import SIDE_FEATURES
 from schemas.workflow import Workflow
 
@@ -55,7 +55,7 @@ class Place:
 
 
 def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
-    """Eleven components, in the order in which they run; data moves one way, down."""
+    """Twelve components, in the order in which they run; data moves one way, down."""
     generated = workflow.data.generated is not None
     example_gen = AudioExampleGen(
         index_uri=place.index_uri,
@@ -104,18 +104,25 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         examples=examples,
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        eval_config=make_eval_config(),
-        example_splits=["test"],
     )
     model_gate = ModelGate(
         evaluation=evaluator.outputs["evaluation"],
+        scores=evaluator.outputs["scores"],
         model=trainer.outputs["model"],
         baseline=baseline.outputs["model"],
         gate=workflow.gate.model_dump_json(),
     )
+    serving_check = ServingCheck(
+        examples=examples,
+        model=trainer.outputs["model"],
+        scores=evaluator.outputs["scores"],
+        blessing=model_gate.outputs["blessing"],
+        limits=workflow.serving_check.model_dump_json(),
+    )
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=model_gate.outputs["blessing"],
+        infra_blessing=serving_check.outputs["infra_blessing"],
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=place.serving)
         ),
@@ -128,7 +135,9 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         data_verdict=data_gate.outputs["verdict"],
         model=trainer.outputs["model"],
         model_run=trainer.outputs["model_run"],
+        scores=evaluator.outputs["scores"],
         blessing=model_gate.outputs["blessing"],
+        infra_blessing=serving_check.outputs["infra_blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         workflow=json.dumps(_shown_settings(workflow)),
     )
@@ -146,6 +155,7 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
             baseline,
             evaluator,
             model_gate,
+            serving_check,
             pusher,
             report,
         ],

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.audio.formats import is_supported
+from components.evaluation.slices import check_slices
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split, check_data_set, split_by
 from pipeline.run_directory import locate_run_directory
@@ -168,6 +169,7 @@ def _count_splits(
 def _refusal(rows: list[Utterance], workflow: Workflow) -> str | None:
     try:
         check_data_set(rows, workflow.data.split)
+        check_slices(workflow.gate.accuracy.slices, rows)
     except DataError as error:
         return str(error)
     return None

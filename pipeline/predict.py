@@ -1,8 +1,8 @@
 """Answers what is said in audio files, with the newest pushed model of a workflow.
 
 A file is decoded and conditioned as ingest did it for training, by the settings that lie in the
-model; the workflow only says where the model is. TensorFlow is imported here and nowhere else on
-the command line.
+model; the workflow only says where the model is. TensorFlow is imported by `load_model`, once there
+is something to answer.
 """
 
 import os
@@ -64,18 +64,14 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
     Raises InputError where no model was pushed yet, or what lies there cannot be used.
     """
     version = newest_version(locate_run_directory(workflow, base).serving, workflow.name)
-    card = _read_card(version)
+    card = read_card(version)
     clips: dict[Path, np.ndarray] = {}
     errors: dict[Path, str] = {}
-    pool = IsolatedPool(ClipReader(Audio.model_validate(card.audio)))
-    for file, clip in zip(files, pool.map(files), strict=True):
-        if isinstance(clip, Failure):
-            errors[file] = clip.detail
-        elif isinstance(clip, str):
+    for file, clip in zip(files, read_clips(files, card), strict=True):
+        if isinstance(clip, str):
             errors[file] = clip
         else:
             clips[file] = clip
-    pool.close()
     answers = dict(zip(clips, _answer(version, card, list(clips.values()), top), strict=True))
     return Predictions(
         model=card.name,
@@ -112,12 +108,26 @@ def render_predictions(predictions: Predictions) -> None:
         typer.echo(f"{file.file:<{width}}  {said}")
 
 
-def _read_card(version: Path) -> ModelCard:
+def read_card(version: Path) -> ModelCard:
+    """The card inside a pushed model; InputError where there is none."""
     path = version / MODEL_CARD_FILE
     try:
         return ModelCard.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise InputError(f"{version} is no model that auricle pushed: {path}: {error}") from error
+
+
+def read_clips(files: list[Path], card: ModelCard) -> Iterator["np.ndarray | str"]:
+    """Each file as the model of `card` takes it, float32 [clip_samples]; or why it cannot be used.
+
+    Decoding happens in a child process, so a file that crashes a decoder costs itself only.
+    """
+    pool = IsolatedPool(ClipReader(Audio.model_validate(card.audio)))
+    try:
+        for clip in pool.map(files):
+            yield clip.detail if isinstance(clip, Failure) else clip
+    finally:
+        pool.close()
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,8 @@ def _answer(
         return
     import numpy as np
 
-    serve = _load(version)
+    model = load_model(version)  # a signature alone does not keep the model's variables alive
+    serve = model.signatures["serving_default"]
     for first in range(0, len(clips), _BATCH):
         scores = serve(waveform=np.stack(clips[first : first + _BATCH]))["scores"].numpy()
         for row in scores:
@@ -151,16 +162,14 @@ def _answer(
             yield [Answer(label=card.labels[index], score=float(row[index])) for index in best]
 
 
-def _load(version: Path) -> Any:
+def load_model(version: Path) -> Any:
+    """The SavedModel in the folder `version`; InputError where it cannot be loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; has to come before the import
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say about Python is no answer to a person
         import tensorflow as tf
 
     try:
-        model = tf.saved_model.load(str(version))
+        return tf.saved_model.load(str(version))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise InputError(f"{version} cannot be loaded: {error}") from error
-    serve = model.signatures["serving_default"]
-    serve.owner = model  # a signature alone does not keep the model's variables alive
-    return serve

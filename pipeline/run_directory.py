@@ -11,6 +11,7 @@ runs/<workflow name>/
     shards/            finished shards of the last ingest, so that the next redoes what changed
     checkpoints/       unfinished trainings, to be continued
     logs/              a file a run
+    history/           a record of each judged run, by number
 """
 
 import contextlib
@@ -67,6 +68,10 @@ class RunDirectory:
     @property
     def rejects(self) -> Path:
         return self.root / "rejects" / REJECTS_FILE
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history"
 
     @property
     def report(self) -> Path:

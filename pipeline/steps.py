@@ -10,6 +10,7 @@ STEPS = {
     "Trainer": "trains the model and exports it as a SavedModel",
     "Evaluator": "judges model and last blessed model on the test clips, by slice",
     "ModelGate": "blesses or refuses the model by the workflow's thresholds",
+    "ServingCheck": "asks the exported model in a process of its own",
     "Pusher": "copies a blessed model to the serving directory, all or nothing",
     "Report": "writes one HTML page about the run",
 }

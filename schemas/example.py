@@ -33,6 +33,7 @@ FEATURES: dict[str, FeatureKind] = {
     "split_key": "bytes",  # what was hashed: the speaker, or the recording
     "speaker": "bytes",  # empty where nobody knows
     "label": "bytes",
+    "metadata": "bytes",  # what else the manifest says, as a JSON object
     "audio": "bytes",  # mono little-endian 16-bit PCM at the workflow's sample rate
     **SIDE_FEATURES,
 }

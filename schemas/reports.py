@@ -15,6 +15,7 @@ REJECTS_FILE = "rejects.jsonl"
 HISTORY_FILE = "history.json"
 VERDICT_FILE = "verdict.json"
 DATA_VERDICT_FILE = "data_verdict.json"
+SERVING_FILE = "serving.json"
 MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
 
 
@@ -100,8 +101,8 @@ class SplitCertificate(_Document):
     same_recording: float
 
 
-class DataRule(_Document):
-    """What one rule of DataGate found, in words."""
+class Rule(_Document):
+    """What one rule of DataGate or ServingCheck found, in words."""
 
     name: str
     passed: bool
@@ -111,7 +112,15 @@ class DataRule(_Document):
 class DataVerdict(_Document):
     """Why training may begin: every rule that DataGate looked at."""
 
-    rules: list[DataRule]
+    rules: list[Rule]
+
+
+class ServingReport(_Document):
+    """How the exported model answered in a process of its own; `asked` 0 where it was not asked."""
+
+    passed: bool
+    rules: list[Rule]
+    asked: int
 
 
 class Epoch(_Document):
@@ -134,28 +143,74 @@ class ClassMetrics(_Document):
     clips: int
 
 
+class Interval(_Document):
+    """Where a number lies with the confidence that the document states."""
+
+    low: float
+    high: float
+
+
 class SliceMetrics(_Document):
-    """One slice of the test split, e.g. feature `speaker`, value `theo`."""
+    """One slice of the test split, e.g. feature `speaker`, value `theo`.
+
+    `is_small`: too few clips to judge. `difference` is accuracy less the last blessed model's on
+    the same clips.
+    """
 
     feature: str
     value: str
     accuracy: float
+    interval: Interval
     clips: int
+    is_small: bool
+    difference: float | None
+
+
+class GateRule(_Document):
+    """What one rule of ModelGate found: in words, how many more clips would decide, and which clips
+    to listen to, by id.
+    """
+
+    name: str
+    outcome: Literal["held", "broken", "undecided"]
+    said: str
+    more_clips: int | None = None
+    clips: list[str] = []
 
 
 class Verdict(_Document):
-    """What ModelGate decided, on what, and why in words."""
+    """What ModelGate decided, on what, and why in words.
 
-    outcome: Literal["blessed", "refused"]
+    Intervals have `confidence`. `difference` is accuracy less the last blessed model's on the clips
+    whose label both know. `unsliced` are features with too many values, and how many.
+    """
+
+    outcome: Literal["blessed", "refused", "undecided"]
     reasons: list[str]
+    rules: list[GateRule]
+    confidence: float
     clips: int
     accuracy: float
+    accuracy_interval: Interval
+    macro_f1: float
+    calibration_error: float
     baseline_accuracy: float | None
+    difference: float | None
+    difference_interval: Interval | None
     classes: dict[str, ClassMetrics]
     slices: list[SliceMetrics]
+    unsliced: dict[str, int]
     confusion: list[list[int]]  # [true class, answered class], both in the order of `labels`
     labels: list[str]
     generated: bool
+
+
+class TrainingData(_Document):
+    """What a model was trained on; `licences` as the manifest states them, with their clips."""
+
+    clips: int
+    speakers: int
+    licences: dict[str, int]
 
 
 class ModelCard(_Document):
@@ -168,3 +223,4 @@ class ModelCard(_Document):
     model: dict[str, object]
     parameters: int
     generated: bool
+    data: TrainingData | None = None

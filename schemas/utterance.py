@@ -32,7 +32,7 @@ class Utterance:
         offset_s: where in the file it begins, in seconds.
         duration_s: how long it is from there, in seconds; None is to the end of the file.
         split: train, eval or test, where the manifest says so; else empty.
-        metadata: what else the manifest says about it.
+        metadata: what else the manifest says about it, as far as it is text or numbers, by key.
     """
 
     id: str

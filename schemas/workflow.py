@@ -207,8 +207,10 @@ class Threshold(_Block):
     no_worse_by_more_than: float | None = Field(
         None, ge=0.0, le=1.0, description="Largest loss against the last blessed model."
     )
-    slices: list[Literal["speaker", "label"]] = Field(
-        [], description="`at_least` also holds for every value of these."
+    slices: list[Text] = Field(
+        [],
+        description="`at_least` also holds for every value of these: speaker, label, snr, duration,"
+        " or a key of the manifest.",
     )
 
 
@@ -216,6 +218,21 @@ class Gate(_Block):
     """When a model is blessed; without any rule every model is."""
 
     accuracy: Threshold = Field(Threshold(), description="Share of test clips labelled right.")
+    confidence: float = Field(
+        0.95, ge=0.5, lt=1.0, description="Of the intervals that rules are judged by."
+    )
+
+
+class ServingCheck(_Block):
+    """What an exported model has to do in a process of its own before it is pushed."""
+
+    clips: int = Field(64, ge=1, le=10_000, description="Test clips that each signature is asked.")
+    max_latency_ms: float | None = Field(
+        None, gt=0.0, description="95 % of single clips have to be answered within this, in ms."
+    )
+    max_memory_mb: float | None = Field(
+        None, gt=0.0, description="What TensorFlow with the model in it may take, in MB."
+    )
 
 
 class Push(_Block):
@@ -271,6 +288,9 @@ class Workflow(_Block):
     train: Train = Field(Train(), description="How the model is trained.")
     data_gate: DataGate = Field(DataGate(), description="When training may begin.")
     gate: Gate = Field(Gate(), description="When a model is blessed.")
+    serving_check: ServingCheck = Field(
+        ServingCheck(), description="What a model has to do before it is pushed."
+    )
     push: Push = Field(Push(), description="Where a blessed model goes.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from schemas.reports import (
     SPLITS,
-    DataRule,
     IngestReport,
     LeakKind,
     Reject,
+    Rule,
     SplitCertificate,
 )
 from schemas.workflow import DataGate
@@ -47,7 +47,7 @@ class Findings:
     drifts: list[Drift] | None
 
 
-def check(gate: DataGate, findings: Findings) -> list[DataRule]:
+def check(gate: DataGate, findings: Findings) -> list[Rule]:
     """What every rule says, in a fixed order; rules that are switched off say nothing."""
     rules = [
         _check_rejects(findings),
@@ -64,7 +64,7 @@ def check(gate: DataGate, findings: Findings) -> list[DataRule]:
     return rules
 
 
-def _check_rejects(findings: Findings) -> DataRule:
+def _check_rejects(findings: Findings) -> Rule:
     report, rejects, allowed = findings.report, findings.rejects, findings.max_reject_fraction
     fraction = len(rejects) / max(1, report.rows)
     said = (
@@ -72,17 +72,17 @@ def _check_rejects(findings: Findings) -> DataRule:
         f" are {_percent(allowed)})"
     )
     if fraction <= allowed:
-        return DataRule(name="rejects", passed=True, said=said)
+        return Rule(name="rejects", passed=True, said=said)
     counts = Counter(reject.reason for reject in rejects)
     first = {reject.reason: reject for reject in reversed(rejects)}
     reasons = "; ".join(
         f"{count:,} {reason}, such as {first[reason].id} ({first[reason].detail})"
         for reason, count in counts.most_common(_NAMED)
     )
-    return DataRule(name="rejects", passed=False, said=f"{said}: {reasons}")
+    return Rule(name="rejects", passed=False, said=f"{said}: {reasons}")
 
 
-def _check_clips(gate: DataGate, report: IngestReport) -> DataRule:
+def _check_clips(gate: DataGate, report: IngestReport) -> Rule:
     train = report.splits["train"].labels
     few = {label: clips for label, clips in train.items() if clips < gate.min_clips_per_class}
     lacking = [
@@ -93,9 +93,9 @@ def _check_clips(gate: DataGate, report: IngestReport) -> DataRule:
     ]
     if not few and not lacking:
         least = min(train.values(), default=0)
-        return DataRule(name="clips", passed=True, said=f"at least {least:,} clips of each class")
+        return Rule(name="clips", passed=True, said=f"at least {least:,} clips of each class")
     found = [f"{label} has {clips} training clips" for label, clips in sorted(few.items())]
-    return DataRule(
+    return Rule(
         name="clips",
         passed=False,
         said=f"{_some(found + lacking)}; expected at least {gate.min_clips_per_class} of each class"
@@ -103,46 +103,46 @@ def _check_clips(gate: DataGate, report: IngestReport) -> DataRule:
     )
 
 
-def _check_speakers(gate: DataGate, report: IngestReport) -> DataRule:
+def _check_speakers(gate: DataGate, report: IngestReport) -> Rule:
     speakers = report.splits["train"].speakers_by_label
     if not any(speakers.values()):
-        return DataRule(name="speakers", passed=True, said="no speaker is known")
+        return Rule(name="speakers", passed=True, said="no speaker is known")
     few = {label: n for label, n in speakers.items() if n < gate.min_speakers_per_class}
     if not few:
         least = min(speakers.values())
         said = f"at least {least:,} speakers of each class to train with"
-        return DataRule(name="speakers", passed=True, said=said)
+        return Rule(name="speakers", passed=True, said=said)
     found = [f"{label} has {n}" for label, n in sorted(few.items())]
     said = f"speakers to train with: {_some(found)}; expected {gate.min_speakers_per_class}"
-    return DataRule(name="speakers", passed=False, said=said)
+    return Rule(name="speakers", passed=False, said=said)
 
 
-def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCertificate) -> DataRule:
+def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCertificate) -> Rule:
     count = sum(certificate.counts[kind] for kind in kinds)
     if not count:
-        return DataRule(name=name, passed=True, said=" and ".join(_NO_LEAK[kind] for kind in kinds))
+        return Rule(name=name, passed=True, said=" and ".join(_NO_LEAK[kind] for kind in kinds))
     found = [
         f"{_LEAK[leak.kind]}: {', '.join(leak.what)}"
         for leak in certificate.leaks
         if leak.kind in kinds
     ]
     more = f"; {count:,} in all" if count > _NAMED else ""
-    return DataRule(name=name, passed=False, said="; ".join(found[:_NAMED]) + more)
+    return Rule(name=name, passed=False, said="; ".join(found[:_NAMED]) + more)
 
 
-def _check_anomalies(anomalies: list[str]) -> DataRule:
+def _check_anomalies(anomalies: list[str]) -> Rule:
     said = _some(anomalies) if anomalies else "the statistics fit the schema"
-    return DataRule(name="anomalies", passed=not anomalies, said=said)
+    return Rule(name="anomalies", passed=not anomalies, said=said)
 
 
-def _check_drift(gate: DataGate, drifts: list[Drift] | None) -> DataRule:
+def _check_drift(gate: DataGate, drifts: list[Drift] | None) -> Rule:
     if drifts is None:
-        return DataRule(name="drift", passed=True, said="no earlier run to compare with")
+        return Rule(name="drift", passed=True, said="no earlier run to compare with")
     moved = [drift for drift in drifts if drift.distance > gate.max_drift]
     listed = sorted(moved or drifts, key=lambda drift: (-drift.distance, drift.feature))[:_NAMED]
     said = ", ".join(f"{drift.feature} by {drift.distance:.2f}" for drift in listed)
     end = f"since the last run that passed (from 0 to 1; allowed are {gate.max_drift:g})"
-    return DataRule(name="drift", passed=not moved, said=f"{said or 'nothing'} moved {end}")
+    return Rule(name="drift", passed=not moved, said=f"{said or 'nothing'} moved {end}")
 
 
 def _labels(report: IngestReport) -> set[str]:
@@ -159,7 +159,7 @@ def _some(found: Iterable[str]) -> str:
     return "; ".join(found[:_NAMED]) + (f"; and {rest:,} more" if rest > 0 else "")
 
 
-def stopped_because(rules: Iterable[DataRule]) -> str | None:
+def stopped_because(rules: Iterable[Rule]) -> str | None:
     """Why training does not begin: a line for each broken rule; None where all hold."""
     broken: Mapping[str, str] = {rule.name: rule.said for rule in rules if not rule.passed}
     if not broken:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,7 @@ class ClipReader:
         features["split_key"] = row["split_key"]
         features["speaker"] = row["speaker"]
         features["label"] = row["label"]
+        features["metadata"] = json.dumps(row["metadata"])
         conditioned = condition(waveform, self._audio, frames_db)
         features["audio"] = to_pcm16(conditioned)
         features["source_rate_hz"] = decoded.source_rate_hz

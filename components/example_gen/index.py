@@ -23,7 +23,7 @@ from schemas.reports import SPLITS, Reject, SplitBy
 from schemas.utterance import Utterance
 from schemas.workflow import Data, Generated
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 
 # 1 s clips at 16 kHz make shards of 128 MiB, the size TensorFlow's readers and Beam's workers like.
 _MOST_ROWS_IN_SHARD = 4096
@@ -155,7 +155,7 @@ def read_index(file: BinaryIO) -> Index:
 
 def read_rows(file: BinaryIO, shard: Shard) -> list[dict[str, Any]]:
     """The rows of a shard, sorted by id: id, uri, path, label, speaker, split_key, offset_s,
-    duration_s, sha256 of the file, and the key that stands for all these but path.
+    duration_s, metadata, sha256 of the file, and the key that stands for all these but path.
     """
     file.seek(shard.start)
     # Parsed at once: a call for each of many short lines costs more than the parsing.
@@ -207,6 +207,7 @@ def _content_line(row: Utterance, sha256: str) -> bytes:
         "split_key": row.split_key,
         "offset_s": row.offset_s,
         "duration_s": row.duration_s,
+        "metadata": row.metadata,
         "sha256": sha256,
     }
     return _line(content)

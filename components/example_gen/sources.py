@@ -91,7 +91,7 @@ def _generated_rows(generated: Generated) -> list[Utterance]:
         for word in generated.words:
             for take in range(generated.takes):
                 uri = generated_uri(word, voice.name, take)
-                rows.append(Utterance(uri, uri, "", word, voice.name, metadata={"take": take}))
+                rows.append(Utterance(uri, uri, "", word, voice.name))
     return rows
 
 
@@ -261,7 +261,11 @@ def _utterance(row: dict[str, Any], folders: _Folders, prefix: str, root: Path) 
         offset_s=offset_s or 0.0,
         duration_s=duration_s,
         split=_split(row),
-        metadata={key: value for key, value in row.items() if key not in _MANIFEST_KEYS},
+        metadata={
+            key: row[key]
+            for key in sorted(row)
+            if key not in _MANIFEST_KEYS and isinstance(row[key], str | int | float)
+        },
     )
 
 

@@ -7,9 +7,11 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from components.artifacts import ClipScores
 from components.model_gate import executor
 
 EVALUATION_KEY = "evaluation"
+SCORES_KEY = "scores"
 MODEL_KEY = "model"
 BASELINE_KEY = "baseline"
 BLESSING_KEY = "blessing"
@@ -22,6 +24,7 @@ class ModelGateSpec(ComponentSpec):
     PARAMETERS: ClassVar = {GATE_KEY: ExecutionParameter(type=str)}
     INPUTS: ClassVar = {
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        SCORES_KEY: ChannelParameter(type=ClipScores),
         MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
         BASELINE_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
@@ -37,6 +40,7 @@ class ModelGate(base_component.BaseComponent):
     def __init__(
         self,
         evaluation: types.BaseChannel,
+        scores: types.BaseChannel,
         model: types.BaseChannel,
         gate: str,
         baseline: types.BaseChannel | None = None,
@@ -44,7 +48,8 @@ class ModelGate(base_component.BaseComponent):
         """Wires a gate.
 
         Args:
-            evaluation: of TFX's Evaluator run with `evaluation.make_eval_config()`.
+            evaluation: of Evaluator: TFMA's counts.
+            scores: of Evaluator: the table that was counted.
             model: the candidate, a SavedModel with its model card.
             gate: JSON of `schemas.workflow.Gate`.
             baseline: the last blessed model, the one that the Evaluator was given; may be empty.
@@ -52,6 +57,7 @@ class ModelGate(base_component.BaseComponent):
         super().__init__(
             spec=ModelGateSpec(
                 evaluation=evaluation,
+                scores=scores,
                 model=model,
                 baseline=baseline,
                 gate=gate,

@@ -1,154 +1,125 @@
-"""Whether a model is blessed, by the workflow's thresholds, and why in plain words."""
+"""Whether a model is blessed, refused or cannot be judged yet, and why in plain words."""
 
-from fractions import Fraction
+import numpy as np
 
-from components.model_gate.counts import Results, Tally
-from schemas.reports import ClassMetrics, SliceMetrics, Verdict
+from components.evaluation.counts import Results, Tally
+from components.evaluation.intervals import accuracy_interval, difference_interval
+from components.evaluation.scores import ClipScores
+from components.model_gate.rules import count, judge, on
+from schemas.reports import ClassMetrics, GateRule, Interval, SliceMetrics, Verdict
 from schemas.workflow import Gate
 
-_SLICES_NAMED = 10  # a reason lists this many failing values of one feature, worst first
+FEWEST_CLIPS = 20  # of a slice; fewer are called too few to judge
 
 
 def decide(
     gate: Gate,
     candidate: Results,
-    labels: list[str],
+    scores: ClipScores,
     *,
     baseline: Results | None = None,
-    baseline_labels: list[str] | None = None,
     generated: bool = False,
 ) -> Verdict:
-    """The verdict on `candidate`, whose classes are `labels` in the order of its scores.
+    """The verdict on the candidate, by TFMA's counts `candidate` and the table they come from.
 
     Refused: a broken rule of the gate, no test clips, scores that are not numbers, and test clips
-    with a label the model was not taught. Without any rule every other model is blessed. A refused
-    verdict gives each reason to refuse, a blessed one each rule that held.
+    with a label the model was not taught. Undecided: no rule is broken, but one cannot be judged
+    on so few clips. Without any rule every other model is blessed.
     """
-    tally = candidate.tally(labels)
-    baseline_tally = baseline.tally(baseline_labels or []) if baseline is not None else None
-    faults = _faults(candidate, labels)
-    held: list[str] = []
-    if not faults:
-        for reason, is_met in _rules(gate, tally, candidate.tallies(labels), baseline_tally):
-            (held if is_met else faults).append(reason)
-    if not faults and not held:
-        held.append(f"the gate has no rule; accuracy {_number(tally.accuracy)} {_on(tally)}")
+    labels = scores.candidate.labels.tolist()
+    tally, tallies = candidate.tally(labels), candidate.tallies(labels)
+    rules = [
+        GateRule(name="sound", outcome="broken", said=said)
+        for said in _faults(candidate, scores, labels)
+    ] or judge(gate, {"": {"": tally}, **tallies}, scores)
+    outcomes = {rule.outcome for rule in rules}
     all_labels = labels + sorted(set(candidate.answers) - set(labels))
+    confusion = _confusion(candidate, labels, all_labels)
+    classes = _classes(confusion, all_labels)
+    paired = scores.paired(np.ones(len(scores.labels), np.bool_)) if scores.baseline else None
     return Verdict(
-        outcome="refused" if faults else "blessed",
-        reasons=faults or held,
+        outcome=(
+            "refused"
+            if "broken" in outcomes
+            else "undecided"
+            if "undecided" in outcomes
+            else "blessed"
+        ),
+        rules=rules,
+        reasons=_reasons(rules, tally),
+        confidence=gate.confidence,
         clips=tally.clips,
         accuracy=float(tally.accuracy),
-        baseline_accuracy=float(baseline_tally.accuracy) if baseline_tally else None,
-        classes=_classes(candidate, labels, all_labels),
-        slices=_slices(candidate, labels),
-        confusion=_confusion(candidate, labels, all_labels),
+        accuracy_interval=_interval(accuracy_interval(tally.right, tally.clips, gate.confidence)),
+        macro_f1=_macro_f1(classes),
+        calibration_error=candidate.calibration_error,
+        baseline_accuracy=(
+            float(baseline.tally(scores.baseline.labels.tolist()).accuracy)
+            if baseline and scores.baseline
+            else None
+        ),
+        difference=paired.difference if paired else None,
+        difference_interval=(
+            _interval(difference_interval(paired, gate.confidence)) if paired else None
+        ),
+        classes=classes,
+        slices=_slices(tallies, scores, gate.confidence),
+        unsliced=scores.unsliced,
+        confusion=confusion,
         labels=all_labels,
         generated=generated,
     )
 
 
-def _faults(candidate: Results, labels: list[str]) -> list[str]:
+def _reasons(rules: list[GateRule], tally: Tally) -> list[str]:
+    """What decided: all broken rules, or else all undecided ones, or else all that held."""
+    for outcome in ("broken", "undecided", "held"):
+        if said := [rule.said for rule in rules if rule.outcome == outcome]:
+            return said
+    return [f"the gate has no rule; accuracy {float(tally.accuracy):.3f} {on(tally.clips)}"]
+
+
+def _faults(candidate: Results, scores: ClipScores, labels: list[str]) -> list[str]:
     """Why the numbers cannot be trusted at all."""
     if not candidate.clips:
         return ["there are no test clips, so nothing shows what the model is worth"]
     faults = []
-    if not candidate.is_finite:
-        faults.append("the model answers some test clips with scores that are not numbers (NaN)")
+    if not_finite := int((~scores.candidate.is_finite).sum()):
+        faults.append(
+            f"the model answers {count(not_finite)} with scores that are no numbers (NaN)"
+        )
     for label in sorted(set(candidate.answers) - set(labels)):
         clips = sum(candidate.answers[label].values())
         faults.append(
-            f"the test split has {_clips(clips)} with the label {label!r}, "
+            f"the test split has {count(clips)} with the label {label!r}, "
             "which the model was not taught"
         )
     return faults
 
 
-def _rules(
-    gate: Gate, tally: Tally, slices: dict[str, dict[str, Tally]], baseline: Tally | None
-) -> list[tuple[str, bool]]:
-    """Each rule of the gate in words, and whether it is met."""
-    rule = gate.accuracy
-    found: list[tuple[str, bool]] = []
-    if rule.at_least is not None:
-        found.append(_at_least(tally, rule.at_least))
-        for feature in rule.slices:
-            found.append(_at_least_in_slices(feature, slices.get(feature, {}), rule.at_least))
-    if rule.no_worse_by_more_than is not None:
-        found.append(_no_worse(tally, baseline, rule.no_worse_by_more_than))
-    return found
-
-
-def _at_least(tally: Tally, at_least: float) -> tuple[str, bool]:
-    limit = _exact(at_least)
-    is_met = tally.accuracy >= limit
-    relation = "reaches" if is_met else "is below"
-    shown = _number(tally.accuracy, limit)
-    return (
-        f"accuracy {shown} {relation} {at_least} (gate.accuracy.at_least), {_on(tally, 'test ')}",
-        is_met,
-    )
-
-
-def _at_least_in_slices(
-    feature: str, tallies: dict[str, Tally], at_least: float
-) -> tuple[str, bool]:
-    limit = _exact(at_least)
-    if not tallies:
-        return f"gate.accuracy.slices names {feature}, but no test clip has one", False
-    ordered = sorted(tallies.items(), key=lambda item: (item[1].accuracy, item[0]))
-    below = [(value, tally) for value, tally in ordered if tally.accuracy < limit]
-    worst = "; ".join(
-        f"{_slice_name(feature, value)}: accuracy {_number(tally.accuracy, limit)} {_on(tally)}"
-        for value, tally in (below or ordered[:1])[:_SLICES_NAMED]
-    )
-    if not below:
-        return f"every {feature} reaches {at_least}; the worst is {worst}", True
-    more = len(below) - _SLICES_NAMED
-    tail = f"; and {more} more" if more > 0 else ""
-    return f"{worst}{tail}: below {at_least} (gate.accuracy.slices: {feature})", False
-
-
-def _no_worse(tally: Tally, baseline: Tally | None, allowed: float) -> tuple[str, bool]:
-    if baseline is None:
-        return "no model was blessed before, so there is none to be worse than", True
-    loss = baseline.accuracy - tally.accuracy
-    is_met = loss <= _exact(allowed)
-    change = (
-        f"{_number(loss, _exact(allowed))} below"
-        if loss > 0
-        else f"{_number(-loss)} above"
-        if loss < 0
-        else "the same as"
-    )
-    relation = "no more" if is_met else "more"
-    return (
-        f"accuracy {_number(tally.accuracy)} is {change} the {_number(baseline.accuracy)} "
-        f"of the last blessed model on the same {_clips(tally.clips)}, {relation} than "
-        f"{allowed} worse (gate.accuracy.no_worse_by_more_than)",
-        is_met,
-    )
-
-
-def _classes(
-    candidate: Results, labels: list[str], all_labels: list[str]
-) -> dict[str, ClassMetrics]:
-    answered: dict[int, int] = {}
-    for row in candidate.answers.values():
-        for class_id, count in row.items():
-            answered[class_id] = answered.get(class_id, 0) + count
+def _classes(confusion: list[list[int]], labels: list[str]) -> dict[str, ClassMetrics]:
+    counts = np.array(confusion)
     metrics = {}
-    for class_id, label in enumerate(all_labels):
-        clips = sum(candidate.answers.get(label, {}).values())
-        is_known = class_id < len(labels)
-        right = candidate.answers.get(label, {}).get(class_id, 0) if is_known else 0
-        times = answered.get(class_id, 0) if is_known else 0
+    for number, label in enumerate(labels):
+        clips, times = int(counts[number].sum()), int(counts[:, number].sum())
+        right = int(counts[number, number])
         metrics[label] = ClassMetrics(
             precision=right / times if times else None,
             recall=right / clips if clips else None,
             clips=clips,
         )
     return metrics
+
+
+def _macro_f1(classes: dict[str, ClassMetrics]) -> float:
+    """The mean over the classes that have clips; a class that is never answered right counts 0."""
+    found = []
+    for metrics in classes.values():
+        if metrics.recall is not None:
+            precision = metrics.precision or 0.0
+            both = precision + metrics.recall
+            found.append(2 * precision * metrics.recall / both if both else 0.0)
+    return float(np.mean(found)) if found else 0.0
 
 
 def _confusion(candidate: Results, labels: list[str], all_labels: list[str]) -> list[list[int]]:
@@ -160,39 +131,29 @@ def _confusion(candidate: Results, labels: list[str], all_labels: list[str]) -> 
     ]
 
 
-def _slices(candidate: Results, labels: list[str]) -> list[SliceMetrics]:
+def _slices(
+    tallies: dict[str, dict[str, Tally]], scores: ClipScores, confidence: float
+) -> list[SliceMetrics]:
     """All slices, worst first."""
-    found = [
-        SliceMetrics(
-            feature=feature, value=value, accuracy=float(tally.accuracy), clips=tally.clips
-        )
-        for feature, tallies in candidate.tallies(labels).items()
-        for value, tally in tallies.items()
-    ]
+    found = []
+    for feature, values in tallies.items():
+        column = scores.features.get(feature, scores.labels)
+        for value, tally in values.items():
+            low, high = accuracy_interval(tally.right, tally.clips, confidence)
+            paired = scores.paired(column == value) if scores.baseline else None
+            found.append(
+                SliceMetrics(
+                    feature=feature,
+                    value=value,
+                    accuracy=float(tally.accuracy),
+                    interval=Interval(low=low, high=high),
+                    clips=tally.clips,
+                    is_small=tally.clips < FEWEST_CLIPS,
+                    difference=paired.difference if paired and paired.clips else None,
+                )
+            )
     return sorted(found, key=lambda s: (s.accuracy, s.feature, s.value))
 
 
-def _slice_name(feature: str, value: str) -> str:
-    return f"{feature} {value}" if value else f"clips without a {feature}"
-
-
-def _exact(value: float) -> Fraction:
-    """The decimal number that was written, not its nearest binary float."""
-    return Fraction(repr(value))
-
-
-def _number(value: Fraction, limit: Fraction | None = None) -> str:
-    """Three decimals, or as many more as it takes to tell `value` from `limit`."""
-    for digits in range(3, 9):
-        text = f"{float(value):.{digits}f}"
-        if limit is None or value == limit or Fraction(text) != limit:
-            return text
-    return text
-
-
-def _on(tally: Tally, kind: str = "") -> str:
-    return f"on {_clips(tally.clips, kind)}"
-
-
-def _clips(count: int, kind: str = "") -> str:
-    return f"{count} {kind}clip" + ("" if count == 1 else "s")
+def _interval(bounds: tuple[float, float]) -> Interval:
+    return Interval(low=bounds[0], high=bounds[1])

@@ -1,5 +1,6 @@
-"""Reads the evaluation, has it judged, and marks the blessing the way TFX's Evaluator does."""
+"""Has the evaluation judged, and marks the blessing the way TFX's Evaluator does."""
 
+from pathlib import Path
 from typing import Any
 
 from tfx import types
@@ -9,8 +10,10 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.evaluation.metrics import BASELINE, CANDIDATE
+from components.evaluation.results import read_results
+from components.evaluation.scores import SCORES_FILE, read_scores
 from components.model_gate.decision import decide
-from components.model_gate.metrics import BASELINE, CANDIDATE, read_results
 from schemas.reports import MODEL_CARD_FILE, VERDICT_FILE, ModelCard, Verdict
 from schemas.workflow import Gate
 
@@ -28,14 +31,13 @@ class Executor(base_executor.BaseExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         baseline = next(iter(input_dict.get("baseline") or []), None)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        card = _model_card(model)
+        scores = artifact_utils.get_single_uri(input_dict["scores"])
         verdict = decide(
             Gate.model_validate_json(exec_properties["gate"]),
             read_results(evaluation.uri, CANDIDATE),
-            card.labels,
+            read_scores(Path(scores) / SCORES_FILE),
             baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
-            baseline_labels=_model_card(baseline).labels if baseline else None,
-            generated=card.generated,
+            generated=_model_card(model).generated,
         )
         _mark(blessing, model, baseline, verdict)
 

@@ -55,6 +55,26 @@ def build_model(
     return keras.Model(waveform, logits, name=architecture)
 
 
+def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """The two halves of a built model, over the same layers and weights.
+
+    The frontend, waveform [batch, clip_samples] -> features [batch, frames, bins], ends with its
+    normalisation; the classifier, features -> logits [batch, classes], is all the rest. One after
+    the other they are `model`.
+
+    Raises:
+        ValueError: no layer of `model` belongs to a frontend.
+    """
+    frontend = [layer for layer in model.layers if isinstance(layer, frontends.LAYERS)]
+    if not frontend:
+        raise ValueError(f"no layer of {model.name!r} belongs to a frontend")
+    features = frontend[-1].output
+    return (
+        keras.Model(model.input, features, name="frontend"),
+        keras.Model(features, model.output, name="classifier"),
+    )
+
+
 def _change_waveform(waveform: Any, sample_rate: int, augment: Mapping[str, Any]) -> Any:
     shift_samples = mel.ms_to_samples(augment["time_shift_ms"], sample_rate)
     if shift_samples or augment["speed"]:

@@ -173,6 +173,10 @@ class LevelNormalization(keras.layers.Layer):
         return input_shape
 
 
+# Every layer between waveform and features; which of them is last depends on the kind.
+LAYERS = (LogMel, Cepstrum, Framing, SpeechNormalization, LevelNormalization)
+
+
 def _frames_shape(
     waveform_shape: tuple[int | None, ...], frame_length: int, frame_step: int
 ) -> tuple[int | None, int | None]:

@@ -9,7 +9,9 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tfx import types
@@ -19,7 +21,9 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.digests import tree_digest
+from components.pusher.card import CARD_FILE, render_card
 from schemas.errors import AuricleError
+from schemas.reports import MODEL_CARD_FILE, VERDICT_FILE, ModelCard, Verdict
 
 PUSHED_FILE = "pushed.json"
 MODEL_DIGEST_PROPERTY = "model_sha256"
@@ -44,8 +48,16 @@ class Executor(tfx_pusher.Executor):
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
+        model = Path(self.GetModelPath(input_dict))
+        blessing = artifact_utils.get_single_uri(
+            input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+        )
+        card = ModelCard.model_validate_json((model / MODEL_CARD_FILE).read_bytes())
+        verdict = Verdict.model_validate_json((Path(blessing) / VERDICT_FILE).read_bytes())
         version = push_directory(
-            Path(self.GetModelPath(input_dict)), Path(destination.filesystem.base_directory)
+            model,
+            Path(destination.filesystem.base_directory),
+            {CARD_FILE: render_card(card, verdict)},
         )
         (Path(pushed.uri) / PUSHED_FILE).write_text(
             json.dumps({"destination": str(version), "version": int(version.name)})
@@ -54,22 +66,27 @@ class Executor(tfx_pusher.Executor):
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
 
 
-def push_directory(model: Path, serving: Path) -> Path:
+def push_directory(
+    model: Path, serving: Path, texts: Mapping[str, str] = MappingProxyType({})
+) -> Path:
     """Puts a copy of `model` at the next version of `serving` and returns that folder.
+
+    `texts` are files to put into it, by relative path.
 
     A reader of `serving` never sees half a version. Content that is the newest version already is
     not pushed again: that version is returned.
     """
     serving.mkdir(parents=True, exist_ok=True)
-    digest = tree_digest(model)
-    newest = max(pushed_versions(serving), default=None, key=lambda p: int(p.name))
-    if newest is not None and tree_digest(newest) == digest:
-        return newest
     incoming = serving / f".incoming-{uuid.uuid4().hex}"
     try:
         shutil.copytree(model, incoming)
-        if tree_digest(incoming) != digest:
+        if tree_digest(incoming) != tree_digest(model):
             raise AuricleError(f"the copy of {model} in {serving} differs from it; not pushed")
+        for name, text in texts.items():
+            (incoming / name).write_text(text, encoding="utf-8")
+        newest = max(pushed_versions(serving), default=None, key=lambda p: int(p.name))
+        if newest is not None and tree_digest(newest) == tree_digest(incoming):
+            return newest
         _sync_tree(incoming)
         return _rename_to_next_version(incoming, serving)
     finally:

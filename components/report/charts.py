@@ -1,19 +1,24 @@
 """Draws: spectrograms as PNG, training curves as SVG whose colours follow the page's theme."""
 
 import base64
+import contextlib
 import io
 import math
 import re
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from components.audio.mel import fft_length, hann_window, mel_weight_matrix, num_frames
+from components.evaluation.curves import DetectionErrors, Reliability
 from schemas.reports import Epoch
 
 _FRAME_S = 0.025
@@ -90,6 +95,38 @@ def accuracy_svg(epochs: list[Epoch]) -> str:
     )
 
 
+def reliability_svg(curve: Reliability) -> str:
+    """Share of right answers by score, as an inline SVG element."""
+    with _axes("Answers right, by the score given to them") as (axes, finish):
+        axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":")
+        axes.plot(curve.score, curve.accuracy, color=_EVAL, linewidth=2, marker="o", markersize=4)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1.02)
+    words = (
+        f"score {score:.2f}: {right:.0%} of {clips}"
+        for score, right, clips in zip(curve.score, curve.accuracy, curve.clips, strict=True)
+    )
+    return finish(f"Answers right by score: {', '.join(words) or 'no clips'}")
+
+
+def detection_svg(curve: DetectionErrors) -> str:
+    """Missed and wrongly accepted words over a threshold, on normal-deviate scales: SVG."""
+    ticks = [0.001, 0.01, 0.05, 0.2, 0.5]
+    bounds = (ticks[0] / 2, 0.6)
+    with _axes("Words missed, by others accepted") as (axes, finish):
+        inside = [np.clip(rates, *bounds) for rates in (curve.false_accepts, curve.false_rejects)]
+        axes.plot(*map(norm.ppf, inside), color=_EVAL, linewidth=2)
+        axes.set_xticks(norm.ppf(ticks), [f"{100 * tick:g} %" for tick in ticks])
+        axes.set_yticks(norm.ppf(ticks), [f"{100 * tick:g} %" for tick in ticks])
+        axes.set_xlim(*norm.ppf(bounds))
+        axes.set_ylim(*norm.ppf(bounds))
+    return finish(
+        f"Detection errors: equal error rate {curve.equal_error_rate:.3f}"
+        if len(curve.threshold)
+        else "Detection errors: no clips"
+    )
+
+
 def best_epoch(epochs: list[Epoch]) -> Epoch | None:
     """The epoch of the lowest eval loss, whose weights are the model's; None without any."""
     return min(
@@ -100,24 +137,31 @@ def best_epoch(epochs: list[Epoch]) -> Epoch | None:
 def _curves_svg(what: str, epochs: list[Epoch], train: list[float], evaluated: list[float]) -> str:
     numbers = [e.epoch for e in epochs]
     best = best_epoch(epochs)
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": what, "font.size": 10}):
-        figure = Figure(figsize=(5.2, 2.9), layout="constrained", facecolor="none")
-        axes = figure.add_subplot(facecolor="none")
+    with _axes(f"{what} by epoch") as (axes, finish):
         marker = "o" if len(epochs) == 1 else ""
         axes.plot(numbers, train, color=_TRAIN, linewidth=2, marker=marker, label="train")
         axes.plot(numbers, evaluated, color=_EVAL, linewidth=2, marker=marker, label="eval")
         if best is not None:
             axes.axvline(best.epoch, color=_INK, linewidth=0.8, linestyle=":", label="kept")
-        axes.set_title(f"{what} by epoch", loc="left", color=_INK, fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+    return finish(_description(what, numbers, train, evaluated))
+
+
+@contextlib.contextmanager
+def _axes(title: str) -> Iterator[tuple[Axes, Callable[[str], str]]]:
+    """Axes to draw on, and what makes the drawing an SVG element with a text alternative."""
+    buffer = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}):
+        figure = Figure(figsize=(5.2, 2.9), layout="constrained", facecolor="none")
+        axes = figure.add_subplot(facecolor="none")
+        yield axes, lambda description: _inline(buffer.getvalue(), description)
+        axes.set_title(title, loc="left", color=_INK, fontsize=10)
         axes.grid(color=_LINE, linewidth=0.8)
         axes.tick_params(colors=_INK, length=0)
         axes.spines[:].set_visible(False)
-        axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
-        buffer = io.StringIO()
         no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)
-    return _inline(buffer.getvalue(), _description(what, numbers, train, evaluated))
 
 
 def _description(what: str, numbers: list[int], train: list[float], evaluated: list[float]) -> str:

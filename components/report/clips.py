@@ -1,26 +1,22 @@
 """Picks the clips that the report shows: some of each class, and those the model likes least."""
 
-import heapq
 import io
 import itertools
 import math
 import wave
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluation.scores import ClipScores
 from schemas.example import decode_example
-from schemas.progress import report_progress
 from schemas.tfrecord import read_records
 
-BATCH_SIZE = 256
 # Looked through for examples of each class; the report of a large data set must not read all of it.
 _CLIPS_LOOKED_THROUGH = 5_000
-
-Score = Callable[[list[bytes]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -49,14 +45,6 @@ class ScoredClip:
         return self.answer == self.clip.label
 
 
-@dataclass(frozen=True)
-class WorstClips:
-    """The clips of highest loss, worst first, out of the `scored` first of the test split."""
-
-    clips: list[ScoredClip]
-    scored: int
-
-
 def split_files(split_dir: str | Path) -> list[Path]:
     """The TFRecord files of one split's folder, in order."""
     return sorted(Path(split_dir).glob("*tfrecord*"))
@@ -79,31 +67,25 @@ def sample_clips(files: Iterable[Path], labels: list[str], count: int) -> dict[s
     return {label: (found[label] + spare[label])[:count] for label in labels}
 
 
-def worst_clips(
-    files: Iterable[Path], score: Score, labels: list[str], count: int, limit: int
-) -> WorstClips:
-    """The `count` clips with the lowest score of their true label, among the first `limit`.
+def worst_clips(files: Iterable[Path], scores: ClipScores, count: int) -> list[ScoredClip]:
+    """The `count` clips with the lowest score of their true label, worst first.
 
-    `score` takes serialized tf.Examples and gives scores [batch, len(labels)]. A label the model
-    does not know scores 0, and so does a score that is not a number.
+    `scores` are of the clips of `files`, in their order. A label the model does not know scores 0,
+    and so does a score that is not a number.
     """
-    ids = {label: class_id for class_id, label in enumerate(labels)}
-    heap: list[tuple[float, int, bytes, NDArray[np.float32]]] = []
-    scored = 0
-    records = itertools.islice(_records(files), limit)
-    while batch := list(itertools.islice(records, BATCH_SIZE)):
-        for record, scores in zip(batch, score(batch), strict=True):
-            class_id = ids.get(str(decode_example(record)["label"]))
-            true_score = _finite(scores[class_id]) if class_id is not None else 0.0
-            entry = (-true_score, -scored, record, scores)
-            scored += 1
-            if len(heap) < count:
-                heapq.heappush(heap, entry)
-            else:
-                heapq.heappushpop(heap, entry)
-        report_progress(scored, scored, "clips scored")
-    worst = sorted(heap, key=lambda entry: (-entry[0], -entry[1]))
-    return WorstClips([_scored(record, scores, labels) for _, _, record, scores in worst], scored)
+    true_scores = scores.candidate.score_of(scores.labels)
+    return _scored_clips(files, scores, np.argsort(true_scores, kind="stable")[:count].tolist())
+
+
+def confident_mistakes(files: Iterable[Path], scores: ClipScores, count: int) -> list[ScoredClip]:
+    """Of each class the wrong answer with the highest score, the `count` highest of them."""
+    answer_scores = scores.candidate.scores.max(axis=1, initial=0)
+    wrong = scores.candidate.is_finite & (scores.candidate.answers != scores.labels)
+    first: dict[str, int] = {}
+    for place in np.argsort(-answer_scores, kind="stable").tolist():
+        if wrong[place]:
+            first.setdefault(str(scores.labels[place]), place)
+    return _scored_clips(files, scores, list(first.values())[:count])
 
 
 def wav_file(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
@@ -115,6 +97,31 @@ def wav_file(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
         file.setframerate(sample_rate)
         file.writeframes(waveform.astype("<i2").tobytes())
     return buffer.getvalue()
+
+
+def _scored_clips(files: Iterable[Path], scores: ClipScores, places: list[int]) -> list[ScoredClip]:
+    """The clips at `places` of the split, in that order, with what was answered."""
+    true_scores = scores.candidate.score_of(scores.labels)
+    answers, answer_scores = (
+        scores.candidate.answers,
+        scores.candidate.scores.max(axis=1, initial=0),
+    )
+    clips: dict[int, Clip] = {}
+    wanted = set(places)
+    for place, record in enumerate(_records(files)):
+        if place in wanted:
+            clips[place] = _clip(record)
+        if len(clips) == len(wanted):
+            break
+    return [
+        ScoredClip(
+            clips[place],
+            str(answers[place]),
+            _finite(answer_scores[place]),
+            float(true_scores[place]),
+        )
+        for place in places
+    ]
 
 
 def _records(files: Iterable[Path]) -> Iterator[bytes]:
@@ -132,13 +139,6 @@ def _clip(record: bytes) -> Clip:
         speaker=str(values["speaker"]),
         waveform=np.frombuffer(audio, "<i2"),
     )
-
-
-def _scored(record: bytes, scores: NDArray[np.float32], labels: list[str]) -> ScoredClip:
-    clip = _clip(record)
-    answer = int(np.argmax(scores))
-    true_score = _finite(scores[labels.index(clip.label)]) if clip.label in labels else 0.0
-    return ScoredClip(clip, labels[answer], _finite(scores[answer]), true_score)
 
 
 def _finite(score: float) -> float:

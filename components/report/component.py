@@ -7,7 +7,7 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import DataVerdict, IngestReport, Rejects, RunReport
+from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects, RunReport
 from components.report import executor
 
 
@@ -22,7 +22,9 @@ class ReportSpec(ComponentSpec):
         "data_verdict": ChannelParameter(type=DataVerdict),
         "model": ChannelParameter(type=standard_artifacts.Model),
         "model_run": ChannelParameter(type=standard_artifacts.ModelRun),
+        "scores": ChannelParameter(type=ClipScores),
         "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),
         "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel, optional=True),
     }
     OUTPUTS: ClassVar = {"report": ChannelParameter(type=RunReport)}
@@ -42,7 +44,9 @@ class Report(base_component.BaseComponent):
         data_verdict: types.BaseChannel,
         model: types.BaseChannel,
         model_run: types.BaseChannel,
+        scores: types.BaseChannel,
         blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
         workflow: str,
         pushed_model: types.BaseChannel | None = None,
     ) -> None:
@@ -55,7 +59,9 @@ class Report(base_component.BaseComponent):
             data_verdict: of DataGate.
             model: a SavedModel with its model card.
             model_run: of Trainer, with its curves.
+            scores: of Evaluator.
             blessing: of ModelGate, with its verdict.
+            infra_blessing: of ServingCheck, with its report.
             workflow: JSON of the settings to show; its `name` is the title.
             pushed_model: of Pusher.
         """
@@ -67,7 +73,9 @@ class Report(base_component.BaseComponent):
                 data_verdict=data_verdict,
                 model=model,
                 model_run=model_run,
+                scores=scores,
                 blessing=blessing,
+                infra_blessing=infra_blessing,
                 pushed_model=pushed_model,
                 workflow=workflow,
                 report=types.Channel(type=RunReport),

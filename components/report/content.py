@@ -9,13 +9,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from components.report.clips import Clip, WorstClips
+from components.evaluation.scores import ClipScores
+from components.report.clips import Clip, ScoredClip
 from schemas.reports import (
     DATA_VERDICT_FILE,
     HISTORY_FILE,
     INGEST_REPORT_FILE,
     MODEL_CARD_FILE,
     REJECTS_FILE,
+    SERVING_FILE,
     SPLITS,
     VERDICT_FILE,
     ClassMetrics,
@@ -24,6 +26,7 @@ from schemas.reports import (
     IngestReport,
     ModelCard,
     Reject,
+    ServingReport,
     SliceMetrics,
     Verdict,
 )
@@ -57,6 +60,7 @@ class Sources:
     saved_model: Path
     model_run: Path
     blessing: Path
+    infra_blessing: Path
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,15 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """A wrong answer, and what decided for it: as a PNG and in words."""
+
+    scored: ScoredClip
+    picture: bytes
+    said: str
+
+
+@dataclass(frozen=True)
 class Content:
     """Everything on the page."""
 
@@ -137,11 +150,13 @@ class Content:
     ingest: IngestReport
     rejects: list[RejectGroup]
     data_verdict: DataVerdict
+    serving: ServingReport
     epochs: list[Epoch]
     push: Push | None
     examples: dict[str, list[Clip]]
-    worst: WorstClips
-    scoring_s: float
+    worst: list[ScoredClip]
+    explained: list[Explained]
+    scores: ClipScores
     lineage: list[Artifact]
     versions: dict[str, str]
 
@@ -268,6 +283,9 @@ def read_documents(sources: Sources) -> dict[str, Any]:
         "card": ModelCard.model_validate_json((sources.saved_model / MODEL_CARD_FILE).read_bytes()),
         "epochs": TypeAdapter(list[Epoch]).validate_json(
             (sources.model_run / HISTORY_FILE).read_bytes()
+        ),
+        "serving": ServingReport.model_validate_json(
+            (sources.infra_blessing / SERVING_FILE).read_bytes()
         ),
         "verdict": Verdict.model_validate_json((sources.blessing / VERDICT_FILE).read_bytes()),
     }

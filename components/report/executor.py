@@ -1,27 +1,36 @@
-"""Gathers what a run left behind, scores its test clips once more, and writes the page."""
+"""Gathers what a run left behind and writes the page."""
 
 import datetime
 import importlib.metadata
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
-from components.report.clips import Score, sample_clips, split_files, worst_clips
-from components.report.content import Artifact, Content, Push, Sources, read_documents
+from components.evaluation.scores import SCORES_FILE, read_scores
+from components.explanation.answer import attribute, load_model
+from components.explanation.picture import explanation_png, explanation_text
+from components.report.clips import (
+    ScoredClip,
+    confident_mistakes,
+    sample_clips,
+    split_files,
+    worst_clips,
+)
+from components.report.content import Artifact, Content, Explained, Push, Sources, read_documents
 from components.report.page import render
+from schemas.reports import ModelCard
 
 REPORT_FILE = "report.html"
 
 _WORST_CLIPS = 12
-_CLIPS_SCORED = 50_000
+_MISTAKES = 6
+_LONGEST_EXPLAINED_S = 5.0  # a minute of one clip would take as long
 _EXAMPLES_OF_A_CLASS = 3
 _EXAMPLES = 60
 _VERSIONS = ("auricle", "tfx", "tensorflow", "keras", "apache-beam", "numpy")
@@ -59,18 +68,12 @@ def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -
             saved_model=saved_model,
             model_run=folder("model_run"),
             blessing=folder("blessing"),
+            infra_blessing=folder("infra_blessing"),
         )
     )
     labels = documents["card"].labels
-    start = time.monotonic()
-    worst = worst_clips(
-        _files(inputs["examples"], "test"),
-        _scorer(saved_model),
-        labels,
-        _WORST_CLIPS,
-        _CLIPS_SCORED,
-    )
-    scoring_s = time.monotonic() - start
+    scores = read_scores(folder("scores") / SCORES_FILE)
+    mistakes = confident_mistakes(_files(inputs["examples"], "test"), scores, _MISTAKES)
     shown = labels[:_EXAMPLES]
     count = max(1, min(_EXAMPLES_OF_A_CLASS, _EXAMPLES // max(1, len(shown))))
     return Content(
@@ -79,8 +82,9 @@ def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -
         settings=settings,
         push=_push(inputs.get("pushed_model") or []),
         examples=sample_clips(_files(inputs["examples"], "train"), shown, count),
-        worst=worst,
-        scoring_s=scoring_s,
+        worst=worst_clips(_files(inputs["examples"], "test"), scores, _WORST_CLIPS),
+        explained=_explain(saved_model, documents["card"], mistakes),
+        scores=scores,
         lineage=_lineage(inputs),
         versions={name: importlib.metadata.version(name) for name in _VERSIONS},
         **documents,
@@ -93,17 +97,19 @@ def _files(examples: list[types.Artifact], split: str) -> list[Path]:
     ]
 
 
-def _scorer(saved_model: Path) -> Score:
-    """Serialized tf.Examples -> scores [batch, classes], by the exported model itself."""
-    import tensorflow as tf
-
-    signature = tf.saved_model.load(str(saved_model)).signatures["serving_examples"]
-
-    def score(records: list[bytes]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = signature(examples=tf.constant(records))["scores"].numpy()
-        return scores
-
-    return score
+def _explain(saved_model: Path, card: ModelCard, mistakes: list[ScoredClip]) -> list[Explained]:
+    """What decided for the wrong answers, of clips that are short enough."""
+    clip_s = float(str(card.audio["clip_s"]))
+    if not mistakes or clip_s > _LONGEST_EXPLAINED_S:
+        return []
+    model = load_model(saved_model)
+    explained = []
+    for scored in mistakes:
+        waveform = scored.clip.waveform.astype(np.float32) / 32768
+        found = attribute(model, card, waveform, card.labels.index(scored.answer))
+        text = explanation_text(found, scored.answer)
+        explained.append(Explained(scored, explanation_png(found, scored.answer), text))
+    return explained
 
 
 def _push(pushed: list[types.Artifact]) -> Push | None:

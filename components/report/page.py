@@ -7,6 +7,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluation.curves import detection_errors, reliability
 from components.report import charts, content
 from components.report.clips import Clip, wav_file
 from components.report.content import Content
@@ -26,7 +27,7 @@ def render(report: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=_share, duration=_duration)
+    environment.filters.update(share=_share, signed=_signed, duration=_duration)
     return environment.get_template("report.html.jinja").render(
         report=report,
         limits=content,
@@ -35,7 +36,10 @@ def render(report: Content) -> str:
         curves=[
             draw(report.epochs) for draw in (charts.loss_svg, charts.accuracy_svg) if report.epochs
         ],
+        reliability=charts.reliability_svg(reliability(report.scores)),
+        detection=charts.detection_svg(detection_errors(report.scores)),
         spectrogram=functools.partial(_spectrogram, sample_rate=report.sample_rate),
+        picture=functools.partial(charts.data_uri, media_type="image/png"),
         player=_Players(report.sample_rate),
         confusion_image=_confusion_image,
     )
@@ -68,6 +72,11 @@ def _confusion_image(shares: list[list[float]]) -> str:
 def _share(value: float | None) -> str:
     """A share with three decimals, as thresholds are written; a dash for none."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    """A change of a share with its sign; a dash for none."""
+    return "-" if value is None else f"{value:+.3f}"
 
 
 def _duration(seconds: float) -> str:

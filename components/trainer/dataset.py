@@ -5,6 +5,7 @@ that was killed continues with the very batches it would have seen. Sets that fi
 once; larger ones are streamed.
 """
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from schemas.errors import DataError
+from schemas.reports import TrainingData
 
 CACHE_BYTES = 1 << 30  # sets up to this size are held in memory, as 16-bit samples
 _READ_CLIPS = 256
@@ -34,6 +36,23 @@ def count_labels(files: Sequence[str]) -> dict[str, int]:
     if not counts:
         raise DataError(f"no clips to learn from in {len(files)} example files")
     return dict(sorted(counts.items()))
+
+
+def describe_data(files: Sequence[str]) -> TrainingData:
+    """How many clips, speakers and clips of each licence are in TFRecord `files`."""
+    clips, speakers, licences = 0, set[str](), Counter[str]()
+    text = tf.io.FixedLenFeature([], tf.string, default_value="")
+    for records in tf.data.TFRecordDataset(list(files)).batch(_READ_CLIPS):
+        values = tf.io.parse_example(records, {"speaker": text, "metadata": text})
+        clips += len(records)
+        speakers.update(name.decode() for name in values["speaker"].numpy() if name)
+        for metadata in values["metadata"].numpy():
+            found = json.loads(metadata or b"{}")
+            if licence := found.get("license", found.get("licence")):
+                licences[str(licence)] += 1
+    return TrainingData(
+        clips=clips, speakers=len(speakers), licences=dict(sorted(licences.items()))
+    )
 
 
 def read_labels(files: Sequence[str]) -> list[str]:

@@ -1,7 +1,9 @@
 """Writes a trained model as a SavedModel that takes raw audio and needs nothing of ours to load.
 
 Three signatures lead into the same graph: `serving_default` takes waveforms, `serving_wav` WAV
-files, `serving_examples` the tf.Examples of ingest. Only built-in TensorFlow ops are used.
+files, `serving_examples` the tf.Examples of ingest. The two functions that the graph consists of,
+`features` and `scores_of_features`, can be called too, and differentiated, so that an answer can be
+explained. Only built-in TensorFlow ops are used.
 """
 
 from pathlib import Path
@@ -10,21 +12,37 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.models import split_model
 from schemas.reports import MODEL_CARD_FILE, ModelCard
 
+_LONGEST_S = 600.0  # as `components.audio.decode.MAX_DURATION_S`
 _PCM16_SCALE = 1.0 / 32768.0
 
 
 class ServedModel(tf.Module):
-    """A classifier of waveforms of any length, over a Keras model of clips of one length."""
+    """A classifier of waveforms of any length, over a Keras model of clips of one length.
+
+    `features`: float32 [batch, clip_samples] -> what the frontend makes of it, float32 [batch,
+    frames, bins]. `scores_of_features`: the same -> float32 [batch, classes] that sum to 1.
+    """
 
     def __init__(
         self, model: keras.Model, labels: list[str], sample_rate: int, clip_samples: int
     ) -> None:
         super().__init__(name="auricle")
         self._model_variables = model.variables  # tracked, so that they are saved
-        # Behind a function, since the Keras object itself is not to become part of the SavedModel.
-        self._logits = lambda clips: model(clips, training=False)
+        frontend, classifier = split_model(model)
+        # Behind functions, since no Keras object is to become part of the SavedModel.
+        self.features = tf.function(
+            lambda waveform: frontend(waveform, training=False),
+            input_signature=[tf.TensorSpec([None, clip_samples], tf.float32, name="waveform")],
+            autograph=False,
+        )
+        self.scores_of_features = tf.function(
+            lambda features: tf.nn.softmax(classifier(features, training=False)),
+            input_signature=[tf.TensorSpec(classifier.input_shape, tf.float32, name="features")],
+            autograph=False,
+        )
         self._labels = tf.constant(labels)
         self._sample_rate = sample_rate
         self._clip_samples = clip_samples
@@ -61,7 +79,7 @@ class ServedModel(tf.Module):
         return answers
 
     def _classify(self, clips: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores = tf.nn.softmax(self._logits(clips))
+        scores = self.scores_of_features(self.features(clips))
         return {"scores": scores, "label": tf.gather(self._labels, tf.argmax(scores, axis=-1))}
 
     def _decode_wav(self, audio: tf.Tensor) -> tf.Tensor:
@@ -71,8 +89,26 @@ class ServedModel(tf.Module):
             waveform = tf.reduce_mean(channels, axis=-1)
         return self._fit_length(waveform[tf.newaxis])[0]
 
+    def _checked(self, waveform: tf.Tensor) -> tf.Tensor:
+        samples = tf.shape(waveform)[1]
+        longest = round(_LONGEST_S * self._sample_rate)
+        too_long = f"waveform has more than {longest} samples, {_LONGEST_S:g} s:"
+        checks = [
+            tf.debugging.Assert(samples > 0, ["waveform has no samples"]),
+            tf.debugging.Assert(samples <= longest, [too_long, samples]),
+            tf.debugging.Assert(
+                tf.reduce_all(tf.math.is_finite(waveform)), ["waveform has NaN or infinity in it"]
+            ),
+        ]
+        with tf.control_dependencies([check for check in checks if check is not None]):
+            return tf.identity(waveform)
+
     def _fit_length(self, waveform: tf.Tensor) -> tf.Tensor:
-        """Pads both sides evenly, or keeps the window with the most energy, as ingest does."""
+        """Pads both sides evenly, or keeps the window with the most energy, as ingest does.
+
+        Refuses what is no audio: no samples, more than ten minutes of them, NaN or infinity.
+        """
+        waveform = self._checked(waveform)
         length = self._clip_samples
         missing = tf.maximum(length - tf.shape(waveform)[1], 0)
         before = missing // 2

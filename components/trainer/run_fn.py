@@ -11,7 +11,12 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.models import build_model
-from components.trainer.dataset import count_labels, make_eval_dataset, make_train_dataset
+from components.trainer.dataset import (
+    count_labels,
+    describe_data,
+    make_eval_dataset,
+    make_train_dataset,
+)
 from components.trainer.export import export_model
 from components.trainer.fit import fit, precision, strategy
 from schemas.reports import ModelCard
@@ -65,6 +70,7 @@ def run_fn(fn_args: FnArgs) -> None:
             model=workflow["model"],
             parameters=model.count_params(),
             generated=config["generated"],
+            data=describe_data(train_files),
         ),
         clip_samples,
         fn_args.serving_model_dir,

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from components.digests import FileDigests, file_digest
+from components.evaluation.scores import SCORES_FILE
+from components.evaluation.slices import check_slices
 from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.example_gen.splits import check_data_set
 from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
 from pipeline.fingerprint import DEPENDENCES, component_fingerprint
+from pipeline.history import RunRecord, next_number, write_record
 from pipeline.logs import logged_to
 from pipeline.plan import needed_bytes
 from pipeline.progress import Progress
@@ -24,7 +27,7 @@ from pipeline.run_directory import (
     locate_run_directory,
     require_space,
 )
-from schemas.reports import REJECTS_FILE, VERDICT_FILE, Verdict
+from schemas.reports import REJECTS_FILE, SERVING_FILE, VERDICT_FILE, ServingReport, Verdict
 from schemas.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ class RunResult:
     """What a run did, and where its results are; `pushed_to` is None where a gate refused."""
 
     verdict: Verdict
+    serving: ServingReport
     report: Path
     log: Path
     pushed_to: Path | None
@@ -59,11 +63,14 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
     with claim(directory, workflow), explain_full_disk(directory):
         listing = list_utterances(workflow.data, base)
         check_data_set(listing.utterances, workflow.data.split)
+        check_slices(workflow.gate.accuracy.slices, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
-        return _gather(outcomes, directory, log, time.monotonic() - start)
+        result = _gather(outcomes, directory, log, time.monotonic() - start)
+        _record(workflow, outcomes, directory, result)
+        return result
 
 
 def _run_graph(
@@ -162,11 +169,14 @@ def _gather(
 ) -> RunResult:
     blessing = Path(outcomes["ModelGate"].artifacts["blessing"].uri)
     verdict = Verdict.model_validate_json((blessing / VERDICT_FILE).read_text())
+    infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
+    serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
     report = Path(outcomes["Report"].artifacts["report"].uri) / "report.html"
     _replace_file(report, directory.report)
     pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
     return RunResult(
         verdict=verdict,
+        serving=serving,
         report=directory.report,
         log=log,
         pushed_to=(
@@ -178,3 +188,28 @@ def _gather(
         ran=[name for name, outcome in outcomes.items() if not outcome.is_reused],
         seconds=seconds,
     )
+
+
+def _record(
+    workflow: Workflow,
+    outcomes: dict[str, "Outcome"],
+    directory: RunDirectory,
+    result: RunResult,
+) -> None:
+    """Keeps what was decided, and where the scores of single clips lie."""
+    from pipeline.cache import DIGEST_PROPERTY
+
+    example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
+    scores = Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE
+    record = RunRecord(
+        number=next_number(directory.history),
+        finished=datetime.datetime.now().astimezone(),
+        workflow=workflow,
+        data=example_gen.custom_properties[DIGEST_PROPERTY].string_value,
+        verdict=result.verdict,
+        serving=result.serving,
+        pushed_version=result.pushed_to.name if result.pushed_to else None,
+        scores=str(scores),
+        seconds=result.seconds,
+    )
+    write_record(record, directory.history)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from components.evaluation.slices import check_slices
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import check_data_set
@@ -31,6 +32,7 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
     beam_args = beam_pipeline_args(workflow.run.beam)
     listing = list_utterances(workflow.data, base)
     check_data_set(listing.utterances, workflow.data.split)
+    check_slices(workflow.gate.accuracy.slices, listing.utterances)
     index = write_index(listing, workflow.data, output.parent / "index", None)
     from tfx.dsl.input_resolution.strategies import (
         latest_artifact_strategy,

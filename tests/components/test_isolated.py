@@ -105,18 +105,25 @@ def test_what_was_asked_for_in_vain_is_not_answered_to_the_next(pools):
 
 def test_children_end_with_their_parent():
     program = (
-        "import os, signal\n"
+        "import os, signal, subprocess\n"
         "from planted import decoder\n"
         "from components.isolated import IsolatedPool\n"
         "answers = IsolatedPool(decoder).map(range(1000))\n"
         "next(answers)\n"
+        "subprocess.run(['ps', '-ww', '-o', 'pid=,args=', '--ppid', str(os.getpid())])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     path = os.pathsep.join(filter(None, sys.path))
-    subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": path})
+    parent = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    [child] = [line.split()[0] for line in parent.stdout.splitlines() if "isolated" in line]
     for _ in range(50):
-        listed = subprocess.run(["ps", "-ww", "-eo", "args="], **_TEXT).stdout
-        if "components.isolated import serve" not in listed:
+        listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], **_TEXT).stdout
+        if not any(row.split()[0] == child and "isolated" in row for row in listed.splitlines()):
             return
         subprocess.run(["sleep", "0.1"], check=True)
     pytest.fail("a child outlived its parent")

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.e2e
 
 REPORT = {"Report"}
 PUSHER = {"Pusher", *REPORT}
-MODEL_GATE = {"ModelGate", *PUSHER}
+SERVING_CHECK = {"ServingCheck", *PUSHER}
+MODEL_GATE = {"ModelGate", *SERVING_CHECK}
 EVALUATOR = {"Evaluator", *MODEL_GATE}
 TRAINER = {"Trainer", *EVALUATOR}
 DATA_GATE = {"DataGate", *REPORT}
@@ -102,7 +103,7 @@ def relabel(checkout: Checkout) -> None:
 EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
     "report template": (comment("components/report/templates/report.html.jinja"), REPORT),
     "report helper": (comment("components/report/charts.py"), REPORT),
-    "template engine": (version("jinja2"), REPORT),
+    "template engine": (version("jinja2"), PUSHER),
     "report changed on disk": (
         lambda c: flip_last_byte(c.artifact("Report", "report", "*.html")),
         REPORT,
@@ -112,7 +113,9 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
         lambda c: shutil.rmtree(c.project / "runs" / "tones" / "serving"),
         PUSHER,
     ),
-    "gate rule": (settings(gate={"accuracy": {"at_least": 0.01}}), MODEL_GATE),
+    "serving check": (comment("components/serving_check/client.py"), SERVING_CHECK),
+    # From here on nothing is blessed, so that no process is started to check its serving.
+    "gate rule": (settings(gate={"accuracy": {"at_least": 1.0}}), MODEL_GATE),
     "gate helper": (comment("components/model_gate/decision.py"), MODEL_GATE),
     "verdict changed on disk": (
         lambda c: flip_last_byte(c.artifact("ModelGate", "blessing", "verdict.json")),
@@ -121,6 +124,10 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
     "TFMA": (version("tensorflow-model-analysis"), EVALUATOR),
     "metrics removed": (
         lambda c: c.artifact("Evaluator", "evaluation", "metrics*").unlink(),
+        EVALUATOR,
+    ),
+    "scores changed on disk": (
+        lambda c: flip_last_byte(c.artifact("Evaluator", "scores", "*.npz")),
         EVALUATOR,
     ),
     "data gate rule": (settings(data_gate={"max_drift": 0.9}), DATA_GATE),

@@ -53,6 +53,12 @@ def test_run_and_predict_from_the_command_line(project: Path) -> None:
     predicted = auricle("predict", "workflow.yaml", str(clip), "--json", cwd=project)
     assert predicted.returncode == 0, predicted.stderr
     assert '"label"' in predicted.stdout
+    for command in ("why", "runs"):
+        said = auricle(command, "workflow.yaml", cwd=project)
+        assert said.returncode == 0, said.stderr
+        assert "pushed" in said.stdout.lower()
+    record = str(directory / "history" / "1.json")
+    assert "all clips" in auricle("compare", record, record, cwd=project).stdout
 
 
 def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
@@ -71,11 +77,11 @@ def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
     write_workflow(
         project,
         train=TINY["train"] | {"learning_rate": 1e-9},
-        gate={"accuracy": {"at_least": 0.9}},
+        gate={"accuracy": {"at_least": 1.0}},
     )
     third = run(project)
     assert third.verdict.outcome == "refused"
-    assert "0.9" in third.verdict.reasons[0]
+    assert "is below 1 (gate.accuracy.at_least)" in third.verdict.reasons[0]
     assert third.pushed_to is None
     assert sorted(p.name for p in (project / "runs/tones/serving").iterdir()) == ["1", "2"]
     assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()
@@ -157,9 +163,8 @@ def test_vertex_pipeline(project: Path) -> None:
     compile_workflow(read_workflow(file), project, output)
     job = json.loads(output.read_text())
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
-    assert {"AudioExampleGen", "Trainer", "Evaluator", "ModelGate", "Pusher", "Report"} <= set(
-        tasks
-    )
+    assert {"AudioExampleGen", "Trainer", "Evaluator", "ModelGate", "Pusher"} <= set(tasks)
+    assert {"ServingCheck", "Report"} <= set(tasks)
     assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://bucket/runs/tones"
     assert str(project) not in output.read_text()  # nothing of this machine
 

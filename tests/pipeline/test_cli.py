@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from pipeline import cli
 from pipeline.runners.local import RunResult
 from schemas.errors import InputError
-from schemas.reports import Verdict
+from schemas.reports import Interval, ServingReport, Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
-COMMANDS = ("init", "plan", "run", "predict", "compile")
+COMMANDS = ("init", "plan", "run", "predict", "explain", "compile")
 
 
 def auricle(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -136,9 +136,17 @@ def test_the_result_of_a_run(
     verdict = Verdict(
         outcome="blessed" if is_pushed else "refused",
         reasons=["accuracy 0.9125 against at least 0.9"],
+        rules=[],
+        confidence=0.95,
         clips=1200,
         accuracy=0.9125,
+        accuracy_interval=Interval(low=0.895, high=0.927),
+        macro_f1=0.9,
+        calibration_error=0.1,
         baseline_accuracy=0.8,
+        difference=0.1125,
+        difference_interval=Interval(low=0.09, high=0.13),
+        unsliced={},
         classes={},
         slices=[],
         confusion=[],
@@ -147,6 +155,7 @@ def test_the_result_of_a_run(
     )
     result = RunResult(
         verdict=verdict,
+        serving=ServingReport(passed=is_pushed, rules=[], asked=0),
         report=tmp_path / "report.html",
         log=tmp_path / "run.log",
         pushed_to=tmp_path / "serving" / "3" if is_pushed else None,
@@ -163,8 +172,8 @@ def test_the_result_of_a_run(
     assert lines[0] == ("Pushed" if is_pushed else "Refused: nothing was pushed")
     assert lines[1] == "- accuracy 0.9125 against at least 0.9"
     assert (
-        "accuracy  0.912 on 1,200 test clips of generated speech (last blessed model: 0.800)"
-        in lines
+        "accuracy  0.912 (0.895 to 0.927) on 1,200 test clips of generated speech"
+        " (last blessed model: 0.800)" in lines
     )
     assert (f"model  {tmp_path}/serving/3" in lines) == is_pushed
     assert f"report  {tmp_path}/report.html" in lines

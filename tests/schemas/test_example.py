@@ -14,6 +14,7 @@ VALUES = {
     "split_key": "theo",
     "speaker": "theo",
     "label": "yes",
+    "metadata": '{"room": "hall"}',
     "audio": np.arange(-8000, 8000, dtype="<i2").tobytes(),
     "source_format": "wav",
     "duration_s": 0.75,

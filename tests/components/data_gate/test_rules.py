@@ -6,11 +6,11 @@ import pytest
 
 from components.data_gate.rules import Drift, Findings, check, stopped_because
 from schemas.reports import (
-    DataRule,
     IngestReport,
     Leak,
     LeakKind,
     Reject,
+    Rule,
     SplitCertificate,
     SplitCounts,
 )
@@ -57,7 +57,7 @@ def findings(**changes: object) -> Findings:
     return Findings(**(values | changes))  # type: ignore[arg-type]
 
 
-def rule(name: str, found: Findings, **gate: object) -> DataRule:
+def rule(name: str, found: Findings, **gate: object) -> Rule:
     [one] = [r for r in check(DataGate(**gate), found) if r.name == name]  # type: ignore[arg-type]
     return one
 

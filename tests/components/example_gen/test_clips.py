@@ -17,6 +17,7 @@ def _row(path, **more):
     return {
         "id": "x", "uri": path.name, "path": str(path), "label": "yes", "speaker": "ada",
         "split_key": "ada", "offset_s": 0.0, "duration_s": None, "sha256": sha256,
+        "metadata": {"room": "k\u00fcche", "take": 3},
     } | more  # fmt: skip
 
 
@@ -61,7 +62,8 @@ def test_generated_speech_does_not_depend_on_who_asks_first():
 
 def _row_of(word, voice, take):
     uri = f"generated:{word}/{voice}/{take}"
-    return {"id": uri, "uri": uri, "path": "", "label": word, "speaker": voice, "split_key": voice}
+    row = {"id": uri, "uri": uri, "path": "", "label": word, "speaker": voice, "split_key": voice}
+    return row | {"metadata": {}}
 
 
 def test_a_file_that_changed_since_it_was_indexed_is_no_reject_but_an_error(ramp):

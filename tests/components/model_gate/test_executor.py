@@ -1,4 +1,4 @@
-"""TFX's Evaluator and ModelGate on real SavedModels and TFRecords, against plain numpy."""
+"""Evaluator and ModelGate on real SavedModels and TFRecords, against plain numpy."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfx.components.evaluator.executor import Executor as EvaluatorExecutor
 from tfx.components.util import model_utils
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
     LatestBlessedModelStrategy,
 )
 from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import json_utils, proto_utils
 
+from components.artifacts import ClipScores
+from components.evaluator.executor import Executor as EvaluatorExecutor
 from components.model_gate.component import ModelGate
-from components.model_gate.evaluation import make_eval_config
 from components.model_gate.executor import Executor
+from schemas.example import SIDE_FEATURES, encode_example
 from schemas.reports import ModelCard, Verdict
 from schemas.workflow import Gate
 
@@ -62,22 +62,36 @@ def write_model(path: Path, labels: list[str], feature: str, id_: int) -> standa
     return model
 
 
-def serialize(features: dict[str, Any]) -> bytes:
-    example = tf.train.Example()
-    for name, value in features.items():
-        feature = example.features.feature[name]
-        if isinstance(value, bytes):
-            feature.bytes_list.value.append(value)
-        else:
-            feature.float_list.value.extend(value)
+def serialize(number: int, features: dict[str, Any]) -> bytes:
+    """A stored clip, with logits in two features of their own."""
+    metadata = {"room": f"room {number % 2}", "text": f"text {number}"}
+    example = tf.train.Example.FromString(
+        encode_example(
+            dict.fromkeys(SIDE_FEATURES, 0.0)
+            | {
+                "id": f"clip{number}",
+                "uri": f"clip{number}.wav",
+                "split_key": features["speaker"],
+                "speaker": features["speaker"],
+                "label": features["label"],
+                "metadata": json.dumps(metadata),
+                "audio": b"",
+                "source_rate_hz": 16000,
+                "source_channels": 1,
+                "source_format": "wav",
+            }
+        )
+    )
+    for name in ("logits", "old_logits"):
+        example.features.feature[name].float_list.value.extend(features.get(name, []))
     return example.SerializeToString()
 
 
 def write_examples(path: Path, rows: list[dict[str, Any]]) -> standard_artifacts.Examples:
     (path / "Split-test").mkdir(parents=True)
     with tf.io.TFRecordWriter(str(path / "Split-test" / "data_tfrecord-00000-of-00001")) as writer:
-        for row in rows:
-            writer.write(serialize(row))
+        for number, row in enumerate(rows):
+            writer.write(serialize(number, row))
     examples = standard_artifacts.Examples()
     examples.uri = str(path)
     examples.split_names = artifact_utils.encode_split_names(["test"])
@@ -86,32 +100,28 @@ def write_examples(path: Path, rows: list[dict[str, Any]]) -> standard_artifacts
     return examples
 
 
+Evaluation = tuple[standard_artifacts.ModelEvaluation, ClipScores]
+
+
 def evaluate(
     path: Path,
     examples: standard_artifacts.Examples,
     model: standard_artifacts.Model,
     baseline: standard_artifacts.Model | None,
-) -> standard_artifacts.ModelEvaluation:
-    evaluation, unused = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
-    evaluation.uri, unused.uri = str(path), str(path / "unused")
+) -> Evaluation:
+    evaluation, scores = standard_artifacts.ModelEvaluation(), ClipScores()
+    evaluation.uri, scores.uri = str(path / "tfma"), str(path / "scores")
     inputs = {"examples": [examples], "model": [model]}
     if baseline:
         inputs["baseline_model"] = [baseline]
-    EvaluatorExecutor().Do(
-        inputs,
-        {"evaluation": [evaluation], "blessing": [unused]},
-        {
-            "eval_config": proto_utils.proto_to_json(make_eval_config()),
-            "example_splits": json_utils.dumps(["test"]),
-        },
-    )
-    return evaluation
+    EvaluatorExecutor().Do(inputs, {"evaluation": [evaluation], "scores": [scores]}, {})
+    return evaluation, scores
 
 
 def judge(
     path: Path,
     gate: dict[str, object],
-    evaluation: standard_artifacts.ModelEvaluation,
+    evaluation: Evaluation,
     model: standard_artifacts.Model,
     baseline: standard_artifacts.Model | None,
 ) -> tuple[Verdict, standard_artifacts.ModelBlessing]:
@@ -119,7 +129,8 @@ def judge(
     blessing.uri = str(path)
     Executor().Do(
         {
-            "evaluation": [evaluation],
+            "evaluation": [evaluation[0]],
+            "scores": [evaluation[1]],
             "model": [model],
             "baseline": [baseline] if baseline else [],
         },
@@ -142,13 +153,14 @@ class _World:
         logits[np.arange(clips), self.true] += np.where(self.speaker == 1, 1.0, 4.0)
         old = rng.normal(size=(clips, 3))
         self.answered = logits.astype(np.float32).argmax(1)
-        old_answers = np.array(BASELINE_LABELS)[old.astype(np.float32).argmax(1)]
+        self.scores = tf.nn.softmax(logits.astype(np.float32)).numpy().max(1)
+        self.old_answered = old.astype(np.float32).argmax(1)
+        old_answers = np.array(BASELINE_LABELS)[self.old_answered]
         self.old_accuracy = np.mean(old_answers == np.array(LABELS)[self.true])
         rows = [
             {
                 "label": LABELS[self.true[i]].encode(),
                 "speaker": SPEAKERS[self.speaker[i]].encode(),
-                "audio": bytes(3200),
                 "logits": logits[i],
                 "old_logits": old[i],
             }
@@ -188,6 +200,16 @@ def test_numbers_are_those_of_numpy(world: _World, tmp_path: Path) -> None:
         assert speakers[name].clips == chosen.sum()
         assert speakers[name].accuracy == np.mean((true == answered)[chosen])
     assert min(speakers, key=lambda name: speakers[name].accuracy) in ("theo", "once")
+    rooms = {s.value: s for s in verdict.slices if s.feature == "room"}
+    assert rooms["room 1"].accuracy == np.mean((true == answered)[1::2])
+    assert verdict.unsliced == {}
+    right, bins = true == answered, np.minimum((world.scores * 15).astype(int), 14)
+    gaps = [abs((world.scores - right)[bins == b].sum()) for b in range(15)]
+    assert verdict.calibration_error == pytest.approx(sum(gaps) / 400, abs=1e-6)
+    shared = true != 2  # the baseline lacks `up`
+    old_right = np.array(BASELINE_LABELS)[world.old_answered] == np.array(LABELS)[true]
+    expected = right[shared].mean() - old_right[shared].mean()
+    assert verdict.difference == pytest.approx(expected)
     assert verdict.generated
 
 
@@ -248,7 +270,8 @@ def test_component_wires_its_channels(world: _World) -> None:
     from tfx.types import channel_utils
 
     gate = ModelGate(
-        evaluation=channel_utils.as_channel([world.evaluation]),
+        evaluation=channel_utils.as_channel([world.evaluation[0]]),
+        scores=channel_utils.as_channel([world.evaluation[1]]),
         model=channel_utils.as_channel([world.model]),
         gate=Gate().model_dump_json(),
     )

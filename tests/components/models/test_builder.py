@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from components.models import MODELS, build_model
-from components.models.frontends import LogMel
+from components.models import MODELS, build_model, split_model
+from components.models.frontends import LAYERS, LogMel
 
 SAMPLE_RATE, CLIP_SAMPLES, NUM_CLASSES = 8000, 2400, 3
 FRONTENDS = ("log_mel", "mfcc", "waveform")
@@ -77,6 +77,24 @@ def test_logits_for_any_batch_size(built):
     assert logits.shape == (3, NUM_CLASSES)
     assert logits.dtype == np.float32
     np.testing.assert_allclose(built(clips[:1]), logits[:1], atol=1e-5)
+
+
+def test_the_halves_of_a_model_are_the_model(built):
+    clips = _clips(2)
+    config = built.get_config()
+    frontend, classifier = split_model(built)
+    features = frontend(clips)
+    assert features.shape == (2, *classifier.input_shape[1:])
+    np.testing.assert_allclose(classifier(features), built(clips), atol=1e-6)
+    assert not any(isinstance(layer, LAYERS) for layer in classifier.layers)
+    assert not frontend.trainable_variables
+    assert built.get_config() == config  # the model itself stays as it was
+
+
+def test_a_model_without_a_frontend_has_no_halves():
+    inputs = keras.Input([10])
+    with pytest.raises(ValueError, match="no layer of 'plain' belongs to a frontend"):
+        split_model(keras.Model(inputs, keras.layers.Dense(2)(inputs), name="plain"))
 
 
 def test_save_and_load_keeps_config_and_every_logit(built, tmp_path):

@@ -34,6 +34,15 @@ def test_same_content_is_not_pushed_twice_in_a_row(tmp_path: Path) -> None:
     assert push_directory(model, serving) == serving / "3"  # newest again
 
 
+def test_a_text_beside_the_model_is_part_of_the_version(tmp_path: Path) -> None:
+    serving, model = tmp_path / "serving", make_model(tmp_path / "a", "a")
+    first = push_directory(model, serving, {"variables/card.md": "# été"})
+    assert (first / "variables" / "card.md").read_text(encoding="utf-8") == "# été"
+    assert push_directory(model, serving, {"variables/card.md": "# été"}) == first
+    assert push_directory(model, serving, {"variables/card.md": "other"}) == serving / "2"
+    assert not list(serving.glob(".incoming*"))
+
+
 def test_versions_put_there_by_hand_are_kept(tmp_path: Path) -> None:
     (tmp_path / "serving" / "41").mkdir(parents=True)
     (tmp_path / "serving" / "notes").mkdir()

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
 from schemas.example import encode_example
 from schemas.reports import (
     ClassMetrics,
-    DataRule,
     DataVerdict,
     IngestReport,
+    Interval,
     ModelCard,
     Reject,
+    Rule,
+    ServingReport,
     SliceMetrics,
     SplitCounts,
     Verdict,
@@ -46,6 +49,7 @@ class Row:
                 "split_key": self.speaker,
                 "speaker": self.speaker,
                 "label": self.label,
+                "metadata": "{}",
                 "audio": (tone * 9000).astype("<i2").tobytes(),
                 "duration_s": 0.5,
                 "rms_db": self.rms_db,
@@ -74,6 +78,24 @@ def make_rows(split: str, clips: int, labels: list[str] = LABELS) -> list[Row]:
     ]
 
 
+def _make_scores(labels: list[str], rows: list[Row]) -> ClipScores:
+    """Scores that depend on label and rms_db alone."""
+    is_true = np.array([[row.label == label for label in labels] for row in rows], float)
+    rms_db = np.array([row.rms_db for row in rows])
+    is_true = is_true.reshape(len(rows), len(labels))
+    logits = 2 * is_true + 3 * np.sin(rms_db[:, None] + np.arange(len(labels)))
+    exponents = np.exp(logits)
+    scores = exponents / exponents.sum(axis=1, keepdims=True)
+    return ClipScores(
+        ids=np.array([row.id for row in rows], np.str_),
+        labels=np.array([row.label for row in rows], np.str_),
+        features={},
+        unsliced={},
+        candidate=ModelScores(np.array(labels), scores.astype(np.float32)),
+        baseline=None,
+    )
+
+
 def write_records(path: Path, records: Iterable[bytes]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"".join(map(frame_record, records)))
@@ -86,12 +108,28 @@ def make_verdict(labels: list[str], clips: int, generated: bool = False) -> Verd
     return Verdict(
         outcome="refused",
         reasons=[f"accuracy 0.700 is below 0.95 because of {SCRIPT}"],
+        rules=[],
+        confidence=0.95,
         clips=clips,
         accuracy=0.7,
+        accuracy_interval=Interval(low=0.55, high=0.82),
+        macro_f1=0.66,
+        calibration_error=0.12,
         baseline_accuracy=None,
+        difference=None,
+        difference_interval=None,
+        unsliced={f"text {SCRIPT}": 10_000},
         classes={label: ClassMetrics(precision=0.5, recall=None, clips=3) for label in labels},
         slices=[
-            SliceMetrics(feature="speaker", value=f"s{i} {SCRIPT}", accuracy=i / 50, clips=4)
+            SliceMetrics(
+                feature="speaker",
+                value=f"s{i} {SCRIPT}",
+                accuracy=i / 50,
+                interval=Interval(low=0.0, high=1.0),
+                clips=4,
+                is_small=True,
+                difference=None,
+            )
             for i in range(50)
         ],
         confusion=confusion.tolist(),
@@ -114,7 +152,11 @@ class RunFiles:
 
 
 def write_run(
-    root: Path, labels: list[str] = LABELS, clips: int = 40, generated: bool = False
+    root: Path,
+    labels: list[str] = LABELS,
+    clips: int = 40,
+    generated: bool = False,
+    clip_s: float = 0.5,
 ) -> RunFiles:
     rows = {split: make_rows(split, clips, labels) for split in ("train", "eval", "test")}
     for split, of_split in rows.items():
@@ -133,11 +175,11 @@ def write_run(
         splits={split: _counts(of_split) for split, of_split in rows.items()},
         rejects={"silent": 8, "missing": 0},
     )
-    verdict = DataVerdict(rules=[DataRule(name="drift", passed=True, said=f"{SCRIPT} moved")])
+    verdict = DataVerdict(rules=[Rule(name="drift", passed=True, said=f"{SCRIPT} moved")])
     card = ModelCard(
         name="x",
         labels=labels,
-        audio={"sample_rate": RATE},
+        audio={"sample_rate": RATE, "clip_s": clip_s},
         frontend={},
         model={},
         parameters=1234,
@@ -155,12 +197,17 @@ def write_run(
         }
         for i in range(6)
     ]
+    serving = ServingReport(
+        passed=False, rules=[Rule(name="memory", passed=False, said=f"{SCRIPT} MB")], asked=9
+    )
+    write_scores(_make_scores(labels, rows["test"]), root / "scores" / SCORES_FILE)
     documents = {
         "ingest_report/report.json": ingest.model_dump_json(),
         "rejects/rejects.jsonl": "".join(r.model_dump_json() + "\n" for r in rejects),
         "data_verdict/data_verdict.json": verdict.model_dump_json(),
         "model/Format-Serving/assets.extra/auricle.json": card.model_dump_json(),
         "model_run/history.json": json.dumps(epochs),
+        "infra_blessing/serving.json": serving.model_dump_json(),
         "blessing/verdict.json": make_verdict(labels, clips, generated).model_dump_json(),
     }
     for name, text in documents.items():
@@ -177,6 +224,11 @@ def run_files(tmp_path: Path) -> Callable[..., RunFiles]:
         return write_run(tmp_path / "run", **kwargs)  # type: ignore[arg-type]
 
     return write
+
+
+@pytest.fixture
+def make_scores() -> Callable[[list[str], list[Row]], ClipScores]:
+    return _make_scores
 
 
 @pytest.fixture

@@ -7,16 +7,23 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from components.evaluation.scores import ClipScores, ModelScores
 from components.report.clips import sample_clips, wav_file, worst_clips
-from schemas.example import decode_example
 
 LABELS = ["no", "yes"]
 
 
-def stored_scores(records: list[bytes]) -> np.ndarray:
-    """The score of `no` is the example's rms_db."""
-    first = np.array([decode_example(record)["rms_db"] for record in records], np.float32)
-    return np.stack([first, 1 - first], axis=1)
+def scores_of(rows: list) -> ClipScores:
+    """The score of `no` is the clip's rms_db."""
+    first = np.array([row.rms_db for row in rows], np.float32)
+    return ClipScores(
+        ids=np.array([row.id for row in rows], np.str_),
+        labels=np.array([row.label for row in rows], np.str_),
+        features={},
+        unsliced={},
+        candidate=ModelScores(np.array(LABELS), np.stack([first, 1 - first], axis=1)),
+        baseline=None,
+    )
 
 
 def test_worst_clips_are_those_with_the_lowest_true_score(row, records_file) -> None:
@@ -24,11 +31,10 @@ def test_worst_clips_are_those_with_the_lowest_true_score(row, records_file) -> 
     rows = [
         row(f"c{i}", LABELS[i % 2], "ann", float(np.float32(rng.uniform()))) for i in range(700)
     ]
-    worst = worst_clips([records_file(rows)], stored_scores, LABELS, 12, 10_000)
+    worst = worst_clips([records_file(rows)], scores_of(rows), 12)
     true = {r.id: r.rms_db if r.label == "no" else 1 - r.rms_db for r in rows}
-    assert worst.scored == 700
-    assert [s.clip.id for s in worst.clips] == sorted(true, key=true.__getitem__)[:12]
-    for scored in worst.clips:
+    assert [s.clip.id for s in worst] == sorted(true, key=true.__getitem__)[:12]
+    for scored in worst:
         assert scored.true_score == np.float32(true[scored.clip.id])
         assert scored.answer != scored.clip.label
         assert not scored.is_right
@@ -36,22 +42,19 @@ def test_worst_clips_are_those_with_the_lowest_true_score(row, records_file) -> 
 
 
 def test_equal_scores_keep_the_order_of_the_files(row, records_file) -> None:
-    file = records_file([row(f"c{i}", "no", "", 0.5) for i in range(6)])
-    worst = worst_clips([file], stored_scores, LABELS, 3, 10_000)
-    assert [s.clip.id for s in worst.clips] == ["c0", "c1", "c2"]
+    rows = [row(f"c{i}", "no", "", 0.5) for i in range(6)]
+    worst = worst_clips([records_file(rows)], scores_of(rows), 3)
+    assert [s.clip.id for s in worst] == ["c0", "c1", "c2"]
 
 
 def test_untaught_labels_and_nan_come_first(row, records_file) -> None:
     rows = [row("a", "no", "", 0.1), row("b", "zebra", "", 0.9), row("c", "yes", "", float("nan"))]
-    worst = worst_clips([records_file(rows)], stored_scores, LABELS, 2, 10_000)
-    assert [(s.clip.id, s.true_score) for s in worst.clips] == [("b", 0.0), ("c", 0.0)]
+    worst = worst_clips([records_file(rows)], scores_of(rows), 2)
+    assert [(s.clip.id, s.true_score) for s in worst] == [("b", 0.0), ("c", 0.0)]
 
 
-def test_scoring_stops_at_the_limit_and_copes_with_nothing(row, records_file) -> None:
-    file = records_file([row(f"c{i}", "no", "", 0.5) for i in range(300)])
-    assert worst_clips([file], stored_scores, LABELS, 2, 257).scored == 257
-    nothing = worst_clips([], stored_scores, LABELS, 2, 257)
-    assert (nothing.clips, nothing.scored) == ([], 0)
+def test_of_no_clips_none_is_worst() -> None:
+    assert worst_clips([], scores_of([]), 2) == []
 
 
 def test_samples_are_of_different_speakers_where_there_are(

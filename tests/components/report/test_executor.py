@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,13 +14,14 @@ import pytest
 import tensorflow as tf
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
-from components.artifacts import DataVerdict, IngestReport, Rejects, RunReport
+from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects, RunReport
+from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.report.component import Report
 from components.report.executor import Executor
 
 SECTIONS = [
     *("verdict", "data", "examples", "training", "confusion"),
-    *("classes", "slices", "worst", "settings", "lineage"),
+    *("classes", "slices", "scores", "worst", "explained", "serving", "settings", "lineage"),
 ]
 VOID = {"meta", "img", "br", "link"}
 
@@ -61,40 +63,25 @@ class _Page(HTMLParser):
 
 
 class _Model(tf.Module):
-    """Scores that depend on label and rms_db alone, so that numpy can repeat them."""
+    """The two halves that explanations ask; one frame in the middle speaks for the first class."""
 
-    def __init__(self, labels: list[str]) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
-        self.labels = tf.constant(labels)
+        self.classes = classes
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def serve(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        spec = {
-            "label": tf.io.FixedLenFeature([], tf.string),
-            "rms_db": tf.io.FixedLenFeature([], tf.float32),
-        }
-        example = tf.io.parse_example(examples, spec)
-        is_true = tf.cast(example["label"][:, None] == self.labels[None], tf.float32)
-        turn = tf.range(tf.size(self.labels), dtype=tf.float32)
-        scores = tf.nn.softmax(2 * is_true + 3 * tf.sin(example["rms_db"][:, None] + turn))
-        label = tf.gather(self.labels, tf.argmax(scores, axis=1))
-        classes = tf.repeat(self.labels[None], tf.shape(scores)[0], 0)
-        return {"scores": scores, "label": label, "classes": classes}
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32)])
+    def features(self, waveform: tf.Tensor) -> tf.Tensor:
+        return tf.signal.frame(waveform, 200, 128)
 
-
-def numpy_scores(labels: list[str], rows: list) -> np.ndarray:
-    is_true = np.array([[row.label == label for label in labels] for row in rows], float)
-    rms_db = np.array([row.rms_db for row in rows])
-    logits = 2 * is_true + 3 * np.sin(rms_db[:, None] + np.arange(len(labels)))
-    exponents = np.exp(logits)
-    return exponents / exponents.sum(axis=1, keepdims=True)
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 200], tf.float32)])
+    def scores_of_features(self, features: tf.Tensor) -> tf.Tensor:
+        loud = tf.reduce_sum(features[:, 9] ** 2, axis=1, keepdims=True)
+        return tf.nn.softmax(loud * tf.one_hot([0], self.classes))
 
 
 def make_report(run, *, version: int | None = None) -> str:
     """Runs the executor over a run's files and returns the page."""
-    module = _Model(run.labels)
-    saved_model = run.root / "model" / "Format-Serving"
-    tf.saved_model.save(module, str(saved_model), {"serving_examples": module.serve})
+    tf.saved_model.save(_Model(len(run.labels)), str(run.root / "model" / "Format-Serving"))
     inputs = {
         "examples": standard_artifacts.Examples(),
         "ingest_report": IngestReport(),
@@ -102,7 +89,9 @@ def make_report(run, *, version: int | None = None) -> str:
         "data_verdict": DataVerdict(),
         "model": standard_artifacts.Model(),
         "model_run": standard_artifacts.ModelRun(),
+        "scores": ClipScores(),
         "blessing": standard_artifacts.ModelBlessing(),
+        "infra_blessing": standard_artifacts.InfraBlessing(),
         "pushed_model": standard_artifacts.PushedModel(),
     }
     for number, (name, artifact) in enumerate(inputs.items(), start=1):
@@ -127,7 +116,7 @@ def make_report(run, *, version: int | None = None) -> str:
 
 def worst_by_numpy(run) -> list[tuple[str, str]]:
     rows = run.rows["test"]
-    scores = numpy_scores(run.labels, rows)
+    scores = read_scores(run.root / "scores" / SCORES_FILE).candidate.scores
     true = scores[np.arange(len(rows)), [run.labels.index(row.label) for row in rows]]
     order = np.argsort(true)[:12]
     return [(rows[i].id, f"{true[i]:.3f}") for i in order]
@@ -148,7 +137,7 @@ def test_the_page_has_all_sections_and_reaches_nothing_outside(
     assert not page.all("link")
     assert all(image["alt"] for image in page.all("img"))
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
-    assert len(page.all("svg")) == 2
+    assert len(page.all("svg")) == 4
     targets = [str(a["href"])[1:] for a in page.all("a")]
     assert set(targets) <= set(page.sections)
     assert len(html) < 2_000_000
@@ -193,11 +182,14 @@ def test_worst_clips_are_those_of_the_exported_model(run_files: Callable) -> Non
     run = run_files(clips=300)
     page = _Page(make_report(run))
     text = " ".join(page.text.split())
-    assert re.findall(r"clips/(test\d+)\.wav", text) == [id_ for id_, _ in worst_by_numpy(run)]
+    assert re.findall(r"clips/(test\d+)\.wav", text)[:12] == [id_ for id_, _ in worst_by_numpy(run)]
     for _, true_score in worst_by_numpy(run):
         assert f"of the truth {true_score}" in text
     assert len(page.all("audio")) == 12
-    assert len(page.all("img")) == 12 + 3 * 4
+    classes = Counter(image["class"] for image in page.all("img"))
+    assert classes == {"spectrogram": 12 + 3 * 4, "explanation": len(run.labels)}
+    decided = [image["alt"] for image in page.all("img") if image["class"] == "explanation"]
+    assert all(said.startswith("Decided most for") for said in decided)
 
 
 def test_generated_speech_is_said_wherever_results_are(run_files: Callable) -> None:
@@ -210,10 +202,10 @@ def test_generated_speech_is_said_wherever_results_are(run_files: Callable) -> N
 
 
 def test_many_classes_and_long_clips_stay_under_ten_megabytes(
-    run_files: Callable, row: type
+    run_files: Callable, row: type, make_scores: Callable
 ) -> None:
     labels = [f"word {i:04}" for i in range(400)]
-    run = run_files(labels=labels, clips=400)
+    run = run_files(labels=labels, clips=400, clip_s=60.0)
     test_file = run.root / "examples/Split-test/data_tfrecord-00000-of-00001"
     train_file = test_file.parents[1] / "Split-train" / test_file.name
     from schemas.tfrecord import frame_record
@@ -221,6 +213,8 @@ def test_many_classes_and_long_clips_stay_under_ten_megabytes(
     long = [frame_record(row(f"x{i}", labels[i], "", 0.0).record(60 * 16_000)) for i in range(14)]
     test_file.write_bytes(b"".join(long))
     train_file.write_bytes(b"".join(long))
+    rows = [row(f"x{i}", labels[i], "", 0.0) for i in range(14)]
+    write_scores(make_scores(labels, rows), run.root / "scores" / SCORES_FILE)
     html = make_report(run)
     page = _Page(html)
     assert len(html) < 10_000_000
@@ -231,9 +225,10 @@ def test_many_classes_and_long_clips_stay_under_ten_megabytes(
     assert page.sections == SECTIONS
 
 
-def test_a_run_without_test_clips_or_epochs(run_files: Callable) -> None:
+def test_a_run_without_test_clips_or_epochs(run_files: Callable, make_scores: Callable) -> None:
     run = run_files()
     (run.root / "examples/Split-test/data_tfrecord-00000-of-00001").write_bytes(b"")
+    write_scores(make_scores(run.labels, []), run.root / "scores" / SCORES_FILE)
     (run.root / "model_run/history.json").write_text("[]")
     page = _Page(make_report(run))
     assert "There are no test clips." in page.text
@@ -283,7 +278,9 @@ def test_component_wires_its_channels() -> None:
         data_verdict=channel_utils.as_channel([DataVerdict()]),
         model=channel_utils.as_channel([standard_artifacts.Model()]),
         model_run=channel_utils.as_channel([standard_artifacts.ModelRun()]),
+        scores=channel_utils.as_channel([ClipScores()]),
         blessing=channel_utils.as_channel([standard_artifacts.ModelBlessing()]),
+        infra_blessing=channel_utils.as_channel([standard_artifacts.InfraBlessing()]),
         workflow="{}",
     )
     assert report.outputs["report"].type is RunReport

@@ -6,11 +6,13 @@ import tensorflow as tf
 
 from components.trainer.dataset import (
     count_labels,
+    describe_data,
     make_eval_dataset,
     make_train_dataset,
     read_labels,
 )
 from schemas.errors import DataError
+from schemas.reports import TrainingData
 
 CLIPS, CLIP_SAMPLES, BATCH = 50, 2400, 16
 STEPS_PER_EPOCH = 4  # 16, 16, 16, 2
@@ -52,6 +54,7 @@ def _flat(batches):
 def test_labels_are_sorted_and_counted(files):
     assert count_labels(files) == {"high": 17, "low": 17, "mid": 16}
     assert read_labels(files) == LABELS
+    assert describe_data(files) == TrainingData(clips=50, speakers=0, licences={})
 
 
 def test_batches_hold_waveforms_and_classes(files, cache_bytes):

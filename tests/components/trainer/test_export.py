@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +14,8 @@ import soundfile
 import tensorflow as tf
 
 from components.audio.condition import fit_length
+from components.models import MODELS, build_model, split_model
+from components.models.frontends import Framing
 from components.trainer.export import export_model
 from schemas.reports import MODEL_CARD_FILE, ModelCard
 
@@ -23,9 +26,15 @@ RATE, SAMPLES, LABELS = 8000, 4000, ["no", "stop", "yes"]
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, str]:
     keras.utils.set_random_seed(1)
     inputs = keras.Input([SAMPLES])
-    frames = keras.layers.Reshape([40, 100])(inputs)
+    frames = Framing(100, 100)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(8)(frames)))
-    card = ModelCard(
+    directory = str(tmp_path_factory.mktemp("model") / "saved")
+    export_model(model, make_card(model), SAMPLES, directory)
+    return model, directory
+
+
+def make_card(model: keras.Model) -> ModelCard:
+    return ModelCard(
         name="t",
         labels=LABELS,
         audio={"sample_rate": RATE},
@@ -34,9 +43,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, str
         parameters=model.count_params(),
         generated=False,
     )
-    directory = str(tmp_path_factory.mktemp("model") / "saved")
-    export_model(model, card, SAMPLES, directory)
-    return model, directory
 
 
 def clips(count: int = 5) -> np.ndarray:
@@ -67,6 +73,86 @@ def test_every_signature_answers_as_the_keras_model(exported: tuple[keras.Model,
             label.decode() for label in answer["label"].numpy()
         ]
     assert by_example["classes"].numpy().tolist() == [[b"no", b"stop", b"yes"]] * 5
+
+
+def build_tiny(architecture: str) -> keras.Model:
+    """One of ours, small, with all that changes clips while training."""
+    return build_model(
+        architecture=architecture,
+        num_classes=len(LABELS),
+        sample_rate=RATE,
+        clip_samples=SAMPLES,
+        frontend={
+            "kind": "log_mel",
+            "frame_length_ms": 25.0,
+            "frame_step_ms": 20.0,
+            "num_mel_bins": 12,
+            "lower_edge_hertz": 60.0,
+            "upper_edge_hertz": None,
+        },
+        augment={
+            "time_shift_ms": 20.0,
+            "speed": 0.1,
+            "frequency_warp": 0.1,
+            "equalizer_db": 6.0,
+            "gain_db": 6.0,
+            "spec_augment": {
+                "time_masks": 1,
+                "time_mask_ms": 40.0,
+                "freq_masks": 1,
+                "freq_mask_bins": 2,
+            },
+        },
+        model={
+            "units": 6,
+            "layers": 1,
+            "filters": 4,
+            "pooling": "max",
+            "peephole": architecture == "cnn_lstm",
+            "dropout": 0.1,
+        },
+        seed=1,
+    )
+
+
+@pytest.mark.parametrize("architecture", MODELS)
+def test_a_loaded_model_gives_its_features_and_the_gradients_of_its_scores(
+    architecture: str, tmp_path: Path
+) -> None:
+    model = build_tiny(architecture)
+    export_model(model, make_card(model), SAMPLES, str(tmp_path))
+    frontend, classifier = split_model(model)
+    waveform = tf.constant(clips(3).astype(np.float32) / 32768)
+    loaded = tf.saved_model.load(str(tmp_path))
+
+    features = loaded.features(waveform)
+    np.testing.assert_allclose(features, frontend(waveform), atol=1e-5)
+    scores = loaded.scores_of_features(features)
+    np.testing.assert_allclose(scores, tf.nn.softmax(model(waveform)), atol=1e-6)
+    answer = loaded.signatures["serving_default"](waveform=waveform)
+    np.testing.assert_array_equal(answer["scores"], scores)
+
+    gradients = []
+    for of_features in (loaded.scores_of_features, lambda x: tf.nn.softmax(classifier(x))):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            score = of_features(features)[:, 1]
+        gradients.append(tape.gradient(score, features).numpy())
+    assert np.abs(gradients[1]).max(axis=(1, 2)).min() > 1e-5
+    np.testing.assert_allclose(gradients[0], gradients[1], atol=1e-6)
+    assert _ops(loaded) <= set(tf.raw_ops.__dict__)
+
+
+def _ops(loaded: Any) -> set[str]:
+    """The kinds of operations in both functions, those that they call included."""
+    graphs = [
+        getattr(loaded, name).concrete_functions[0].graph.as_graph_def()
+        for name in ("features", "scores_of_features")
+    ]
+    functions = {f.signature.name for graph in graphs for f in graph.library.function}
+    nodes = [node for graph in graphs for node in graph.node]
+    nodes += [node for graph in graphs for f in graph.library.function for node in f.node_def]
+    return {node.op for node in nodes} - functions
 
 
 def _example(audio: bytes) -> bytes:

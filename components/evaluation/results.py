@@ -1,32 +1,28 @@
-"""Reads the counts of one model out of what TFX's Evaluator wrote; judges nothing."""
+"""Reads the numbers of one model out of what Evaluator had TFMA write; judges nothing."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from components.model_gate.counts import LABEL_KEY, Results, Tally
-from components.model_gate.evaluation import CONFUSION_METRIC, MEAN_SCORE_METRIC
-
-CANDIDATE = tfma.CANDIDATE_KEY
-BASELINE = tfma.BASELINE_KEY
+from components.evaluation.counts import LABEL_KEY, Results, Tally
+from components.evaluation.metrics import CALIBRATION_METRIC, CANDIDATE, CONFUSION_METRIC
 
 
 def read_results(evaluation_dir: str, model: str) -> Results:
-    """Results of `CANDIDATE` or `BASELINE` out of an evaluation artifact's folder.
+    """Results of `metrics.CANDIDATE` or `BASELINE` out of an evaluation artifact's folder.
 
     True labels come from the slices by label, not from TFMA's class ids: for a label outside the
     model's classes TFMA counts class 0. Nothing evaluated gives results with no clips.
     """
     answers: dict[str, dict[int, int]] = {}
     slices: dict[str, dict[str, Tally]] = {}
-    is_finite = True
+    calibration_error = 0.0
     for record in tfma.load_metrics(evaluation_dir):
         values = _values(record, model)
-        if MEAN_SCORE_METRIC in values:
-            is_finite &= math.isfinite(values[MEAN_SCORE_METRIC].double_value.value)
         keys = record.slice_key.single_slice_keys
+        if not keys and CALIBRATION_METRIC in values:
+            calibration_error = values[CALIBRATION_METRIC].double_value.value
         if len(keys) != 1 or CONFUSION_METRIC not in values:
             continue
         feature, value = keys[0].column, _text(keys[0])
@@ -36,7 +32,7 @@ def read_results(evaluation_dir: str, model: str) -> Results:
         else:
             right = sum(count for (true, answered), count in matrix.items() if true == answered)
             slices.setdefault(feature, {})[value] = Tally(right, sum(matrix.values()))
-    return Results(answers, slices, is_finite)
+    return Results(answers, slices, calibration_error)
 
 
 def _values(record: Any, model: str) -> dict[str, Any]:

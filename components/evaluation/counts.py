@@ -25,12 +25,12 @@ class Results:
     """What one model answered on the test split.
 
     `answers[true label][class id]` counts clips; `slices[feature][value]` are the tallies of the
-    other features. `is_finite` is False where a score was not a number.
+    other features. `calibration_error` is over all clips, from 0 to 1.
     """
 
     answers: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     slices: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
-    is_finite: bool = True
+    calibration_error: float = 0.0
 
     @property
     def clips(self) -> int:

@@ -1,0 +1,134 @@
+"""What evaluating and reporting cost beside one plain pass of both models over the same clips.
+
+    python benchmarks/evaluation.py RUN_DIRECTORY [--clips 20000] [--repetitions 3]
+
+RUN_DIRECTORY is of a finished `auricle run`. The test clips of its last ingest are repeated under
+other ids; its newest model is candidate and baseline at once. The plain pass loads both and asks
+them batches of 256 examples; Evaluator does the same, writes the table and has TFMA measure it;
+ModelGate judges with intervals in every slice. Seconds, in one process, in turn.
+"""
+
+import argparse
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.artifacts import ClipScores
+from components.evaluator.executor import Executor as Evaluator
+from components.model_gate.executor import Executor as ModelGate
+from schemas.example import decode_example, encode_example
+from schemas.tfrecord import frame_record, read_records
+from schemas.workflow import Gate
+
+_BATCH_CLIPS = 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run_directory", type=Path)
+    parser.add_argument("--clips", type=int, default=20_000)
+    parser.add_argument("--repetitions", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        file = _write_clips(arguments.run_directory, folder / "examples", arguments.clips)
+        model = _newest(arguments.run_directory / "artifacts" / "Trainer" / "model")
+        seconds: dict[str, list[float]] = {}
+        for number in range(arguments.repetitions):
+            out = folder / str(number)
+            for name, work in (
+                ("plain pass", lambda: _plain_pass(model / "Format-Serving", file)),
+                ("Evaluator", lambda out=out: _evaluate(model, folder / "examples", out)),
+                ("ModelGate", lambda out=out: _judge(model, out)),
+            ):
+                seconds.setdefault(name, []).append(_seconds(work))
+    print(f"{arguments.clips} clips, medians of {arguments.repetitions} (range)\n")
+    print("| | seconds | of the plain pass |\n|---|---|---|")
+    for name, runs in seconds.items():
+        ratios = [run / plain for run, plain in zip(runs, seconds["plain pass"], strict=True)]
+        print(f"| {name} | {_spread(runs, '.1f')} | {_spread(ratios, '.2f')} |")
+
+
+def _write_clips(run_directory: Path, examples: Path, clips: int) -> Path:
+    source = _newest(run_directory / "artifacts" / "AudioExampleGen" / "examples") / "Split-test"
+    records = [record for file in sorted(source.iterdir()) for record in read_records(file)]
+    file = examples / "Split-test" / "data_tfrecord-00000-of-00001"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as target:
+        for number, record in zip(range(clips), itertools.cycle(records)):
+            example = decode_example(record) | {"id": str(number)}
+            target.write(frame_record(encode_example(example)))
+    return file
+
+
+def _plain_pass(saved_model: Path, file: Path) -> None:
+    models = [tf.saved_model.load(str(saved_model)) for _ in range(2)]
+    for records in tf.data.TFRecordDataset(str(file)).batch(_BATCH_CLIPS):
+        for model in models:
+            model.signatures["serving_examples"](examples=records)["scores"].numpy()
+
+
+def _evaluate(model: Path, examples: Path, out: Path) -> None:
+    Evaluator().Do(
+        {
+            "examples": [_examples(examples)],
+            "model": [_artifact(standard_artifacts.Model, model)],
+            "baseline_model": [_artifact(standard_artifacts.Model, model)],
+        },
+        {
+            "evaluation": [_artifact(standard_artifacts.ModelEvaluation, out / "evaluation")],
+            "scores": [_artifact(ClipScores, out / "scores")],
+        },
+        {},
+    )
+
+
+def _judge(model: Path, out: Path) -> None:
+    gate = Gate.model_validate({"accuracy": {"at_least": 0.5, "no_worse_by_more_than": 0.01}})
+    ModelGate().Do(
+        {
+            "evaluation": [_artifact(standard_artifacts.ModelEvaluation, out / "evaluation")],
+            "scores": [_artifact(ClipScores, out / "scores")],
+            "model": [_artifact(standard_artifacts.Model, model)],
+            "baseline": [_artifact(standard_artifacts.Model, model)],
+        },
+        {"blessing": [_artifact(standard_artifacts.ModelBlessing, out / "blessing")]},
+        {"gate": gate.model_dump_json()},
+    )
+
+
+def _artifact(kind: type, uri: Path) -> object:
+    artifact = kind()
+    artifact.uri = str(uri)
+    return artifact
+
+
+def _examples(uri: Path) -> standard_artifacts.Examples:
+    examples = standard_artifacts.Examples()
+    examples.uri = str(uri)
+    examples.split_names = artifact_utils.encode_split_names(["test"])
+    return examples
+
+
+def _newest(folder: Path) -> Path:
+    return max(folder.iterdir(), key=lambda path: int(path.name))
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+def _spread(values: list[float], form: str) -> str:
+    return f"{statistics.median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
+
+
+if __name__ == "__main__":
+    main()

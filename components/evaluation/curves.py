@@ -1,0 +1,74 @@
+"""Curves of a table of scores: whether scores can be believed, and what a threshold would cost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluation.scores import ClipScores
+
+_BINS = 15  # as `components.evaluation.calibration` has them
+_POINTS = 200
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Mean score, share right and number of the clips in each bin of the highest score."""
+
+    score: Values
+    accuracy: Values
+    clips: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DetectionErrors:
+    """By threshold, rising: words missed (their score is below it), others accepted (at or above).
+
+    Every clip counts once for its own word and once for every other word.
+    """
+
+    threshold: Values
+    false_rejects: Values
+    false_accepts: Values
+
+    @property
+    def equal_error_rate(self) -> float:
+        """Where both are the same; NaN without clips."""
+        if not len(self.threshold):
+            return float("nan")
+        place = int(np.abs(self.false_rejects - self.false_accepts).argmin())
+        return float(self.false_rejects[place] + self.false_accepts[place]) / 2
+
+
+def reliability(scores: ClipScores) -> Reliability:
+    """How the candidate's highest scores compare with how often they are right."""
+    top = np.nan_to_num(scores.candidate.scores.max(axis=1, initial=0.0)).astype(np.float64)
+    right = scores.is_right(scores.candidate)
+    bins = np.minimum((top * _BINS).astype(np.int64), _BINS - 1)
+    clips = np.bincount(bins, minlength=_BINS)
+    filled = clips > 0
+    return Reliability(
+        score=np.bincount(bins, top, _BINS)[filled] / clips[filled],
+        accuracy=np.bincount(bins, right, _BINS)[filled] / clips[filled],
+        clips=clips[filled],
+    )
+
+
+def detection_errors(scores: ClipScores) -> DetectionErrors:
+    """What the candidate would miss and wrongly accept, were a word heard from a threshold on."""
+    labels = scores.candidate.labels
+    is_own = scores.labels[:, None] == labels[None, :]
+    values = np.nan_to_num(scores.candidate.scores).astype(np.float64)
+    own, others = np.sort(values[is_own]), np.sort(values[~is_own])
+    if not len(own) or not len(others):
+        return DetectionErrors(*(np.empty(0) for _ in range(3)))
+    # Close together where there are scores: quantiles of both kinds.
+    steps = np.linspace(0, 1, _POINTS)
+    thresholds = np.unique(np.concatenate([np.quantile(own, steps), np.quantile(others, steps)]))
+    return DetectionErrors(
+        threshold=thresholds,
+        false_rejects=np.searchsorted(own, thresholds, "left") / len(own),
+        false_accepts=1 - np.searchsorted(others, thresholds, "left") / len(others),
+    )

@@ -1,0 +1,60 @@
+"""Evaluator: what goes in and what comes out."""
+
+from typing import ClassVar
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.artifacts import ClipScores
+from components.evaluator.executor import Executor
+
+
+class EvaluatorSpec(ComponentSpec):
+    """What goes in and out of Evaluator."""
+
+    PARAMETERS: ClassVar[dict[str, ExecutionParameter]] = {}
+    INPUTS: ClassVar = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
+    }
+    OUTPUTS: ClassVar = {
+        "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "scores": ChannelParameter(type=ClipScores),
+    }
+
+
+class Evaluator(base_beam_component.BaseBeamComponent):
+    """Scores the test clips once with each exported model; TFMA measures the table of scores.
+
+    In the place of TFX's Evaluator, which keeps no answer to a single clip: those are what models
+    are compared by, and what a person listens to.
+    """
+
+    SPEC_CLASS = EvaluatorSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        baseline_model: types.BaseChannel | None = None,
+    ) -> None:
+        """Wires an evaluator.
+
+        Args:
+            examples: of AudioExampleGen.
+            model: the candidate, a SavedModel with its model card.
+            baseline_model: the last blessed model; may be empty.
+        """
+        super().__init__(
+            spec=EvaluatorSpec(
+                examples=examples,
+                model=model,
+                baseline_model=baseline_model,
+                evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
+                scores=types.Channel(type=ClipScores),
+            )
+        )

@@ -1,0 +1,106 @@
+"""Scores the test clips with the exported models themselves, and has TFMA measure the table."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tfx import types
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.evaluation.metrics import evaluate
+from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
+from components.evaluation.slices import slice_features, tabulate
+from schemas.example import decode_example
+from schemas.progress import report_progress
+from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.tfrecord import read_records
+
+SPLIT = "test"
+_BATCH_CLIPS = 256
+
+Score = Callable[[list[bytes]], NDArray[np.float32]]
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Examples and models in; a table of scores and TFMA's files out."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        files = [
+            file
+            for uri in artifact_utils.get_split_uris(input_dict["examples"], SPLIT)
+            for file in sorted(Path(uri).glob("*tfrecord*"))
+        ]
+        models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
+        scores = score_clips(files, [_saved_model(model) for model in models])
+        write_scores(
+            scores, Path(artifact_utils.get_single_uri(output_dict["scores"])) / SCORES_FILE
+        )
+        with self._make_beam_pipeline() as pipeline:
+            evaluate(scores, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
+
+
+def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
+    """What each SavedModel, the candidate first, answers on the clips of TFRecord `files`."""
+    labels = [_labels(path) for path in saved_models]
+    signatures = [_load(path) for path in saved_models]
+    ids: list[str] = []
+    true: list[str] = []
+    features: list[dict[str, str]] = []
+    scores: list[list[NDArray[np.float32]]] = [[] for _ in saved_models]
+    records = itertools.chain.from_iterable(map(read_records, files))
+    while batch := list(itertools.islice(records, _BATCH_CLIPS)):
+        for parts, score in zip(scores, signatures, strict=True):
+            parts.append(score(batch))
+        for record in batch:
+            example = decode_example(record)
+            ids.append(str(example["id"]))
+            true.append(str(example["label"]))
+            features.append(slice_features(example))
+        report_progress(len(ids), len(ids), "clips scored")
+    sliced, unsliced = tabulate(features)
+    models = [
+        ModelScores(
+            np.array(names, np.str_), np.concatenate([np.empty((0, len(names)), np.float32), *own])
+        )
+        for names, own in zip(labels, scores, strict=True)
+    ]
+    return ClipScores(
+        ids=np.array(ids, np.str_),
+        labels=np.array(true, np.str_),
+        features=sliced,
+        unsliced=unsliced,
+        candidate=models[0],
+        baseline=models[1] if len(models) > 1 else None,
+    )
+
+
+def _load(saved_model: Path) -> Score:
+    """Serialized tf.Examples -> scores [batch, classes], by the exported model itself."""
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(str(saved_model)).signatures["serving_examples"]
+
+    def score(records: list[bytes]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = signature(examples=tf.constant(records))["scores"].numpy()
+        return scores
+
+    return score
+
+
+def _labels(saved_model: Path) -> list[str]:
+    card = ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())
+    return card.labels
+
+
+def _saved_model(model: types.Artifact) -> Path:
+    return Path(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))

@@ -1,0 +1,1 @@
+"""Which times and frequencies of a clip decided a model's answer."""

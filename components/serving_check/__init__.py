@@ -1,0 +1,1 @@
+"""ServingCheck: the exported model answers in a process of its own, as it did in evaluation."""

@@ -1,0 +1,102 @@
+"""Loads a SavedModel as a stranger would, with TensorFlow and nothing of ours, and asks it.
+
+    python -I client.py SAVED_MODEL REQUESTS.npz ANSWERS.npz
+
+A program of its own, run by `executor`. It writes the scores that each signature gave, how long
+single clips took, the memory of the process, and what was said to audio that cannot be answered.
+"""
+
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_OURS = ("components", "pipeline", "schemas")
+_BATCH_CLIPS = 32
+_WARM_UP_CLIPS = 3
+_OVER_LONG_S = 601  # ten minutes are the longest clip that ingest takes
+
+
+def main(saved_model: str, requests: str, answers: str) -> None:
+    """Asks all that `requests` holds and writes `answers`."""
+    for name in _OURS:
+        sys.modules[name] = None  # type: ignore[assignment]  # nothing of ours can be imported
+    started = time.monotonic()
+    signatures = tf.saved_model.load(saved_model).signatures
+    load_s = time.monotonic() - started
+    with np.load(requests, allow_pickle=False) as asked:
+        waveforms = asked["waveforms"]
+        wavs, examples = _unpack(asked, "wavs"), _unpack(asked, "examples")
+        sample_rate = int(asked["sample_rate"])
+    scores = {
+        "serving_default": _ask(signatures["serving_default"], "waveform", waveforms),
+        "serving_wav": _ask(signatures["serving_wav"], "audio", wavs),
+        "serving_examples": _ask(signatures["serving_examples"], "examples", examples),
+    }
+    facts = {
+        "load_s": load_s,
+        "latencies_ms": _time(signatures["serving_default"], waveforms),
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+        "refusals": _provoke(signatures, sample_rate),
+    }
+    np.savez(answers, facts=np.array(json.dumps(facts)), **scores)
+
+
+def _unpack(asked: Any, name: str) -> list[bytes]:
+    """Byte strings, stored as one array and their lengths."""
+    joined, ends = asked[name].tobytes(), np.cumsum(asked[f"{name}_bytes"]).tolist()
+    return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _ask(signature: Any, key: str, clips: Any) -> np.ndarray:
+    """The scores of all clips, [clips, classes]."""
+    parts = [
+        signature(**{key: tf.constant(clips[start : start + _BATCH_CLIPS])})["scores"].numpy()
+        for start in range(0, len(clips), _BATCH_CLIPS)
+    ]
+    return np.concatenate(parts)
+
+
+def _time(signature: Any, waveforms: np.ndarray) -> list[float]:
+    """Milliseconds of each clip asked alone."""
+    for waveform in waveforms[:_WARM_UP_CLIPS]:
+        signature(waveform=tf.constant(waveform[None]))
+    took = []
+    for waveform in waveforms:
+        started = time.perf_counter()
+        signature(waveform=tf.constant(waveform[None]))["scores"].numpy()
+        took.append(1e3 * (time.perf_counter() - started))
+    return took
+
+
+def _provoke(signatures: Any, sample_rate: int) -> dict[str, str]:
+    """What is said to audio that nobody can answer; empty where it was answered all the same."""
+    not_finite = np.zeros((1, sample_rate), np.float32)
+    not_finite[0, 7] = np.nan
+    over_long = np.zeros((1, _OVER_LONG_S * sample_rate), np.float32)
+    waveforms = {
+        "empty audio": np.zeros((1, 0), np.float32),
+        "over-long audio": over_long,
+        "non-finite audio": not_finite,
+    }
+    said = {
+        what: _refusal(signatures["serving_default"], waveform=waveform)
+        for what, waveform in waveforms.items()
+    }
+    return said | {"no WAV file": _refusal(signatures["serving_wav"], audio=[b"not audio"])}
+
+
+def _refusal(signature: Any, **arguments: Any) -> str:
+    try:
+        signature(**{key: tf.constant(value) for key, value in arguments.items()})
+    except tf.errors.InvalidArgumentError as error:
+        return str(error.message)
+    return ""
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

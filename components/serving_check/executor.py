@@ -1,0 +1,175 @@
+"""Asks the exported model in a fresh process, and holds the answers against the evaluation's."""
+
+import io
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
+from schemas.example import decode_example
+from schemas.reports import MODEL_CARD_FILE, SERVING_FILE, ModelCard, Rule, ServingReport
+from schemas.tfrecord import read_records
+from schemas.workflow import ServingCheck
+
+TOLERANCE = 1e-4
+_CLIENT = Path(__file__).with_name("client.py")
+_PERCENTILE = 95
+_WORDS_SHOWN = 200
+_WORDS_KEPT = 4000  # of a client that failed
+
+
+class Executor(base_executor.BaseExecutor):
+    """Writes `serving.json` and the blessing that Pusher looks for."""
+
+    def Do(  # noqa: N802 (TFX's name)
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        blessing = artifact_utils.get_single_instance(input_dict["blessing"])
+        output = artifact_utils.get_single_instance(output_dict["infra_blessing"])
+        limits = ServingCheck.model_validate_json(exec_properties["limits"])
+        if blessing.get_int_custom_property("blessed") == 1:
+            [split] = artifact_utils.get_split_uris(input_dict["examples"], "test")
+            scores = Path(artifact_utils.get_single_uri(input_dict["scores"])) / SCORES_FILE
+            saved_model = Path(
+                path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+            )
+            report = check(saved_model, Path(split), read_scores(scores), limits)
+        else:
+            report = ServingReport(passed=False, rules=[], asked=0)
+        _write(output, report)
+
+
+def check(
+    saved_model: Path, split: Path, scores: ClipScores, limits: ServingCheck
+) -> ServingReport:
+    """How `saved_model` answers the first clips of a split's folder, whose `scores` are known."""
+    files = sorted(split.glob("*tfrecord*"))
+    records = list(
+        itertools.islice(itertools.chain.from_iterable(map(read_records, files)), limits.clips)
+    )
+    card = ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        requests, answers = Path(folder) / "requests.npz", Path(folder) / "answers.npz"
+        _write_requests(records, int(str(card.audio["sample_rate"])), requests)
+        run = subprocess.run(
+            [sys.executable, "-I", "-W", "ignore", str(_CLIENT), saved_model, requests, answers],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode:
+            said = run.stderr.strip()[-_WORDS_KEPT:]
+            rule = Rule(name="answers", passed=False, said=f"the model cannot be served: {said}")
+            return ServingReport(passed=False, rules=[rule], asked=len(records))
+        with np.load(answers, allow_pickle=False) as answered:
+            arrays = dict(answered)
+    facts = json.loads(str(arrays.pop("facts")))
+    rules = [
+        *_agreement(arrays, scores.candidate.scores[: len(records)]),
+        _latency(facts["latencies_ms"], limits.max_latency_ms),
+        _memory(facts["memory_mb"], limits.max_memory_mb),
+        *_refusals(facts["refusals"]),
+    ]
+    passed = all(rule.passed for rule in rules)
+    return ServingReport(passed=passed, rules=rules, asked=len(records))
+
+
+def _write_requests(records: list[bytes], sample_rate: int, file: Path) -> None:
+    pcm = [decode_example(record)["audio"] for record in records]
+    wavs = [_wav(samples, sample_rate) for samples in pcm if isinstance(samples, bytes)]
+    waveforms = [np.frombuffer(samples, "<i2") for samples in pcm if isinstance(samples, bytes)]
+    np.savez(
+        file,
+        waveforms=np.stack(waveforms).astype(np.float32) / 32768,
+        sample_rate=sample_rate,
+        **_pack("wavs", wavs),
+        **_pack("examples", records),
+    )
+
+
+def _pack(name: str, items: list[bytes]) -> dict[str, Any]:
+    """Byte strings as one array and their lengths."""
+    return {
+        name: np.frombuffer(b"".join(items), np.uint8),
+        f"{name}_bytes": np.array([len(item) for item in items]),
+    }
+
+
+def _wav(pcm: bytes, sample_rate: int) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(pcm)
+    return buffer.getvalue()
+
+
+def _agreement(answers: dict[str, np.ndarray], expected: np.ndarray) -> list[Rule]:
+    rules = []
+    for signature, scores in answers.items():
+        difference = float(np.abs(scores - expected).max(initial=0.0))
+        passed = difference <= TOLERANCE  # False of NaN
+        relation = "scores differ by at most" if passed else "scores differ by up to"
+        said = f"{relation} {difference:.1e} from evaluation on {len(expected)} test clips"
+        said += f" (allowed {TOLERANCE:g})"
+        rules.append(Rule(name=signature, passed=passed, said=said))
+    return rules
+
+
+def _latency(took_ms: list[float], most_ms: float | None) -> Rule:
+    slow = float(np.percentile(took_ms, _PERCENTILE))
+    said = f"{_PERCENTILE} % of single clips are answered within {slow:.1f} ms"
+    if most_ms is None:
+        return Rule(name="latency", passed=True, said=f"{said}; no limit is declared")
+    return Rule(name="latency", passed=slow <= most_ms, said=f"{said} (allowed {most_ms:g})")
+
+
+def _memory(used_mb: float, most_mb: float | None) -> Rule:
+    said = f"TensorFlow with the model in it takes {used_mb:.0f} MB"
+    if most_mb is None:
+        return Rule(name="memory", passed=True, said=f"{said}; no limit is declared")
+    return Rule(name="memory", passed=used_mb <= most_mb, said=f"{said} (allowed {most_mb:g})")
+
+
+def _refusals(said_to: dict[str, str]) -> list[Rule]:
+    return [
+        Rule(
+            name=what,
+            passed=bool(said),
+            said=f"refused: {_gist(said)}" if said else "answered like audio",
+        )
+        for what, said in said_to.items()
+    ]
+
+
+def _gist(message: str) -> str:
+    """The line of TensorFlow's message that says what was wrong."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    failed = [line for line in lines if "assertion failed" in line]
+    return (failed or lines[1:] or lines)[0][:_WORDS_SHOWN]
+
+
+def _write(output: types.Artifact, report: ServingReport) -> None:
+    folder = Path(output.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / SERVING_FILE).write_text(report.model_dump_json(indent=2))
+    # As TFX's InfraValidator marks it.
+    (folder / ("INFRA_BLESSED" if report.passed else "INFRA_NOT_BLESSED")).touch()
+    output.set_int_custom_property("blessed", int(report.passed))

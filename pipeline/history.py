@@ -1,0 +1,134 @@
+"""The judged runs of a workflow: one file each in the run directory, so that they can be compared.
+
+Scores of single clips stay where Evaluator put them; a record says where.
+"""
+
+import datetime
+import os
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.run_directory import locate_run_directory
+from schemas.errors import InputError
+from schemas.reports import GateRule, ServingReport, Verdict
+from schemas.workflow import Workflow
+
+_MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
+
+
+class RunRecord(BaseModel):
+    """One judged run; `scores` is a path, and `data` the digest of all rows and recordings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int
+    finished: datetime.datetime
+    workflow: Workflow
+    data: str
+    verdict: Verdict
+    serving: ServingReport
+    pushed_version: str | None
+    scores: str
+    seconds: float
+
+    @property
+    def outcome(self) -> str:
+        """`pushed`, `refused`, `undecided` or, of a blessed model that cannot, `not servable`."""
+        if self.pushed_version is not None:
+            return "pushed"
+        return "not servable" if self.verdict.outcome == "blessed" else self.verdict.outcome
+
+
+def next_number(directory: Path) -> int:
+    """Of the next record in a folder of them."""
+    return max((int(file.stem) for file in _files(directory)), default=0) + 1
+
+
+def write_record(record: RunRecord, directory: Path) -> Path:
+    """Writes `<directory>/<number>.json`, whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    file = directory / f"{record.number}.json"
+    draft = directory / f".{file.name}.{os.getpid()}"
+    draft.write_text(record.model_dump_json(indent=2))
+    draft.replace(file)
+    return file
+
+
+def read_record(file: Path) -> RunRecord:
+    """The record in a file.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return RunRecord.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        what = str(error).partition("\n")[0]
+        raise InputError(f"{file} is no record of a run ({what}); see `auricle runs`") from error
+
+
+def list_records(workflow: Workflow, base: Path) -> list[tuple[Path, RunRecord]]:
+    """All judged runs of a workflow with their files, the first one first.
+
+    Raises:
+        InputError: no run was judged yet.
+    """
+    directory = locate_run_directory(workflow, base).history
+    files = sorted(_files(directory), key=lambda file: int(file.stem))
+    if not files:
+        raise InputError(f"no run of {workflow.name} was judged yet ({directory})")
+    return [(file, read_record(file)) for file in files]
+
+
+def print_records(records: list[tuple[Path, RunRecord]]) -> None:
+    """A table of runs for people."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", overflow="fold")
+    for heading in ("finished", "model", "accuracy", "clips", "data", "outcome"):
+        table.add_column(heading, justify="right" if heading == "clips" else "left", no_wrap=True)
+    for file, record in records:
+        verdict = record.verdict
+        interval = verdict.accuracy_interval
+        table.add_row(
+            os.path.relpath(file),
+            f"{record.finished:%Y-%m-%d %H:%M}",
+            record.workflow.model.architecture,
+            f"{verdict.accuracy:.3f} ({interval.low:.2f}-{interval.high:.2f})",
+            f"{verdict.clips:,}",
+            record.data[:8],
+            f"{record.outcome} {record.pushed_version or ''}".strip(),
+        )
+    Console(highlight=False).print(table)
+
+
+def print_reasons(record: RunRecord) -> None:
+    """Why a run ended as it did: every rule, what would decide, the clips to listen to."""
+    outcome = record.outcome.capitalize()
+    version = f" as version {record.pushed_version}" if record.pushed_version else ""
+    typer.echo(f"{outcome}{version}, {record.finished:%Y-%m-%d %H:%M}")
+    for rule in record.verdict.rules or [_no_rule(record.verdict)]:
+        typer.echo(f"  {_MARKS[rule.outcome]} {rule.said}")
+        if rule.clips:
+            typer.echo(f"    listen to: {', '.join(rule.clips)}")
+    for check in record.serving.rules:
+        if not check.passed:
+            typer.echo(f"  ✗ serving, {check.name}: {check.said}")
+    small = [s for s in record.verdict.slices if s.is_small and s.feature != "label"]
+    if small:
+        names = ", ".join(f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small[:10])
+        more = f" and {len(small) - 10} more" if len(small) > 10 else ""
+        typer.echo(f"  too few clips to judge: {names}{more}")
+    for feature, values in record.verdict.unsliced.items():
+        typer.echo(f"  not sliced by {feature}: {values:,} different values")
+
+
+def _no_rule(verdict: Verdict) -> GateRule:
+    return GateRule(name="none", outcome="held", said=verdict.reasons[0])
+
+
+def _files(directory: Path) -> list[Path]:
+    return [file for file in directory.glob("*.json") if file.stem.isdecimal()]

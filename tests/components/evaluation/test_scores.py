@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from components.evaluation.intervals import Paired
+from components.evaluation.scores import ClipScores, ModelScores, read_scores, write_scores
+
+
+def table(baseline=True):
+    ours = ModelScores(
+        np.array(["no", "yes"]),
+        np.array([[0.9, 0.1], [0.2, 0.8], [np.nan, 0.5], [0.6, 0.4]], np.float32),
+    )
+    theirs = ModelScores(
+        np.array(["yes", "up", "no"]),
+        np.array([[0.1, 0.1, 0.8], [0.1, 0.1, 0.8], [0.9, 0, 0.1], [0.1, 0.8, 0.1]], np.float32),
+    )
+    return ClipScores(
+        ids=np.array(["a", "b", "c", "d"]),
+        labels=np.array(["no", "yes", "yes", "up"]),
+        features={"speaker": np.array(["ann", "", "zoë", "ann"])},
+        unsliced={"text": 1000},
+        candidate=ours,
+        baseline=theirs if baseline else None,
+    )
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_a_table_written_is_the_table_read(tmp_path, baseline):
+    scores = table(baseline)
+    write_scores(scores, tmp_path / "new" / "test.npz")
+    read = read_scores(tmp_path / "new" / "test.npz")
+    assert read.unsliced == scores.unsliced
+    np.testing.assert_equal(read.features, scores.features)
+    np.testing.assert_equal(read.candidate.scores, scores.candidate.scores)
+    assert (read.baseline is None) == (not baseline)
+    assert read.ids.tolist() == scores.ids.tolist()
+
+
+def test_no_number_and_no_such_class_are_never_right():
+    scores = table()
+    assert scores.is_right(scores.candidate).tolist() == [True, True, False, False]
+    np.testing.assert_allclose(
+        scores.candidate.score_of(scores.labels), [0.9, 0.8, 0.5, 0.0], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        scores.baseline.score_of(scores.labels), [0.8, 0.1, 0.9, 0.8], rtol=1e-6
+    )
+
+
+def test_models_are_compared_on_the_labels_both_know():
+    scores = table()
+    assert scores.paired(np.ones(4, bool)) == Paired(1, 1, 1, 0)
+    assert scores.paired(scores.features["speaker"] == "ann") == Paired(both=1)
+    assert table(baseline=False).is_shared.tolist() == [False] * 4
+
+
+def test_a_table_without_clips():
+    scores = ModelScores(np.array(["no", "yes"]), np.empty((0, 2), np.float32))
+    assert scores.answers.tolist() == []
+    assert scores.score_of(np.empty(0, np.str_)).tolist() == []

@@ -1,0 +1,144 @@
+"""The check of real SavedModels, each in a process of its own."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tfx.types import artifact_utils, channel_utils, standard_artifacts
+
+from components.artifacts import ClipScores
+from components.evaluation.scores import SCORES_FILE, write_scores
+from components.evaluator.executor import score_clips
+from components.models.frontends import Framing
+from components.serving_check.component import ServingCheck as Component
+from components.serving_check.executor import Executor, check
+from components.trainer.export import export_model
+from schemas.example import SIDE_FEATURES, encode_example
+from schemas.reports import ModelCard, ServingReport
+from schemas.tfrecord import frame_record
+from schemas.workflow import ServingCheck
+
+RATE, SAMPLES, LABELS = 8000, 4000, ["no", "yes"]
+
+
+class _World:
+    """A model, test clips, and what the model answers to them."""
+
+    def __init__(self, folder: Path) -> None:
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input([SAMPLES])
+        hidden = keras.layers.LSTM(4)(Framing(100, 100)(inputs))
+        model = keras.Model(inputs, keras.layers.Dense(2)(hidden))
+        card = ModelCard(
+            name="t",
+            labels=LABELS,
+            audio={"sample_rate": RATE},
+            frontend={},
+            model={},
+            parameters=1,
+            generated=False,
+        )
+        self.model = folder / "model" / "Format-Serving"
+        export_model(model, card, SAMPLES, str(self.model))
+        self.split = folder / "examples" / "Split-test"
+        self.split.mkdir(parents=True)
+        records = b"".join(frame_record(_example(number)) for number in range(12))
+        (self.split / "data_tfrecord-00000-of-00001").write_bytes(records)
+        self.scores = score_clips(sorted(self.split.iterdir()), [self.model])
+
+
+def _example(number: int) -> bytes:
+    pcm = np.random.default_rng(number).integers(-9000, 9000, SAMPLES).astype("<i2")
+    return encode_example(
+        dict.fromkeys(SIDE_FEATURES, 0.0)
+        | dict.fromkeys(("id", "uri", "split_key", "speaker"), f"clip{number}")
+        | {"label": LABELS[number % 2], "metadata": "{}", "audio": pcm.tobytes()}
+        | {"source_rate_hz": RATE, "source_channels": 1, "source_format": "wav"}
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> _World:
+    return _World(tmp_path_factory.mktemp("world"))
+
+
+def test_an_export_that_answers_as_evaluated_passes(world: _World, tmp_path: Path) -> None:
+    artifacts = {
+        "examples": standard_artifacts.Examples(),
+        "model": standard_artifacts.Model(),
+        "scores": ClipScores(),
+        "blessing": standard_artifacts.ModelBlessing(),
+    }
+    artifacts["examples"].uri = str(world.split.parent)
+    artifacts["examples"].split_names = artifact_utils.encode_split_names(["test"])
+    artifacts["model"].uri = str(world.model.parent)
+    artifacts["scores"].uri = str(tmp_path)
+    artifacts["blessing"].set_int_custom_property("blessed", 1)
+    write_scores(world.scores, tmp_path / SCORES_FILE)
+    output = standard_artifacts.InfraBlessing()
+    output.uri = str(tmp_path / "out")
+    limits = ServingCheck(clips=10).model_dump_json()
+    inputs = {name: [artifact] for name, artifact in artifacts.items()}
+    Executor().Do(inputs, {"infra_blessing": [output]}, {"limits": limits})
+    report = ServingReport.model_validate_json((tmp_path / "out/serving.json").read_text())
+    assert report.passed, report
+    assert report.asked == 10
+    said = {rule.name: rule.said for rule in report.rules}
+    assert {"serving_default", "serving_wav", "serving_examples", "latency", "memory"} <= set(said)
+    assert "waveform has no samples" in said["empty audio"]
+    assert "NaN or infinity" in said["non-finite audio"]
+    assert "600 s" in said["over-long audio"]
+    assert "refused" in said["no WAV file"]
+    assert (tmp_path / "out" / "INFRA_BLESSED").exists()
+    assert output.get_int_custom_property("blessed") == 1
+
+    artifacts["blessing"].set_int_custom_property("blessed", 0)
+    Executor().Do(inputs, {"infra_blessing": [output]}, {"limits": limits})
+    report = ServingReport.model_validate_json((tmp_path / "out/serving.json").read_text())
+    assert (report.passed, report.asked) == (False, 0)
+    assert output.get_int_custom_property("blessed") == 0
+
+
+def test_other_answers_and_broken_limits_are_named(world: _World) -> None:
+    wrong = dataclasses.replace(
+        world.scores.candidate, scores=world.scores.candidate.scores + np.float32(0.001)
+    )
+    scores = dataclasses.replace(world.scores, candidate=wrong)
+    limits = ServingCheck(max_latency_ms=0.001, max_memory_mb=1.0)
+    report = check(world.model, world.split, scores, limits)
+    failed = {rule.name: rule.said for rule in report.rules if not rule.passed}
+    assert not report.passed
+    assert {"serving_default", "serving_wav", "serving_examples", "latency", "memory"} == set(
+        failed
+    )
+    assert "differ by up to 1.0e-03 from evaluation on 12 test clips" in failed["serving_wav"]
+    assert "(allowed 0.001)" in failed["latency"]
+    assert report.asked == 12
+
+
+def test_an_export_that_cannot_be_loaded_is_refused_in_its_own_words(
+    world: _World, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(world.model, broken)
+    (broken / "saved_model.pb").write_bytes(b"nonsense")
+    report = check(broken, world.split, world.scores, ServingCheck())
+    [rule] = report.rules
+    assert not report.passed
+    assert "cannot be served" in rule.said
+
+
+def test_component_wires_its_channels() -> None:
+    component = Component(
+        examples=channel_utils.as_channel([standard_artifacts.Examples()]),
+        model=channel_utils.as_channel([standard_artifacts.Model()]),
+        scores=channel_utils.as_channel([ClipScores()]),
+        blessing=channel_utils.as_channel([standard_artifacts.ModelBlessing()]),
+        limits=ServingCheck().model_dump_json(),
+    )
+    assert component.outputs["infra_blessing"].type is standard_artifacts.InfraBlessing
+    assert json.loads(component.exec_properties["limits"])["clips"] == 64
