@@ -4,6 +4,7 @@ Vertex AI asks for names in two parts.
 """
 
 from tfx.types.artifact import Artifact
+from tfx.utils import path_utils
 
 
 class Rejects(Artifact):
@@ -34,3 +35,9 @@ class ClipScores(Artifact):
     """`test.npz`: what candidate and baseline answered on each test clip."""
 
     TYPE_NAME = "auricle.ClipScores"
+
+
+def saved_model_uri(model: Artifact) -> str:
+    """Where in a Model artifact the SavedModel lies."""
+    uri: str = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    return uri

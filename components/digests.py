@@ -114,10 +114,8 @@ class FileDigests:
                     "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", rows
                 )
             self._new.clear()
-        except (
-            sqlite3.Error,
-            UnicodeEncodeError,
-        ):  # busy, full, read-only: the next run reads the files again
+        # Busy, full, read-only, a name that is not UTF-8: the next run reads the files again.
+        except (sqlite3.Error, UnicodeEncodeError):
             return
 
     def close(self) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
-BINS = 15
+from components.evaluation.curves import BINS
+
 _Sums = np.ndarray  # float64 [bins, 3]: clips, scores, right answers
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from components.evaluation.scores import ClipScores
 
-_BINS = 15  # as `components.evaluation.calibration` has them
+BINS = 15
 _POINTS = 200
 
 Values = NDArray[np.float64]
@@ -46,12 +46,12 @@ def reliability(scores: ClipScores) -> Reliability:
     """How the candidate's highest scores compare with how often they are right."""
     top = np.nan_to_num(scores.candidate.scores.max(axis=1, initial=0.0)).astype(np.float64)
     right = scores.is_right(scores.candidate)
-    bins = np.minimum((top * _BINS).astype(np.int64), _BINS - 1)
-    clips = np.bincount(bins, minlength=_BINS)
+    bins = np.minimum((top * BINS).astype(np.int64), BINS - 1)
+    clips = np.bincount(bins, minlength=BINS)
     filled = clips > 0
     return Reliability(
-        score=np.bincount(bins, top, _BINS)[filled] / clips[filled],
-        accuracy=np.bincount(bins, right, _BINS)[filled] / clips[filled],
+        score=np.bincount(bins, top, BINS)[filled] / clips[filled],
+        accuracy=np.bincount(bins, right, BINS)[filled] / clips[filled],
         clips=clips[filled],
     )
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
-from tfx.utils import path_utils
 
+from components.artifacts import saved_model_uri
 from components.evaluation.metrics import evaluate
 from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
@@ -41,7 +41,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             for file in sorted(Path(uri).glob("*tfrecord*"))
         ]
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
-        scores = score_clips(files, [_saved_model(model) for model in models])
+        scores = score_clips(files, [Path(saved_model_uri(model)) for model in models])
         write_scores(
             scores, Path(artifact_utils.get_single_uri(output_dict["scores"])) / SCORES_FILE
         )
@@ -100,7 +100,3 @@ def _load(saved_model: Path) -> Score:
 def _labels(saved_model: Path) -> list[str]:
     card = ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())
     return card.labels
-
-
-def _saved_model(model: types.Artifact) -> Path:
-    return Path(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))

@@ -8,8 +8,9 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
+from components.artifacts import saved_model_uri
 from components.evaluation.metrics import BASELINE, CANDIDATE
 from components.evaluation.results import read_results
 from components.evaluation.scores import SCORES_FILE, read_scores
@@ -43,8 +44,7 @@ class Executor(base_executor.BaseExecutor):
 
 
 def _model_card(model: types.Artifact) -> ModelCard:
-    saved_model = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-    with fileio.open(f"{saved_model}/{MODEL_CARD_FILE}", "rb") as file:
+    with fileio.open(f"{saved_model_uri(model)}/{MODEL_CARD_FILE}", "rb") as file:
         return ModelCard.model_validate_json(file.read())
 
 

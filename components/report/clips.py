@@ -102,10 +102,8 @@ def wav_file(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
 def _scored_clips(files: Iterable[Path], scores: ClipScores, places: list[int]) -> list[ScoredClip]:
     """The clips at `places` of the split, in that order, with what was answered."""
     true_scores = scores.candidate.score_of(scores.labels)
-    answers, answer_scores = (
-        scores.candidate.answers,
-        scores.candidate.scores.max(axis=1, initial=0),
-    )
+    answers = scores.candidate.answers
+    answer_scores = scores.candidate.scores.max(axis=1, initial=0)
     clips: dict[int, Clip] = {}
     wanted = set(places)
     for place, record in enumerate(_records(files)):

@@ -10,8 +10,8 @@ import numpy as np
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
-from tfx.utils import path_utils
 
+from components.artifacts import saved_model_uri
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.explanation.answer import attribute, load_model
 from components.explanation.picture import explanation_png, explanation_text
@@ -57,9 +57,7 @@ def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -
         return Path(artifact_utils.get_single_uri(inputs[key]))
 
     model = artifact_utils.get_single_instance(inputs["model"])
-    saved_model = Path(
-        path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-    )
+    saved_model = Path(saved_model_uri(model))
     documents = read_documents(
         Sources(
             ingest_report=folder("ingest_report"),

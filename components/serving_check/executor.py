@@ -14,8 +14,8 @@ import numpy as np
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
-from tfx.utils import path_utils
 
+from components.artifacts import saved_model_uri
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
 from schemas.example import decode_example
 from schemas.reports import MODEL_CARD_FILE, SERVING_FILE, ModelCard, Rule, ServingReport
@@ -45,9 +45,7 @@ class Executor(base_executor.BaseExecutor):
         if blessing.get_int_custom_property("blessed") == 1:
             [split] = artifact_utils.get_split_uris(input_dict["examples"], "test")
             scores = Path(artifact_utils.get_single_uri(input_dict["scores"])) / SCORES_FILE
-            saved_model = Path(
-                path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-            )
+            saved_model = Path(saved_model_uri(model))
             report = check(saved_model, Path(split), read_scores(scores), limits)
         else:
             report = ServingReport(passed=False, rules=[], asked=0)

@@ -100,7 +100,7 @@ class ServedModel(tf.Module):
                 tf.reduce_all(tf.math.is_finite(waveform)), ["waveform has NaN or infinity in it"]
             ),
         ]
-        with tf.control_dependencies([check for check in checks if check is not None]):
+        with tf.control_dependencies(checks):
             return tf.identity(waveform)
 
     def _fit_length(self, waveform: tf.Tensor) -> tf.Tensor:
