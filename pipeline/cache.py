@@ -15,7 +15,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.digests import FileDigests
-from components.pusher.executor import MODEL_DIGEST_PROPERTY, pushed_versions
+from components.pusher.executor import MODEL_DIGEST_PROPERTY
+from components.versions.serving import newest_version
 
 DIGEST_PROPERTY = "content_sha256"
 PUSHED_DESTINATION_PROPERTY = "pushed_destination"  # TFX's name
@@ -94,8 +95,7 @@ def _is_served(artifact: metadata_store_pb2.Artifact, digests: FileDigests, serv
     if PUSHED_DESTINATION_PROPERTY not in artifact.custom_properties:
         return True  # refused by the gate: nothing to serve
     destination = Path(artifact.custom_properties[PUSHED_DESTINATION_PROPERTY].string_value)
-    versions = pushed_versions(serving) if serving.is_dir() else []
-    if destination != max(versions, key=lambda p: int(p.name), default=None):
+    if destination != newest_version(serving):
         return False
     sealed = artifact.custom_properties[MODEL_DIGEST_PROPERTY].string_value
     return digests.tree_digest(destination) == sealed

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from pydantic import BaseModel
 
-from pipeline.predict import load_model, newest_version, read_card, read_clips
+from pipeline.predict import load_model, read_card, read_clips, served_version
 from pipeline.run_directory import locate_run_directory
 from schemas.errors import InputError
 from schemas.workflow import Workflow
@@ -60,7 +60,7 @@ def explain_file(workflow: Workflow, base: Path, file: Path, picture: Path) -> E
     Raises InputError where no model was pushed yet, it cannot be used or explained, the file cannot
     be used, or the picture not be written.
     """
-    version = newest_version(locate_run_directory(workflow, base).serving, workflow.name)
+    version = served_version(locate_run_directory(workflow, base).serving, workflow.name)
     card = read_card(version)
     [clip] = read_clips([file], card)
     if isinstance(clip, str):

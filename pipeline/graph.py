@@ -42,7 +42,9 @@ class Place:
 
     root: str
     serving: str
+    ledger: str
     checkpoints: str
+    trainer_code: str
     index_uri: str
     index_digest: str
     shards: str
@@ -95,6 +97,8 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
                 include={"name", "audio", "frontend", "augment", "model", "train"}
             ),
             "generated": generated,
+            "examples": place.index_digest,
+            "code": place.trainer_code,
             "checkpoints": place.checkpoints,
         },
     )
@@ -126,6 +130,7 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=place.serving)
         ),
+        custom_config={"ledger": place.ledger},
         custom_executor_spec=executor_spec.ExecutorClassSpec(PusherExecutor),
     )
     report = Report(

@@ -1,4 +1,4 @@
-"""Answers what is said in audio files, with the newest pushed model of a workflow.
+"""Answers what is said in audio files, with the model of a workflow that is served.
 
 A file is decoded and conditioned as ingest did it for training, by the settings that lie in the
 model; the workflow only says where the model is. TensorFlow is imported by `load_model`, once there
@@ -18,6 +18,8 @@ from pydantic import BaseModel, ValidationError
 from components.audio.condition import condition
 from components.audio.decode import decode
 from components.isolated import Failure, IsolatedPool
+from components.versions.manifest import verify
+from components.versions.serving import newest_version
 from pipeline.run_directory import locate_run_directory
 from schemas.errors import ClipError, InputError
 from schemas.reports import MODEL_CARD_FILE, ModelCard
@@ -63,7 +65,7 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
 
     Raises InputError where no model was pushed yet, or what lies there cannot be used.
     """
-    version = newest_version(locate_run_directory(workflow, base).serving, workflow.name)
+    version = served_version(locate_run_directory(workflow, base).serving, workflow.name)
     card = read_card(version)
     clips: dict[Path, np.ndarray] = {}
     errors: dict[Path, str] = {}
@@ -84,12 +86,18 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
     )
 
 
-def newest_version(serving: Path, name: str) -> Path:
-    """The folder of the newest model in a serving directory; InputError where there is none."""
-    folders = [path for path in serving.glob("*") if path.name.isdecimal() and path.is_dir()]
-    if not folders:
+def served_version(serving: Path, name: str) -> Path:
+    """The folder of the model that is served, every file of it verified.
+
+    Raises:
+        InputError: there is none.
+        VersionError: it is not what was pushed.
+    """
+    newest = newest_version(serving)
+    if newest is None:
         raise InputError(f"{name} has no pushed model in {serving}; `auricle run` makes one")
-    return max(folders, key=lambda path: int(path.name))
+    verify(newest)
+    return newest
 
 
 def render_predictions(predictions: Predictions) -> None:

@@ -5,6 +5,8 @@ runs/<workflow name>/
     metadata.sqlite    ML Metadata: every execution and artifact
     artifacts/         what the components wrote
     serving/<version>/ the pushed models
+    versions.json      all versions there ever were, and what became of them
+    registry.sqlite    the embedded model registry, an MLflow database; its files in registry/
     report.html        the last run's report
     rejects/           the rows that the last ingest could not use, with reasons
     index/             the source index: every row, where its audio is, its content's hash
@@ -68,6 +70,10 @@ class RunDirectory:
     @property
     def rejects(self) -> Path:
         return self.root / "rejects" / REJECTS_FILE
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "versions.json"
 
     @property
     def history(self) -> Path:

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from schemas.workflow import Audio, Augment, Beam, Data, Frontend, Gate, Model, Workflow
+    from schemas.workflow import (
+        Audio,
+        Augment,
+        Beam,
+        Data,
+        Frontend,
+        Gate,
+        Model,
+        Registry,
+        Workflow,
+    )
 
 REQUIRED_OPTIONS = {
     "DirectRunner": (),
@@ -42,6 +52,7 @@ def find_conflicts(workflow: "Workflow") -> list[Conflict]:
         *_augment_conflicts(workflow.audio, workflow.frontend, workflow.augment),
         *_model_conflicts(workflow.model),
         *_gate_conflicts(workflow.gate),
+        *_registry_conflicts(workflow.registry),
         *_beam_conflicts(workflow.run.beam),
     ]
 
@@ -250,6 +261,16 @@ def _gate_conflicts(gate: "Gate") -> Iterator[Conflict]:
             ("gate.accuracy.slices",),
             "slices without a threshold",
             "gate.accuracy.at_least beside them",
+        )
+
+
+def _registry_conflicts(registry: "Registry") -> Iterator[Conflict]:
+    if registry.uri is not None and "@" in registry.uri.partition("://")[2].partition("/")[0]:
+        yield Conflict(
+            ("registry.uri",),
+            "a user or password in the address",
+            "an address without them; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the"
+            " environment",
         )
 
 

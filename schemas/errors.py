@@ -4,7 +4,9 @@ AuricleError                1  a fault
 ├── InputError              2  what the person gave cannot be used
 │   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
 │   ├── DataError              the recordings: none found, one class, one speaker, ...
-│   └── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
+│   ├── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
+│   └── VersionError           a pushed version: not there, changed since, failed before
+├── RegistryError           1  the model registry does not answer, or refuses
 ├── DataGateError           3  the data may not train a model
 └── ClipError                  one clip cannot be used; becomes a reject, never ends a run
 """
@@ -32,6 +34,14 @@ class DataError(InputError):
 
 class RunDirectoryError(InputError):
     """The run directory cannot be used now."""
+
+
+class VersionError(InputError):
+    """A pushed version cannot be used: not there, changed since it was pushed, failed before."""
+
+
+class RegistryError(AuricleError):
+    """The model registry does not answer, or refuses."""
 
 
 class DataGateError(AuricleError):

@@ -16,6 +16,7 @@ HISTORY_FILE = "history.json"
 VERDICT_FILE = "verdict.json"
 DATA_VERDICT_FILE = "data_verdict.json"
 SERVING_FILE = "serving.json"
+PUSHED_FILE = "pushed.json"
 MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
 
 
@@ -213,6 +214,16 @@ class TrainingData(_Document):
     licences: dict[str, int]
 
 
+class Lineage(_Document):
+    """What a model was made from: SHA-256 of the rows and recordings, of the settings that matter
+    to it, and of the code and library versions of its training.
+    """
+
+    examples: str
+    settings: str
+    code: str
+
+
 class ModelCard(_Document):
     """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`."""
 
@@ -221,6 +232,9 @@ class ModelCard(_Document):
     audio: dict[str, object]  # workflow.audio, so that `predict` conditions a clip as ingest did
     frontend: dict[str, object]
     model: dict[str, object]
+    augment: dict[str, object] = {}
+    train: dict[str, object] = {}
     parameters: int
     generated: bool
     data: TrainingData | None = None
+    lineage: Lineage | None = None

@@ -241,6 +241,24 @@ class Push(_Block):
     directory: Text = Field(
         "serving", description="Serving directory; relative to the run directory."
     )
+    keep: int = Field(
+        5,
+        ge=1,
+        description="Versions kept there; what is served and what a rollback needs always are.",
+    )
+
+
+class Registry(_Block):
+    """Where pushed versions are registered."""
+
+    kind: Literal["mlflow", "none"] = Field(
+        "mlflow", description="MLflow, or nowhere; on Vertex AI it is Vertex AI's own."
+    )
+    uri: Text | None = Field(
+        None,
+        description="MLflow tracking server; `registry.sqlite` in the run directory if not given."
+        " User and password come from `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`.",
+    )
 
 
 BeamRunner = Literal[
@@ -292,6 +310,7 @@ class Workflow(_Block):
         ServingCheck(), description="What a model has to do before it is pushed."
     )
     push: Push = Field(Push(), description="Where a blessed model goes.")
+    registry: Registry = Field(Registry(), description="Where pushed versions are registered.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from components.trainer.dataset import (
 )
 from components.trainer.export import export_model
 from components.trainer.fit import fit, precision, strategy
-from schemas.reports import ModelCard
+from schemas.reports import Lineage, ModelCard
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -68,9 +68,16 @@ def run_fn(fn_args: FnArgs) -> None:
             audio=audio,
             frontend=workflow["frontend"],
             model=workflow["model"],
+            augment=workflow["augment"],
+            train=workflow["train"],
             parameters=model.count_params(),
             generated=config["generated"],
             data=describe_data(train_files),
+            lineage=Lineage(
+                examples=config["examples"],
+                settings=hashlib.sha256(config["workflow"].encode()).hexdigest(),
+                code=config["code"],
+            ),
         ),
         clip_samples,
         fn_args.serving_model_dir,

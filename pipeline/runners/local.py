@@ -1,6 +1,7 @@
 """Runs a workflow on this machine: checks what can be checked at once, then launches the graph."""
 
 import datetime
+import json
 import os
 import shutil
 import time
@@ -14,6 +15,7 @@ from components.evaluation.slices import check_slices
 from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.example_gen.splits import check_data_set
+from components.versions.serving import check_serving
 from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
 from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
@@ -27,7 +29,15 @@ from pipeline.run_directory import (
     locate_run_directory,
     require_space,
 )
-from schemas.reports import REJECTS_FILE, SERVING_FILE, VERDICT_FILE, ServingReport, Verdict
+from pipeline.versions import settle
+from schemas.reports import (
+    PUSHED_FILE,
+    REJECTS_FILE,
+    SERVING_FILE,
+    VERDICT_FILE,
+    ServingReport,
+    Verdict,
+)
 from schemas.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -49,6 +59,7 @@ class RunResult:
     reused: list[str]
     ran: list[str]
     seconds: float
+    notes: list[str]
 
 
 def run_workflow(workflow: Workflow, base: Path) -> RunResult:
@@ -65,10 +76,13 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
+        check_serving(directory.serving)
+        notes = settle(workflow, directory)
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
-        result = _gather(outcomes, directory, log, time.monotonic() - start)
+            notes += settle(workflow, directory)
+        result = _gather(outcomes, directory, log, time.monotonic() - start, notes)
         _record(workflow, outcomes, directory, result)
         return result
 
@@ -125,11 +139,13 @@ def _place(
     from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
     from pipeline.graph import Place
 
-    trainer_code = component_fingerprint("Trainer")[:16]
+    trainer_code = component_fingerprint("Trainer")
     return Place(
         root=str(directory.artifacts),
         serving=str(directory.serving),
-        checkpoints=str(directory.checkpoints / trainer_code),
+        ledger=str(directory.ledger),
+        checkpoints=str(directory.checkpoints / trainer_code[:16]),
+        trainer_code=trainer_code,
         index_uri=index.uri,
         index_digest=index.digest,
         shards=str(_shards(directory)),
@@ -165,7 +181,11 @@ def _copy_schema(directory: RunDirectory) -> Path:
 
 
 def _gather(
-    outcomes: dict[str, "Outcome"], directory: RunDirectory, log: Path, seconds: float
+    outcomes: dict[str, "Outcome"],
+    directory: RunDirectory,
+    log: Path,
+    seconds: float,
+    notes: list[str],
 ) -> RunResult:
     blessing = Path(outcomes["ModelGate"].artifacts["blessing"].uri)
     verdict = Verdict.model_validate_json((blessing / VERDICT_FILE).read_text())
@@ -187,7 +207,15 @@ def _gather(
         reused=[name for name, outcome in outcomes.items() if outcome.is_reused],
         ran=[name for name, outcome in outcomes.items() if not outcome.is_reused],
         seconds=seconds,
+        notes=notes + _refused_push(outcomes["Pusher"]),
     )
+
+
+def _refused_push(pusher: "Outcome") -> list[str]:
+    """Why Pusher did not push a blessed model, where it did not."""
+    file = Path(pusher.artifacts["pushed_model"].uri) / PUSHED_FILE
+    reason = json.loads(file.read_text()).get("refused", "") if file.exists() else ""
+    return [reason] if reason else []
 
 
 def _record(

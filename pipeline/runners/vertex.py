@@ -45,7 +45,9 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
     place = Place(
         root=root,
         serving=f"{root}/{workflow.push.directory}",
+        ledger=f"{root}/versions.json",
         checkpoints=f"{root}/checkpoints",
+        trainer_code=component_fingerprint("Trainer"),
         index_uri=f"{root}/index/{Path(index.uri).name}",
         index_digest=index.digest,
         shards=f"{root}/shards/{component_fingerprint('AudioExampleGen')[:16]}",

@@ -1,0 +1,82 @@
+"""What Auricle asks of a model registry; each kind of registry is one module beside this one.
+
+All of it can be asked again after a crash in the middle, and then changes nothing twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from schemas.reports import ModelCard, Verdict
+from schemas.versions import Manifest
+
+ALIASES = ("candidate", "champion", "previous")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A version as it is to be registered.
+
+    `folder` holds the SavedModel and all about it. `same_as` is the entry of the version it
+    restores, whose files need not be stored again; None for files that are new.
+    """
+
+    version: int
+    folder: Path
+    manifest: Manifest
+    card: ModelCard
+    verdict: Verdict
+    card_text: str
+    same_as: str | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The verdict's numbers, with their intervals."""
+        verdict = self.verdict
+        metrics = {
+            "accuracy": verdict.accuracy,
+            "accuracy_low": verdict.accuracy_interval.low,
+            "accuracy_high": verdict.accuracy_interval.high,
+            "macro_f1": verdict.macro_f1,
+            "calibration_error": verdict.calibration_error,
+            "test_clips": float(verdict.clips),
+        }
+        if verdict.difference is not None and verdict.difference_interval is not None:
+            metrics["difference"] = verdict.difference
+            metrics["difference_low"] = verdict.difference_interval.low
+            metrics["difference_high"] = verdict.difference_interval.high
+        return metrics
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Where the version comes from; the push id tells it from all others."""
+        manifest = self.manifest
+        tags = {
+            "auricle.version": str(self.version),
+            "auricle.push_id": manifest.push_id,
+            "auricle.model_sha256": manifest.model_digest,
+            "auricle.verdict": self.verdict.outcome,
+        }
+        if manifest.lineage is not None:
+            tags["auricle.examples_sha256"] = manifest.lineage.examples
+            tags["auricle.settings_sha256"] = manifest.lineage.settings
+            tags["auricle.code_sha256"] = manifest.lineage.code
+        if manifest.parent is not None:
+            tags["auricle.parent"] = str(manifest.parent)
+        if manifest.restores is not None:
+            tags["auricle.restores"] = str(manifest.restores)
+        return tags
+
+
+class Registry(Protocol):
+    """Versions of one model."""
+
+    def register(self, registration: Registration) -> str:
+        """The entry of this version, which is made unless it is there already."""
+
+    def annotate(self, entry: str, tags: Mapping[str, str]) -> None:
+        """Puts tags on an entry: that it failed, or wants to be replaced."""
+
+    def point(self, aliases: Mapping[str, str]) -> None:
+        """Has each alias point at an entry, and takes away those of `ALIASES` not named."""

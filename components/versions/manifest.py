@@ -1,0 +1,91 @@
+"""The manifest of a version: the SHA-256 of every file, written before the version can be seen."""
+
+import datetime
+import uuid
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.digests import file_digest
+from schemas.errors import VersionError
+from schemas.reports import Lineage
+from schemas.versions import MANIFEST_FILE, Manifest
+
+_NAMED = 3  # files in an error message
+
+
+def write_manifest(
+    folder: Path,
+    name: str,
+    *,
+    lineage: Lineage | None = None,
+    parent: int | None = None,
+    restores: int | None = None,
+    withdraws: int | None = None,
+    reason: str = "",
+) -> Manifest:
+    """Writes the manifest of all that lies in `folder`, which is to become a version."""
+    manifest = Manifest(
+        name=name,
+        push_id=uuid.uuid4().hex,
+        created=datetime.datetime.now(datetime.timezone.utc),
+        files=_files(folder),
+        lineage=lineage,
+        parent=parent,
+        restores=restores,
+        withdraws=withdraws,
+        reason=reason,
+    )
+    file = folder / MANIFEST_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in a version's folder, which may not be true any more.
+
+    Raises:
+        VersionError: there is none that can be read.
+    """
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise VersionError(
+            f"{folder} has no manifest of a pushed version ({MANIFEST_FILE}): it was put there by"
+            " hand, or damaged"
+        ) from error
+
+
+def verify(folder: Path) -> Manifest:
+    """Its manifest, where every file of the version is what was pushed, and there is no other.
+
+    Raises:
+        VersionError: names the files that changed, are missing, or were not pushed.
+    """
+    manifest = read_manifest(folder)
+    try:
+        found = _files(folder)
+    except OSError as error:
+        raise VersionError(f"{folder} cannot be read: {error.strerror}") from error
+    changed = [p for p, digest in manifest.files.items() if p in found and found[p] != digest]
+    missing = sorted(set(manifest.files) - set(found))
+    strange = sorted(set(found) - set(manifest.files))
+    wrong = [
+        f"{what} {', '.join(paths[:_NAMED])}" + (" and more" if len(paths) > _NAMED else "")
+        for what, paths in (
+            ("changed:", sorted(changed)),
+            ("missing:", missing),
+            ("not pushed:", strange),
+        )
+        if paths
+    ]
+    if wrong:
+        raise VersionError(f"{folder} is not what was pushed; {'; '.join(wrong)}")
+    return manifest
+
+
+def _files(folder: Path) -> dict[str, str]:
+    paths = (path for path in sorted(folder.rglob("*")) if not path.is_dir())
+    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
+    return {path: digest for path, digest in digests.items() if path != MANIFEST_FILE}

@@ -1,0 +1,58 @@
+"""The command line: arguments in, one call out. Everything heavy is imported by the command that
+needs it, so that `auricle --help` and a refused workflow file answer at once.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import typer
+
+from pipeline.cli import data, models, runs
+from pipeline.cli.faults import explain_fault
+from schemas.errors import AuricleError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+app = typer.Typer(
+    name="auricle",
+    help=(
+        "Labelled recordings in, a judged and pushed speech model out.\n\n"
+        "\b\n"
+        "  auricle init recordings/         write a workflow file for a folder or manifest\n"
+        "  auricle fetch fsdd               download a public data set\n"
+        "  auricle import kaldi data/train  write a manifest for another toolkit's data set\n"
+        "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
+        "  auricle run workflow.yaml        train, evaluate, judge and push\n"
+        "  auricle rejects workflow.yaml    list what it could not use, and why\n"
+        "  auricle why workflow.yaml        why the last model was pushed, or not\n"
+        "  auricle runs workflow.yaml       list the judged runs; `compare` compares two\n"
+        "  auricle predict workflow.yaml clip.wav\n"
+        "  auricle explain workflow.yaml clip.wav\n"
+        "  auricle models workflow.yaml     list what was pushed; also `rollback`, `promote`\n\n"
+        "Exit codes: 0 done, 1 a fault, 2 bad input, 3 stopped by a gate."
+    ),
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+for commands in (data, runs, models):
+    app.add_typer(commands.app)
+
+
+def main() -> None:
+    """Entry point of `auricle`: an error is a message and an exit code, never a traceback."""
+    try:
+        app()
+    except AuricleError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            typer.echo("Interrupted. Run it again to go on from the last finished step.", err=True)
+        raise
+    except Exception as error:
+        typer.echo(str(explain_fault(error, Path(tempfile.gettempdir()))), err=True)
+        sys.exit(AuricleError.exit_code)

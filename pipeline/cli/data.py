@@ -1,0 +1,148 @@
+"""Commands about recordings: what comes before a run, and what it could not use."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.cli.arguments import AsJson, WorkflowFile
+from schemas.errors import DataError
+
+if TYPE_CHECKING:
+    from pipeline.importers import Imported
+
+app = typer.Typer()
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The recordings.")],
+    name: Annotated[str | None, typer.Option(help="Name; that of DIR if not given.")] = None,
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("workflow.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a workflow file for recordings.
+
+    DIR holds JSON-lines manifests (*.jsonl), or one folder of clips for each label.
+
+    \b
+      auricle init recordings/ --name digits --output digits.yaml
+    """
+    from pipeline.init import write_workflow
+
+    for line in write_workflow(directory, output, name=name, force=force):
+        typer.echo(line)
+
+
+@app.command("import")
+def import_(
+    layout: Annotated[
+        Literal["commonvoice", "fsdd", "kaldi", "lhotse", "librispeech", "nemo", "speech_commands"],
+        typer.Argument(metavar="LAYOUT", help="How the data set is laid out."),
+    ],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The data set.")],
+    output: Annotated[Path, typer.Option(help="The manifest to write.")] = Path("manifest.jsonl"),
+) -> None:
+    """Write a manifest for a data set in another toolkit's layout.
+
+    Layouts: commonvoice, fsdd, kaldi, lhotse, librispeech, nemo, speech_commands. Speakers and
+    official splits are kept; audio is neither read nor copied.
+
+    \b
+      auricle import speech_commands speech_commands_v2/ --output commands.jsonl
+      auricle init . --name commands
+    """
+    from pipeline.importers import import_manifest
+
+    _print_import(import_manifest(layout, source, output), output)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The data set.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder; NAME if not given.")] = None,
+) -> None:
+    """Download a public data set.
+
+    Without NAME those known are listed. What is there is not fetched again, and a download that
+    was cut off goes on.
+
+    \b
+      auricle fetch speech_commands_v2
+      auricle init speech_commands_v2
+    """
+    from pipeline import fetch as fetching
+
+    if name is None:
+        for each, data_set in fetching.DATA_SETS.items():
+            size = f"{data_set.size_bytes / 1e6:,.0f} MB"
+            typer.echo(f"{each:<28} {size:>9}  {data_set.licence:<13}  {data_set.url}")
+        return
+    folder = output or Path(name)
+    imported = fetching.fetch(fetching.find_data_set(name), folder)
+    _print_import(imported, folder / "manifest.jsonl")
+
+
+def _print_import(imported: "Imported", output: Path) -> None:
+    typer.echo(f"Wrote {output}: {imported.rows:,} rows")
+    if imported.root is not None:
+        typer.echo(
+            f"  recordings lie elsewhere: the workflow's `data` needs `root: {imported.root}`"
+        )
+    for reason, count in imported.skipped.most_common():
+        first = next((s.place for s in imported.first_skipped if s.reason == reason), "")
+        typer.echo(f"  left out {count:,}: {reason}{f', the first: {first}' if first else ''}")
+
+
+@app.command()
+def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
+    """Say what a run would do, without doing it.
+
+    Clips, hours, classes, splits, what would be rejected for what can be seen without decoding,
+    storage and steps. Exit code 2 where a run would be refused.
+
+    \b
+      auricle plan workflow.yaml
+      auricle plan workflow.yaml --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.plan import make_plan, print_plan
+
+    made = make_plan(workflow, workflow_base(file))
+    if as_json:
+        typer.echo(made.model_dump_json(indent=2))
+    else:
+        print_plan(made)
+    if made.refused is not None:
+        raise DataError(f"A run would be refused. {made.refused}")
+
+
+@app.command()
+def rejects(
+    file: WorkflowFile,
+    reason: Annotated[
+        str | None, typer.Option(help="Only this reason, and all of its rows.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the rows that the last run could not use, by reason.
+
+    Mend the files, or the manifest, and run again: only what changed is taken in anew.
+
+    \b
+      auricle rejects workflow.yaml
+      auricle rejects workflow.yaml --reason unreadable
+      auricle rejects workflow.yaml --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.rejects import print_rejects, read_rejects
+
+    found = read_rejects(workflow, workflow_base(file), reason)
+    if as_json:
+        typer.echo("".join(f"{reject.model_dump_json()}\n" for reject in found), nl=False)
+    else:
+        print_rejects(found, everything=reason is not None)

@@ -1,0 +1,166 @@
+"""Commands that run a workflow, and that look back at its runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline.cli.arguments import AsJson, WorkflowFile
+from pipeline.cli.faults import explain_fault
+from schemas.errors import AuricleError, InputError
+
+if TYPE_CHECKING:
+    from pipeline.runners.local import RunResult
+
+app = typer.Typer()
+
+
+@app.command()
+def run(file: WorkflowFile) -> None:
+    """Run a workflow: a pushed model, or why not.
+
+    What did not change since the last run is reused. Exit code 0: pushed, or pushed before and
+    unchanged. Exit code 3: refused by a gate, nothing pushed.
+
+    \b
+      auricle run workflow.yaml
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
+    if workflow.run.orchestrator != "local" or "://" in (workflow.run.directory or ""):
+        raise InputError(
+            f"{file}: its `run` block is for Vertex AI, for which `auricle compile` writes it; to"
+            " run here it needs `orchestrator: local` and a `directory` of this machine"
+        )
+    from pipeline.run_directory import locate_run_directory
+    from pipeline.runners.local import run_workflow
+
+    try:
+        result = run_workflow(workflow, base)
+    except AuricleError:
+        raise
+    except Exception as error:
+        raise explain_fault(error, locate_run_directory(workflow, base).logs) from error
+    _print_result(result)
+    if result.pushed_to is None:
+        raise typer.Exit(3)
+
+
+@app.command()
+def why(file: WorkflowFile, as_json: AsJson = False) -> None:
+    """Say why the last run pushed its model, or did not.
+
+    Every rule of the gate, by how much it was missed, how many more clips would decide, and which
+    clips to listen to.
+
+    \b
+      auricle why workflow.yaml
+      auricle why workflow.yaml --json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.history import list_records, print_reasons
+
+    _, record = list_records(workflow, workflow_base(file))[-1]
+    if as_json:
+        typer.echo(record.verdict.model_dump_json(indent=2))
+    else:
+        print_reasons(record)
+
+
+@app.command()
+def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
+    """List the judged runs of a workflow.
+
+    When, model, accuracy with its interval, outcome; runs that a data gate stopped are not there.
+
+    \b
+      auricle runs workflow.yaml
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.history import list_records, print_records
+
+    records = list_records(workflow, workflow_base(file))
+    if as_json:
+        typer.echo(f"[{','.join(record.model_dump_json() for _, record in records)}]")
+    else:
+        print_records(records)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="A file that `runs` names.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs clip by clip: paired differences, by slice.
+
+    Only clips that both were tested on count, so the data may have grown in between.
+
+    \b
+      auricle compare runs/digits/history/1.json runs/digits/history/2.json
+    """
+    from pipeline.compare import compare_runs, print_comparison
+    from pipeline.history import read_record
+
+    comparison = compare_runs(read_record(first), read_record(second))
+    if as_json:
+        typer.echo(comparison.model_dump_json(indent=2))
+    else:
+        print_comparison(comparison)
+
+
+@app.command("compile")
+def compile_(
+    file: WorkflowFile,
+    output: Annotated[Path, typer.Option(help="The file to write.")],
+    target: Annotated[Literal["vertex"], typer.Option(help="What it is for.")] = "vertex",
+) -> None:
+    """Write the pipeline for another orchestrator.
+
+    \b
+      auricle compile workflow.yaml --target vertex --output pipeline.json
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
+    from pipeline.runners.vertex import compile_workflow
+
+    compile_workflow(workflow, workflow_base(file), output)
+    typer.echo(f"Wrote {output} for {target}")
+
+
+def _print_result(result: "RunResult") -> None:
+    from pipeline.progress import in_words
+
+    verdict = result.verdict
+    speech = " of generated speech" if verdict.generated else ""
+    outcome = verdict.outcome.capitalize()
+    typer.echo("Pushed" if result.pushed_to else f"{outcome}: nothing was pushed")
+    for note in result.notes:
+        typer.echo(f"  - {note}")
+    failed = [
+        f"serving, {rule.name}: {rule.said}" for rule in result.serving.rules if not rule.passed
+    ]
+    for reason in [*verdict.reasons, *failed]:
+        typer.echo(f"  - {reason}")
+    baseline = ""
+    if verdict.baseline_accuracy is not None:
+        baseline = f" (last blessed model: {verdict.baseline_accuracy:.3f})"
+    interval = f"{verdict.accuracy_interval.low:.3f} to {verdict.accuracy_interval.high:.3f}"
+    rows = {
+        "accuracy": f"{verdict.accuracy:.3f} ({interval}) on {verdict.clips:,} test clips{speech}"
+        f"{baseline}",
+        "model": str(result.pushed_to) if result.pushed_to else "",
+        "report": str(result.report),
+        "log": str(result.log),
+        "steps": f"{len(result.ran)} ran, {len(result.reused)} reused",
+        "time": in_words(result.seconds),
+    }
+    for key, value in rows.items():
+        if value:
+            typer.echo(f"{key:>10}  {value}")

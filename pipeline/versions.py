@@ -1,0 +1,158 @@
+"""The line of pushed versions follows the serving directory: `settle` has ledger, metadata store
+and registry follow what lies there.
+
+A version is there once its folder is. All else is made to agree with that by one function, after a
+push as after a kill, so that the way that mends is the way that is always walked.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml_metadata.proto import metadata_store_pb2
+
+from components.pusher.card import CARD_FILE
+from components.versions.ledger import follow, read_ledger, write_ledger
+from components.versions.manifest import verify
+from components.versions.serving import remove_leftovers, remove_version
+from pipeline.run_directory import RunDirectory
+from schemas.errors import RegistryError
+from schemas.reports import MODEL_CARD_FILE, ModelCard, Verdict
+from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
+from schemas.workflow import Workflow
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store import MetadataStore
+
+    from components.registry import Registration, Registry
+
+
+def settle(workflow: Workflow, directory: RunDirectory) -> list[str]:
+    """Has everything follow the serving directory; says what was found and mended.
+
+    To be called by who holds the run directory. A registry that does not answer is named, and told
+    the next time.
+    """
+    said = []
+    if remove_leftovers(directory.serving):
+        said.append(f"removed what a killed push left half-written in {directory.serving}")
+    before = read_ledger(directory.ledger)
+    ledger, found = follow(before, directory.serving)
+    said += found
+    ledger = _remove_old(ledger, directory.serving, workflow.push.keep)
+    ledger = _tell_metadata(ledger, directory.metadata)
+    if ledger != before:
+        write_ledger(ledger, directory.ledger)
+    if workflow.registry.kind != "none" and ledger.state != ledger.registered_state:
+        try:
+            _register(workflow, directory, ledger)
+        except RegistryError as error:
+            said.append(f"{error}; the next command registers what is missing there")
+    return said
+
+
+def _remove_old(ledger: Ledger, serving: Path, keep: int) -> Ledger:
+    """Keeps the newest versions, the champion among them, and what a rollback goes back to."""
+    there = [record for record in ledger.versions if record.is_there]
+    for record in there[:-keep]:
+        if record != ledger.previous:
+            remove_version(serving / str(record.version))
+            ledger = ledger.changed(record.version, is_there=False)
+    return ledger
+
+
+def _tell_metadata(ledger: Ledger, metadata: Path) -> Ledger:
+    """Takes the blessing from models that failed: none is compared with, or pushed again."""
+    for record in ledger.versions:
+        is_good = not ledger.why_failed(record.model_digest)
+        if record.is_blessed != is_good:
+            _bless(metadata, record.version, is_good)
+            ledger = ledger.changed(record.version, is_blessed=is_good)
+    return ledger
+
+
+def _bless(metadata: Path, version: int, is_blessed: bool) -> None:
+    """Sets whether the model that was pushed as `version` counts as blessed."""
+    if not metadata.exists():
+        return
+    from ml_metadata.metadata_store import MetadataStore
+
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(metadata)
+    store = MetadataStore(config)
+    blessings = list(_blessings_of(store, version))
+    for blessing in blessings:
+        blessing.custom_properties["blessed"].int_value = int(is_blessed)
+    store.put_artifacts(blessings)
+
+
+def _blessings_of(store: "MetadataStore", version: int) -> Iterator[metadata_store_pb2.Artifact]:
+    types = {type_.id: type_.name for type_ in store.get_artifact_types()}
+    pushed = [
+        artifact.id
+        for artifact in store.get_artifacts()
+        if types[artifact.type_id] == "PushedModel"
+        and artifact.custom_properties["pushed_version"].string_value == str(version)
+    ]
+    executions = {event.execution_id for event in store.get_events_by_artifact_ids(pushed)}
+    inputs = {
+        event.artifact_id
+        for event in store.get_events_by_execution_ids(executions)
+        if event.type == metadata_store_pb2.Event.INPUT
+    }
+    for artifact in store.get_artifacts_by_id(inputs):
+        if types[artifact.type_id] == "ModelBlessing":
+            yield artifact
+
+
+def _register(workflow: Workflow, directory: RunDirectory, ledger: Ledger) -> None:
+    """Registers what is not registered, tags what failed, and sets the aliases."""
+    registry = _open_registry(workflow, directory)
+    for record in ledger.versions:
+        if record.entry is None and record.is_there:
+            entry = registry.register(_registration(record, directory.serving, ledger))
+            ledger = ledger.changed(record.version, entry=entry)
+            write_ledger(ledger, directory.ledger)
+        known = ledger.find(record.version)
+        assert known is not None
+        if known.entry is not None and (tags := _tags(known)):
+            registry.annotate(known.entry, tags)
+    aliases = {
+        "candidate": ledger.candidate,
+        "champion": ledger.champion,
+        "previous": ledger.previous,
+    }
+    registry.point(
+        {name: record.entry for name, record in aliases.items() if record and record.entry}
+    )
+    write_ledger(ledger.model_copy(update={"registered_state": ledger.state}), directory.ledger)
+
+
+def _open_registry(workflow: Workflow, directory: RunDirectory) -> "Registry":
+    from components.registry.mlflow import MlflowRegistry
+
+    if workflow.registry.uri is not None:
+        return MlflowRegistry(workflow.name, workflow.registry.uri)
+    return MlflowRegistry.embedded(workflow.name, directory.root)
+
+
+def _registration(record: VersionRecord, serving: Path, ledger: Ledger) -> "Registration":
+    from components.registry import Registration
+
+    folder = serving / str(record.version)
+    manifest = verify(folder)
+    first = ledger.find(record.content)
+    return Registration(
+        version=record.version,
+        folder=folder,
+        manifest=manifest,
+        card=ModelCard.model_validate_json((folder / MODEL_CARD_FILE).read_bytes()),
+        verdict=Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read_bytes()),
+        card_text=(folder / CARD_FILE).read_text(encoding="utf-8"),
+        same_as=first.entry if first is not None and first is not record else None,
+    )
+
+
+def _tags(record: VersionRecord) -> dict[str, str]:
+    tags = {"auricle.failed": record.failed, "auricle.replace": record.replace}
+    return {key: value for key, value in tags.items() if value}
