@@ -6,6 +6,7 @@ Scores of single clips stay where Evaluator put them; a record says where.
 import datetime
 import os
 from pathlib import Path
+from typing import Literal
 
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,6 +19,9 @@ from schemas.reports import GateRule, ServingReport, Verdict
 from schemas.workflow import Workflow
 
 _MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
+
+
+RunOutcome = Literal["pushed", "refused", "undecided", "withdrawn", "not servable"]
 
 
 class RunRecord(BaseModel):
@@ -34,12 +38,17 @@ class RunRecord(BaseModel):
     pushed_version: str | None
     scores: str
     seconds: float
+    is_withdrawn: bool = False
 
     @property
-    def outcome(self) -> str:
-        """`pushed`, `refused`, `undecided` or, of a blessed model that cannot, `not servable`."""
+    def outcome(self) -> RunOutcome:
+        """What became of the model: one that failed where it was served is `withdrawn`, one that
+        ServingCheck did not pass `not servable`.
+        """
         if self.pushed_version is not None:
             return "pushed"
+        if self.is_withdrawn:
+            return "withdrawn"
         return "not servable" if self.verdict.outcome == "blessed" else self.verdict.outcome
 
 
@@ -87,14 +96,14 @@ def list_records(workflow: Workflow, base: Path) -> list[tuple[Path, RunRecord]]
 def print_records(records: list[tuple[Path, RunRecord]]) -> None:
     """A table of runs for people."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", overflow="fold")
+    table.add_column("run", justify="right")
     for heading in ("finished", "model", "accuracy", "clips", "data", "outcome"):
         table.add_column(heading, justify="right" if heading == "clips" else "left", no_wrap=True)
-    for file, record in records:
+    for _, record in records:
         verdict = record.verdict
         interval = verdict.accuracy_interval
         table.add_row(
-            os.path.relpath(file),
+            str(record.number),
             f"{record.finished:%Y-%m-%d %H:%M}",
             record.workflow.model.architecture,
             f"{verdict.accuracy:.3f} ({interval.low:.2f}-{interval.high:.2f})",
@@ -103,6 +112,8 @@ def print_records(records: list[tuple[Path, RunRecord]]) -> None:
             f"{record.outcome} {record.pushed_version or ''}".strip(),
         )
     Console(highlight=False).print(table)
+    files = " ".join(os.path.relpath(file) for file, _ in records[-2:])
+    typer.echo(f"`auricle compare {files}` compares two" if len(records) > 1 else files)
 
 
 def print_reasons(record: RunRecord) -> None:

@@ -14,6 +14,9 @@ runs/<workflow name>/
     checkpoints/       unfinished trainings, to be continued
     logs/              a file a run
     history/           a record of each judged run, by number
+    seen.json          what the last finished run was made from; its recordings in seen-files.json
+    decisions.jsonl    what the schedule decided each time, and why
+    schedule.sqlite    when it is due next
 """
 
 import contextlib
@@ -25,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import AuricleError, RunDirectoryError
+from schemas.errors import AuricleError, BusyError, RunDirectoryError
 from schemas.reports import REJECTS_FILE
 from schemas.workflow import Workflow
 
@@ -80,6 +83,22 @@ class RunDirectory:
         return self.root / "history"
 
     @property
+    def seen(self) -> Path:
+        return self.root / "seen.json"
+
+    @property
+    def seen_files(self) -> Path:
+        return self.root / "seen-files.json"
+
+    @property
+    def decisions(self) -> Path:
+        return self.root / "decisions.jsonl"
+
+    @property
+    def schedule(self) -> Path:
+        return self.root / "schedule.sqlite"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"
 
@@ -108,18 +127,24 @@ def claim(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise RunDirectoryError(
+            raise BusyError(
                 f"workflow '{workflow.name}' is already running (process {lock.read().strip()}) in "
                 f"{directory.root}; wait for it, or give this run its own run.directory"
             ) from None
-        _check_identity(directory, workflow)
+        adopt(directory, workflow)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
 
 
-def _check_identity(directory: RunDirectory, workflow: Workflow) -> None:
+def adopt(directory: RunDirectory, workflow: Workflow) -> None:
+    """Makes the run directory this workflow's, unless it is already.
+
+    Raises:
+        RunDirectoryError: it belongs to another workflow, or holds other files.
+    """
+    directory.root.mkdir(parents=True, exist_ok=True)
     identity = directory.root / IDENTITY_FILE
     if identity.exists():
         owner = Workflow.model_validate_json(identity.read_text()).name
@@ -128,12 +153,12 @@ def _check_identity(directory: RunDirectory, workflow: Workflow) -> None:
                 f"{directory.root} belongs to workflow '{owner}', not '{workflow.name}'; "
                 "name another run.directory"
             )
-    elif foreign := sorted(p.name for p in directory.root.iterdir() if p.name != ".lock"):
+    elif foreign := sorted(p.name for p in directory.root.iterdir() if not p.name.startswith(".")):
         raise RunDirectoryError(
             f"{directory.root} is not a run directory and holds other files "
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
-    draft = identity.with_suffix(".draft")
+    draft = identity.with_suffix(f".{os.getpid()}.draft")
     draft.write_text(workflow.model_dump_json(indent=2))
     draft.replace(identity)
 

@@ -4,10 +4,15 @@ Every rule names all keys it looks at, so that whoever reads the file can point 
 Python: a refused workflow file must not wait for numpy.
 """
 
+import difflib
 import math
+import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from schemas.cron import why_no_cron
+from schemas.spans import has_spans, why_no_spans
 
 if TYPE_CHECKING:
     from schemas.workflow import (
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
         Gate,
         Model,
         Registry,
+        Schedule,
         Workflow,
     )
 
@@ -53,6 +59,7 @@ def find_conflicts(workflow: "Workflow") -> list[Conflict]:
         *_model_conflicts(workflow.model),
         *_gate_conflicts(workflow.gate),
         *_registry_conflicts(workflow.registry),
+        *_schedule_conflicts(workflow.schedule),
         *_beam_conflicts(workflow.run.beam),
     ]
 
@@ -68,6 +75,13 @@ def _data_conflicts(data: "Data") -> Iterator[Conflict]:
         )
     if data.manifests == []:
         yield Conflict(("data.manifests",), "an empty list", "at least one manifest")
+    patterns = [data.manifests] if isinstance(data.manifests, str) else data.manifests or []
+    for why in filter(None, map(why_no_spans, patterns)):
+        yield Conflict(("data.manifests",), why, "{SPAN}, or {YYYY}, {MM} and {DD}, once each")
+    if data.window is not None and not any(map(has_spans, patterns)):
+        yield Conflict(
+            ("data.window",), "no spans to choose from", "{SPAN} or a date in data.manifests"
+        )
     if data.root is not None and data.manifests is None:
         yield Conflict(("data.root",), "no manifests", "data.manifests, whose paths it bounds")
     if data.cut is not None and data.generated is not None:
@@ -271,6 +285,21 @@ def _registry_conflicts(registry: "Registry") -> Iterator[Conflict]:
             "a user or password in the address",
             "an address without them; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the"
             " environment",
+        )
+
+
+def _schedule_conflicts(schedule: "Schedule") -> Iterator[Conflict]:
+    if why := why_no_cron(schedule.cron):
+        yield Conflict(("schedule.cron",), f"{schedule.cron!r}: {why}", "a cron line: '0 3 * * *'")
+    try:
+        zoneinfo.ZoneInfo(schedule.timezone)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        zones = sorted(zoneinfo.available_timezones())
+        near = difflib.get_close_matches(schedule.timezone, zones, n=1, cutoff=0.5)
+        yield Conflict(
+            ("schedule.timezone",),
+            f"{schedule.timezone!r}, which is no time zone",
+            f"a name such as {near[0] if near else 'Europe/Berlin'}",
         )
 
 

@@ -4,7 +4,8 @@ AuricleError                1  a fault
 ├── InputError              2  what the person gave cannot be used
 │   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
 │   ├── DataError              the recordings: none found, one class, one speaker, ...
-│   ├── RunDirectoryError      the run directory: busy, another workflow's, full, not writable
+│   ├── RunDirectoryError      the run directory: another workflow's, full, not writable
+│   │   └── BusyError              another run holds it
 │   └── VersionError           a pushed version: not there, changed since, failed before
 ├── RegistryError           1  the model registry does not answer, or refuses
 ├── DataGateError           3  the data may not train a model
@@ -34,6 +35,10 @@ class DataError(InputError):
 
 class RunDirectoryError(InputError):
     """The run directory cannot be used now."""
+
+
+class BusyError(RunDirectoryError):
+    """Another run holds the run directory."""
 
 
 class VersionError(InputError):

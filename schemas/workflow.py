@@ -61,7 +61,12 @@ class Data(_Block):
     """Where the labelled recordings are: exactly one of manifests, folder, generated."""
 
     manifests: Text | list[Text] | None = Field(
-        None, description="JSON-lines manifests: a path or glob, or a list of them."
+        None,
+        description="JSON-lines manifests: a path or glob, or a list of them; `{SPAN}` stands for a"
+        " number, `{YYYY}`, `{MM}` and `{DD}` for a date.",
+    )
+    window: int | None = Field(
+        None, ge=1, description="Newest spans that are used; all if not given."
     )
     folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
     root: Text | None = Field(
@@ -261,6 +266,21 @@ class Registry(_Block):
     )
 
 
+class Schedule(_Block):
+    """When `auricle schedule` looks for something new, and what is new enough to train again."""
+
+    cron: Text = Field(
+        "0 3 * * *", description="Minute, hour, day of month, month, day of week, as cron reads it."
+    )
+    timezone: Text = Field("UTC", description="Time zone of the cron line, such as Europe/Berlin.")
+    min_new_clips: int = Field(
+        1, ge=1, description="New or changed clips that are worth a training."
+    )
+    max_age_days: float | None = Field(
+        None, gt=0.0, description="Train again when the last training is this old, in days."
+    )
+
+
 BeamRunner = Literal[
     "DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"
 ]
@@ -311,6 +331,7 @@ class Workflow(_Block):
     )
     push: Push = Field(Push(), description="Where a blessed model goes.")
     registry: Registry = Field(Registry(), description="Where pushed versions are registered.")
+    schedule: Schedule = Field(Schedule(), description="When it is trained again.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
 
     @model_validator(mode="after")

@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from components.example_gen.spans import span_manifests
 from schemas.errors import ClipError, DataError
 from schemas.reports import Reject
+from schemas.spans import has_spans
 from schemas.utterance import Utterance
 from schemas.workflow import Data, Generated
 
@@ -67,7 +69,9 @@ def list_utterances(data: Data, base: Path) -> Listing:
         listing = _list_folder(base / data.folder, data.folder)
     elif data.manifests is not None:
         patterns = [data.manifests] if isinstance(data.manifests, str) else data.manifests
-        listing = _list_manifests(patterns, base, base / data.root if data.root else None)
+        listing = _list_manifests(
+            find_manifests(data, base), patterns, base, base / data.root if data.root else None
+        )
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
     listing = _without_duplicates(_with_known_labels(listing, data.labels))
@@ -129,23 +133,41 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _list_manifests(patterns: list[str], base: Path, allowed: Path | None) -> Listing:
+def find_manifests(data: Data, base: Path) -> list[Path]:
+    """The manifest files of `data`, absolute and sorted; of spans the newest `data.window`.
+
+    Raises:
+        DataError: a pattern matches no file.
+    """
+    patterns = [data.manifests] if isinstance(data.manifests, str) else data.manifests or []
     manifests: set[Path] = set()
     for pattern in patterns:
-        found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 - may be absolute
-        files = {path for path in map(base.joinpath, [pattern, *found]) if path.is_file()}
+        if has_spans(pattern):
+            found = span_manifests(pattern, base, data.window)
+        else:
+            found = [
+                pattern,
+                *glob.glob(pattern, root_dir=base, recursive=True),  # noqa: PTH207 - or absolute
+            ]
+        files = {path for path in map(base.joinpath, found) if path.is_file()}
         if not files:
             raise DataError(f"data.manifests: {pattern} matches no file (looked in {base})")
         manifests |= {path.absolute() for path in files}
+    return sorted(manifests)
+
+
+def _list_manifests(
+    manifests: list[Path], patterns: list[str], base: Path, allowed: Path | None
+) -> Listing:
     root = _common_root(patterns, base)
     allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
     rows: list[Utterance] = []
     rejects: list[Reject] = []
-    for manifest in sorted(manifests):
+    for manifest in manifests:
         for row in _manifest_rows(manifest, root, allowed):
             (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
     if not rows:
-        names = ", ".join(str(path) for path in sorted(manifests)[:3])
+        names = ", ".join(str(path) for path in manifests[:3])
         raise DataError(f"data.manifests: no row of {names} can be used" + _first(rejects))
     return Listing(rows, rejects)
 
@@ -160,7 +182,7 @@ def _common_root(patterns: list[str], base: Path) -> Path:
         fixed = [] if pattern.is_absolute() else list(base.absolute().parts)
         roots.append(fixed)
         for part in pattern.parts[:-1]:
-            if glob.has_magic(part):
+            if glob.has_magic(part) or has_spans(part):
                 break
             fixed.append(part)
     shared = []

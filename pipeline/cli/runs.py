@@ -137,14 +137,16 @@ def compile_(
 def _print_result(result: "RunResult") -> None:
     from pipeline.progress import in_words
 
-    verdict = result.verdict
+    record, verdict = result.record, result.record.verdict
     speech = " of generated speech" if verdict.generated else ""
-    outcome = verdict.outcome.capitalize()
+    outcome = "Withdrawn" if record.is_withdrawn else verdict.outcome.capitalize()
     typer.echo("Pushed" if result.pushed_to else f"{outcome}: nothing was pushed")
+    if record.is_withdrawn:
+        typer.echo("  - this model failed where it was served: `auricle models` says why")
     for note in result.notes:
         typer.echo(f"  - {note}")
     failed = [
-        f"serving, {rule.name}: {rule.said}" for rule in result.serving.rules if not rule.passed
+        f"serving, {rule.name}: {rule.said}" for rule in record.serving.rules if not rule.passed
     ]
     for reason in [*verdict.reasons, *failed]:
         typer.echo(f"  - {reason}")
@@ -159,7 +161,7 @@ def _print_result(result: "RunResult") -> None:
         "report": str(result.report),
         "log": str(result.log),
         "steps": f"{len(result.ran)} ran, {len(result.reused)} reused",
-        "time": in_words(result.seconds),
+        "time": in_words(record.seconds),
     }
     for key, value in rows.items():
         if value:

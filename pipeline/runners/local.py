@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -20,6 +21,7 @@ from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
 from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
 from pipeline.logs import logged_to
+from pipeline.news import observe, remember
 from pipeline.plan import needed_bytes
 from pipeline.progress import Progress
 from pipeline.run_directory import (
@@ -30,6 +32,7 @@ from pipeline.run_directory import (
     require_space,
 )
 from pipeline.versions import settle
+from schemas.errors import DataGateError
 from schemas.reports import (
     PUSHED_FILE,
     REJECTS_FILE,
@@ -49,30 +52,31 @@ SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "utterance.pbtxt"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did, and where its results are; `pushed_to` is None where a gate refused."""
+    """What a run did, and where its results are; `pushed_to` is None where nothing was pushed."""
 
-    verdict: Verdict
-    serving: ServingReport
+    record: RunRecord
     report: Path
     log: Path
     pushed_to: Path | None
     reused: list[str]
     ran: list[str]
-    seconds: float
     notes: list[str]
 
 
-def run_workflow(workflow: Workflow, base: Path) -> RunResult:
-    """Runs the workflow; relative paths in it are meant from `base`.
+def run_workflow(workflow: Workflow, base: Path, now: datetime.datetime | None = None) -> RunResult:
+    """Runs the workflow; relative paths in it are meant from `base`. `now` is when that is, of the
+    machine's clock if not given.
 
     Raises:
         InputError: the recordings, the run directory or the Beam options cannot be used.
     """
     start = time.monotonic()
+    now = now or datetime.datetime.now().astimezone()
     directory = locate_run_directory(workflow, base)
     beam_args = beam_pipeline_args(workflow.run.beam)
     with claim(directory, workflow), explain_full_disk(directory):
         listing = list_utterances(workflow.data, base)
+        observed = observe(workflow, base, listing)
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
@@ -80,11 +84,17 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
         notes = settle(workflow, directory)
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
-            outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
+            outcomes = _run_graph(
+                workflow,
+                directory,
+                listing,
+                beam_args,
+                terminal,
+                ended=lambda data: remember(observed, data, directory, now),
+            )
             notes += settle(workflow, directory)
-        result = _gather(outcomes, directory, log, time.monotonic() - start, notes)
-        _record(workflow, outcomes, directory, result)
-        return result
+        record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
+        return _gather(record, outcomes, directory, log, notes)
 
 
 def _run_graph(
@@ -93,7 +103,9 @@ def _run_graph(
     listing: Listing,
     beam_args: list[str],
     terminal: TextIO,
+    ended: Callable[[str], None],
 ) -> dict[str, "Outcome"]:
+    """Runs all components; `ended` gets the digest of the data, also where a gate stopped them."""
     with Progress(terminal) as progress, FileDigests(directory.digests) as digests:
         progress.start("Prepare")
         index = write_index(listing, workflow.data, directory.index, directory.digests)
@@ -106,15 +118,21 @@ def _run_graph(
         place = _place(directory, index, beam_args, ingest_args)
         pipeline = build_pipeline(workflow, place)
         progress.finish("Prepare", "done")
-        return launch_pipeline(
-            pipeline,
-            _fingerprints(directory),
-            digests,
-            directory.serving,
-            started=progress.start,
-            finished=progress.finish,
-            produced=lambda name, outcome: _publish_rejects(name, outcome, directory),
-        )
+        try:
+            outcomes = launch_pipeline(
+                pipeline,
+                _fingerprints(directory),
+                digests,
+                directory.serving,
+                started=progress.start,
+                finished=progress.finish,
+                produced=lambda name, outcome: _publish_rejects(name, outcome, directory),
+            )
+        except DataGateError:
+            ended(index.digest)
+            raise
+        ended(index.digest)
+        return outcomes
 
 
 def _publish_rejects(name: str, outcome: "Outcome", directory: RunDirectory) -> None:
@@ -181,32 +199,21 @@ def _copy_schema(directory: RunDirectory) -> Path:
 
 
 def _gather(
+    record: RunRecord,
     outcomes: dict[str, "Outcome"],
     directory: RunDirectory,
     log: Path,
-    seconds: float,
     notes: list[str],
 ) -> RunResult:
-    blessing = Path(outcomes["ModelGate"].artifacts["blessing"].uri)
-    verdict = Verdict.model_validate_json((blessing / VERDICT_FILE).read_text())
-    infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
-    serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
     report = Path(outcomes["Report"].artifacts["report"].uri) / "report.html"
     _replace_file(report, directory.report)
-    pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
     return RunResult(
-        verdict=verdict,
-        serving=serving,
+        record=record,
         report=directory.report,
         log=log,
-        pushed_to=(
-            Path(pushed["pushed_destination"].string_value)
-            if pushed["pushed"].int_value == 1
-            else None
-        ),
+        pushed_to=directory.serving / record.pushed_version if record.pushed_version else None,
         reused=[name for name, outcome in outcomes.items() if outcome.is_reused],
         ran=[name for name, outcome in outcomes.items() if not outcome.is_reused],
-        seconds=seconds,
         notes=notes + _refused_push(outcomes["Pusher"]),
     )
 
@@ -222,22 +229,32 @@ def _record(
     workflow: Workflow,
     outcomes: dict[str, "Outcome"],
     directory: RunDirectory,
-    result: RunResult,
-) -> None:
+    now: datetime.datetime,
+    seconds: float,
+) -> RunRecord:
     """Keeps what was decided, and where the scores of single clips lie."""
     from pipeline.cache import DIGEST_PROPERTY
 
+    blessing = outcomes["ModelGate"].artifacts["blessing"]
+    verdict = Verdict.model_validate_json((Path(blessing.uri) / VERDICT_FILE).read_text())
+    infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
+    serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
-    scores = Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE
+    pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
+    is_blessed = blessing.custom_properties["blessed"].int_value == 1
     record = RunRecord(
         number=next_number(directory.history),
-        finished=datetime.datetime.now().astimezone(),
+        finished=now,
         workflow=workflow,
         data=example_gen.custom_properties[DIGEST_PROPERTY].string_value,
-        verdict=result.verdict,
-        serving=result.serving,
-        pushed_version=result.pushed_to.name if result.pushed_to else None,
-        scores=str(scores),
-        seconds=result.seconds,
+        verdict=verdict,
+        serving=serving,
+        pushed_version=(
+            pushed["pushed_version"].string_value if pushed["pushed"].int_value == 1 else None
+        ),
+        scores=str(Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE),
+        seconds=seconds,
+        is_withdrawn=verdict.outcome == "blessed" and not is_blessed,
     )
     write_record(record, directory.history)
+    return record

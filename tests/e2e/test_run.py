@@ -66,13 +66,13 @@ def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
 ) -> None:
     first = run(project)
     assert first.pushed_to == project / "runs" / "tones" / "serving" / "1"
-    assert first.verdict.baseline_accuracy is None
+    assert first.record.verdict.baseline_accuracy is None
 
     write_workflow(project, train=TINY["train"] | {"epochs": 8, "learning_rate": 0.01})
     second = run(project)
     assert second.pushed_to == project / "runs" / "tones" / "serving" / "2"
-    assert second.verdict.baseline_accuracy == first.verdict.accuracy
-    assert second.verdict.accuracy == 1.0  # three tones, far apart
+    assert second.record.verdict.baseline_accuracy == first.verdict.accuracy
+    assert second.record.verdict.accuracy == 1.0  # three tones, far apart
 
     write_workflow(
         project,
@@ -80,8 +80,8 @@ def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
         gate={"accuracy": {"at_least": 1.0}},
     )
     third = run(project)
-    assert third.verdict.outcome == "refused"
-    assert "is below 1 (gate.accuracy.at_least)" in third.verdict.reasons[0]
+    assert third.record.verdict.outcome == "refused"
+    assert "is below 1 (gate.accuracy.at_least)" in third.record.verdict.reasons[0]
     assert third.pushed_to is None
     assert sorted(p.name for p in (project / "runs/tones/serving").iterdir()) == ["1", "2"]
     assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()
@@ -152,9 +152,9 @@ def test_real_digits(shared_data: Path, tmp_path: Path) -> None:
         train={"epochs": 5},
     )
     result = run_workflow(read_workflow(file), tmp_path)
-    assert result.verdict.clips == 500
-    assert result.verdict.accuracy > 0.3  # ten classes, five epochs, a speaker never heard
-    assert {s.value for s in result.verdict.slices if s.feature == "speaker"} == {"theo"}
+    assert result.record.verdict.clips == 500
+    assert result.record.verdict.accuracy > 0.3  # ten classes, five epochs, a speaker never heard
+    assert {s.value for s in result.record.verdict.slices if s.feature == "speaker"} == {"theo"}
 
 
 def test_vertex_pipeline(project: Path) -> None:

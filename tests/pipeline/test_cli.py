@@ -1,5 +1,6 @@
 """The command line as a person meets it: help, exit codes, messages instead of tracebacks."""
 
+import datetime
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import cli
+from pipeline.history import RunRecord
 from pipeline.runners.local import RunResult
+from pipeline.workflow import read_workflow
 from schemas.errors import InputError
 from schemas.reports import Interval, ServingReport, Verdict
 
@@ -153,19 +156,29 @@ def test_the_result_of_a_run(
         labels=[],
         generated=True,
     )
-    result = RunResult(
+    path = tmp_path / "workflow.yaml"
+    path.write_text("name: words\ndata: {generated: {}}\n")
+    record = RunRecord(
+        number=1,
+        finished=datetime.datetime.now(datetime.timezone.utc),
+        workflow=read_workflow(path),
+        data="",
         verdict=verdict,
         serving=ServingReport(passed=is_pushed, rules=[], asked=0),
+        pushed_version="3" if is_pushed else None,
+        scores="",
+        seconds=75.0,
+    )
+    result = RunResult(
+        record=record,
         report=tmp_path / "report.html",
         log=tmp_path / "run.log",
         pushed_to=tmp_path / "serving" / "3" if is_pushed else None,
         reused=["AudioExampleGen"],
         ran=["Trainer", "Evaluator"],
-        seconds=75.0,
+        notes=[],
     )
     monkeypatch.setattr("pipeline.runners.local.run_workflow", lambda *_: result)
-    path = tmp_path / "workflow.yaml"
-    path.write_text("name: words\ndata: {generated: {}}\n")
     done = CliRunner().invoke(cli.app, ["run", str(path)])
     assert done.exit_code == (0 if is_pushed else 3)
     lines = [line.strip() for line in done.stdout.splitlines()]

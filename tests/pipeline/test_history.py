@@ -145,7 +145,11 @@ def test_why_names_rules_clips_and_what_would_decide(project: Path, history: Pat
 
 @pytest.mark.parametrize(
     ("outcome", "pushed", "words"),
-    [("blessed", "3", "pushed 3"), ("blessed", None, "not servable"), ("undecided", None, "undec")],
+    [
+        ("blessed", "3", "pushed 3"),
+        ("blessed", None, "not servable"),
+        ("undecided", None, "undecided"),
+    ],
 )
 def test_runs_lists_outcomes(
     project: Path, history: Path, outcome: str, pushed: str | None, words: str
@@ -157,9 +161,10 @@ def test_runs_lists_outcomes(
     done = CliRunner(env={"COLUMNS": "200"}).invoke(
         cli.app, ["runs", str(project / "workflow.yaml")]
     )
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 5
     assert "cnn_lstm" in done.stdout
-    assert words in done.stdout.splitlines()[-1]
+    assert words in done.stdout.splitlines()[-2]
+    assert done.stdout.splitlines()[-1].endswith("history/3.json` compares two")
     done = CliRunner().invoke(cli.app, ["runs", str(project / "workflow.yaml"), "--json"])
     assert [row["number"] for row in json.loads(done.stdout)] == [1, 2, 3]
 

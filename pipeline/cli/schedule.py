@@ -1,0 +1,51 @@
+"""The command that keeps a model fresh."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.arguments import AsJson, WorkflowFile
+
+app = typer.Typer()
+
+_GATES = ("refused", "undecided", "withdrawn", "not servable")
+
+
+@app.command()
+def schedule(
+    file: WorkflowFile,
+    once: Annotated[bool, typer.Option("--once", help="Look now, once, and end.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="List what was decided so far.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train again when there is something new.
+
+    Looks at the times of the workflow's cron line, in the foreground, as a service does. With
+    --once it looks now and ends: for cron, a Kubernetes CronJob or Airflow. New or changed
+    recordings, changed settings or code, a model that is too old or to be replaced are reasons to
+    train; what was decided is kept. Exit code 0 pushed, nothing new, or another run under way; 3
+    stopped by a gate.
+
+    \b
+      auricle schedule workflow.yaml
+      auricle schedule workflow.yaml --once
+      auricle schedule workflow.yaml --log
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline import schedule as schedules
+
+    if log:
+        decisions = schedules.read_decisions(workflow, base)
+        if as_json:
+            typer.echo("".join(f"{d.model_dump_json()}\n" for d in decisions), nl=False)
+        else:
+            schedules.print_decisions(decisions)
+    elif once:
+        decision = schedules.run_once(workflow, base)
+        typer.echo(decision.model_dump_json(indent=2) if as_json else str(decision))
+        if decision.outcome in _GATES:
+            raise typer.Exit(3)
+    else:
+        schedules.serve(file)
