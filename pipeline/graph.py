@@ -188,5 +188,5 @@ def _passed_before(strategy: type[Any], examples: Any) -> Any:
 
 
 def _shown_settings(workflow: Workflow) -> dict[str, Any]:
-    """What the report shows; where it runs belongs to the machine, not to the model."""
-    return workflow.model_dump(mode="json", exclude={"run"})
+    """What the report shows; where it runs and who is told do not belong to the model."""
+    return workflow.model_dump(mode="json", exclude={"run", "notify"})

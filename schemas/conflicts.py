@@ -5,6 +5,7 @@ Python: a refused workflow file must not wait for numpy.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         Frontend,
         Gate,
         Model,
+        Notify,
         Registry,
         Workflow,
     )
@@ -53,6 +55,7 @@ def find_conflicts(workflow: "Workflow") -> list[Conflict]:
         *_model_conflicts(workflow.model),
         *_gate_conflicts(workflow.gate),
         *_registry_conflicts(workflow.registry),
+        *_notify_conflicts(workflow.notify),
         *_beam_conflicts(workflow.run.beam),
     ]
 
@@ -271,6 +274,22 @@ def _registry_conflicts(registry: "Registry") -> Iterator[Conflict]:
             "a user or password in the address",
             "an address without them; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the"
             " environment",
+        )
+
+
+def _notify_conflicts(notify: "Notify") -> Iterator[Conflict]:
+    # What was got is never said: it may be the secret.
+    if notify.webhook is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", notify.webhook):
+        is_url = bool(re.search("[/:.]", notify.webhook))
+        yield Conflict(
+            ("notify.webhook",),
+            "a URL" if is_url else "no name of a variable",
+            "the name of an environment variable that holds the URL, such as AURICLE_WEBHOOK, since"
+            " who knows the URL can post there: secrets belong into the environment",
+        )
+    if notify.on != type(notify)().on and notify.webhook is None and notify.command is None:
+        yield Conflict(
+            ("notify.on", "notify"), "nobody to tell", "notify.webhook or notify.command beside it"
         )
 
 

@@ -261,6 +261,27 @@ class Registry(_Block):
     )
 
 
+Told = Literal["blessed", "refused", "undecided", "failed"]
+
+
+class Notify(_Block):
+    """Who is told how a run ended; nobody without a webhook or command."""
+
+    webhook: Text | None = Field(
+        None,
+        description="Name of the environment variable that holds the webhook's URL, which is a"
+        " secret and is kept nowhere.",
+    )
+    command: list[Text] | None = Field(
+        None, min_length=1, description="Program and arguments; gets the message as JSON on stdin."
+    )
+    on: list[Told] = Field(
+        ["blessed", "refused", "undecided", "failed"],
+        min_length=1,
+        description="Ends of a run that are told.",
+    )
+
+
 BeamRunner = Literal[
     "DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"
 ]
@@ -311,6 +332,7 @@ class Workflow(_Block):
     )
     push: Push = Field(Push(), description="Where a blessed model goes.")
     registry: Registry = Field(Registry(), description="Where pushed versions are registered.")
+    notify: Notify = Field(Notify(), description="Who is told how a run ended.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
 
     @model_validator(mode="after")

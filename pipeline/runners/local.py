@@ -1,10 +1,12 @@
 """Runs a workflow on this machine: checks what can be checked at once, then launches the graph."""
 
+import dataclasses
 import datetime
 import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -20,6 +22,7 @@ from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
 from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
 from pipeline.logs import logged_to
+from pipeline.notify import notify, problems_of, result_event, told_if_it_fails
 from pipeline.plan import needed_bytes
 from pipeline.progress import Progress
 from pipeline.run_directory import (
@@ -61,13 +64,29 @@ class RunResult:
     seconds: float
     notes: list[str]
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why it was pushed or not: the gate's reasons, and what failed in serving."""
+        failed = [
+            f"serving, {rule.name}: {rule.said}" for rule in self.serving.rules if not rule.passed
+        ]
+        return [*self.verdict.reasons, *failed]
+
 
 def run_workflow(workflow: Workflow, base: Path) -> RunResult:
-    """Runs the workflow; relative paths in it are meant from `base`.
+    """Runs the workflow, and tells how it ended; relative paths in it are meant from `base`.
 
     Raises:
         InputError: the recordings, the run directory or the Beam options cannot be used.
     """
+    with told_if_it_fails(workflow, base) as begin:
+        result, number = _run(workflow, base, begin)
+    told = notify(workflow, result_event(workflow, result, number), base)
+    return dataclasses.replace(result, notes=[*result.notes, *problems_of(told)])
+
+
+def _run(workflow: Workflow, base: Path, begin: Callable[[], None]) -> tuple[RunResult, int]:
+    """The result with its number among the judged runs; calls `begin` when all was checked."""
     start = time.monotonic()
     directory = locate_run_directory(workflow, base)
     beam_args = beam_pipeline_args(workflow.run.beam)
@@ -77,14 +96,14 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         check_serving(directory.serving)
+        begin()
         notes = settle(workflow, directory)
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
             notes += settle(workflow, directory)
         result = _gather(outcomes, directory, log, time.monotonic() - start, notes)
-        _record(workflow, outcomes, directory, result)
-        return result
+        return result, _record(workflow, outcomes, directory, result)
 
 
 def _run_graph(
@@ -223,8 +242,8 @@ def _record(
     outcomes: dict[str, "Outcome"],
     directory: RunDirectory,
     result: RunResult,
-) -> None:
-    """Keeps what was decided, and where the scores of single clips lie."""
+) -> int:
+    """Keeps what was decided, and where the scores of single clips lie, under this number."""
     from pipeline.cache import DIGEST_PROPERTY
 
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
@@ -241,3 +260,4 @@ def _record(
         seconds=result.seconds,
     )
     write_record(record, directory.history)
+    return record.number

@@ -14,7 +14,7 @@ from schemas.errors import InputError
 from schemas.reports import Interval, ServingReport, Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
-COMMANDS = ("init", "plan", "run", "predict", "explain", "compile")
+COMMANDS = ("init", "plan", "run", "predict", "explain", "notify", "compile")
 
 
 def auricle(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -162,6 +162,7 @@ def test_the_result_of_a_run(
         reused=["AudioExampleGen"],
         ran=["Trainer", "Evaluator"],
         seconds=75.0,
+        notes=[],
     )
     monkeypatch.setattr("pipeline.runners.local.run_workflow", lambda *_: result)
     path = tmp_path / "workflow.yaml"
