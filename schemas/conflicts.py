@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Model,
         Notify,
         Registry,
+        Run,
         Workflow,
     )
 
@@ -57,6 +58,7 @@ def find_conflicts(workflow: "Workflow") -> list[Conflict]:
         *_registry_conflicts(workflow.registry),
         *_notify_conflicts(workflow.notify),
         *_beam_conflicts(workflow.run.beam),
+        *_vertex_conflicts(workflow.run),
     ]
 
 
@@ -312,6 +314,19 @@ def _beam_conflicts(beam: "Beam") -> Iterator[Conflict]:
             ("run.beam.options.runner", "run.beam.runner"),
             "a runner among the options",
             "the runner as run.beam.runner",
+        )
+
+
+def _vertex_conflicts(run: "Run") -> Iterator[Conflict]:
+    given = {"project": run.vertex.project, "region": run.vertex.region}
+    if run.beam.runner == "DataflowRunner":
+        return  # whose options have both
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == 1:
+        yield Conflict(
+            (f"run.vertex.{missing[0]}", "run.vertex"),
+            f"no {missing[0]}",
+            "both project and region of Google Cloud",
         )
 
 

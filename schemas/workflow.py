@@ -304,12 +304,22 @@ class Beam(_Block):
     )
 
 
+class Vertex(_Block):
+    """Where on Google Cloud a pipeline for Vertex AI registers what it pushes."""
+
+    project: Text | None = Field(
+        None, description="Google Cloud project; that of Dataflow if not given."
+    )
+    region: Text | None = Field(None, description="Its region; that of Dataflow if not given.")
+
+
 class Run(_Block):
     """Where and on what the workflow runs."""
 
     directory: Text | None = Field(None, description="Run directory; `runs/<name>` if not given.")
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
+    vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is pushed.")
 
 
 class Workflow(_Block):

@@ -157,10 +157,12 @@ def compile_(
     from pipeline.workflow import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.runners.vertex import compile_workflow
+    from pipeline.runners.vertex import compile_workflow, vertex_registry
 
     compile_workflow(workflow, workflow_base(file), output)
     typer.echo(f"Wrote {output} for {target}")
+    if vertex_registry(workflow) is None and workflow.registry.kind != "none":
+        typer.echo("  versions will not be registered: run.vertex names no project and region")
 
 
 def _print_result(result: "RunResult") -> None:
