@@ -54,6 +54,7 @@ class Place:
     ingest_args: list[str]
     baseline_strategy: type[Any]
     passed_before_strategy: type[Any]
+    registry: dict[str, str] | None = None  # that Pusher tells, where nobody else does
 
 
 def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
@@ -130,7 +131,7 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=place.serving)
         ),
-        custom_config={"ledger": place.ledger},
+        custom_config=_pusher_config(place),
         custom_executor_spec=executor_spec.ExecutorClassSpec(PusherExecutor),
     )
     report = Report(
@@ -170,6 +171,11 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
     )
 
 
+def _pusher_config(place: Place) -> dict[str, Any]:
+    told = {"registry": place.registry} if place.registry is not None else {}
+    return {"ledger": place.ledger, **told}
+
+
 def _baseline(strategy: type[Any], trainer: Any) -> Any:
     channels = {
         "model": Channel(type=standard_artifacts.Model),
@@ -188,5 +194,5 @@ def _passed_before(strategy: type[Any], examples: Any) -> Any:
 
 
 def _shown_settings(workflow: Workflow) -> dict[str, Any]:
-    """What the report shows; where it runs belongs to the machine, not to the model."""
-    return workflow.model_dump(mode="json", exclude={"run"})
+    """What the report shows; where it runs and who is told do not belong to the model."""
+    return workflow.model_dump(mode="json", exclude={"run", "notify"})

@@ -51,6 +51,14 @@ class RunRecord(BaseModel):
             return "withdrawn"
         return "not servable" if self.verdict.outcome == "blessed" else self.verdict.outcome
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why it was pushed or not: the gate's reasons, and what failed in serving."""
+        failed = [
+            f"serving, {rule.name}: {rule.said}" for rule in self.serving.rules if not rule.passed
+        ]
+        return [*self.verdict.reasons, *failed]
+
 
 def next_number(directory: Path) -> int:
     """Of the next record in a folder of them."""

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING
 
 from ml_metadata.proto import metadata_store_pb2
 
-from components.pusher.card import CARD_FILE
+from components.registry.entries import register_versions
 from components.versions.ledger import follow, read_ledger, write_ledger
-from components.versions.manifest import verify
 from components.versions.serving import remove_leftovers, remove_version
 from pipeline.run_directory import RunDirectory
 from schemas.errors import RegistryError
-from schemas.reports import MODEL_CARD_FILE, ModelCard, Verdict
-from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
+from schemas.versions import Ledger
 from schemas.workflow import Workflow
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
 
-    from components.registry import Registration, Registry
+    from components.registry import Registry
 
 
 def settle(workflow: Workflow, directory: RunDirectory) -> list[str]:
@@ -45,7 +43,8 @@ def settle(workflow: Workflow, directory: RunDirectory) -> list[str]:
         write_ledger(ledger, directory.ledger)
     if workflow.registry.kind != "none" and ledger.state != ledger.registered_state:
         try:
-            _register(workflow, directory, ledger)
+            registry = _open_registry(workflow, directory)
+            register_versions(registry, ledger, directory.serving, directory.ledger)
         except RegistryError as error:
             said.append(f"{error}; the next command registers what is missing there")
     return said
@@ -105,54 +104,9 @@ def _blessings_of(store: "MetadataStore", version: int) -> Iterator[metadata_sto
             yield artifact
 
 
-def _register(workflow: Workflow, directory: RunDirectory, ledger: Ledger) -> None:
-    """Registers what is not registered, tags what failed, and sets the aliases."""
-    registry = _open_registry(workflow, directory)
-    for record in ledger.versions:
-        if record.entry is None and record.is_there:
-            entry = registry.register(_registration(record, directory.serving, ledger))
-            ledger = ledger.changed(record.version, entry=entry)
-            write_ledger(ledger, directory.ledger)
-        known = ledger.find(record.version)
-        assert known is not None
-        if known.entry is not None and (tags := _tags(known)):
-            registry.annotate(known.entry, tags)
-    aliases = {
-        "candidate": ledger.candidate,
-        "champion": ledger.champion,
-        "previous": ledger.previous,
-    }
-    registry.point(
-        {name: record.entry for name, record in aliases.items() if record and record.entry}
-    )
-    write_ledger(ledger.model_copy(update={"registered_state": ledger.state}), directory.ledger)
-
-
 def _open_registry(workflow: Workflow, directory: RunDirectory) -> "Registry":
     from components.registry.mlflow import MlflowRegistry
 
     if workflow.registry.uri is not None:
         return MlflowRegistry(workflow.name, workflow.registry.uri)
     return MlflowRegistry.embedded(workflow.name, directory.root)
-
-
-def _registration(record: VersionRecord, serving: Path, ledger: Ledger) -> "Registration":
-    from components.registry import Registration
-
-    folder = serving / str(record.version)
-    manifest = verify(folder)
-    first = ledger.find(record.content)
-    return Registration(
-        version=record.version,
-        folder=folder,
-        manifest=manifest,
-        card=ModelCard.model_validate_json((folder / MODEL_CARD_FILE).read_bytes()),
-        verdict=Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read_bytes()),
-        card_text=(folder / CARD_FILE).read_text(encoding="utf-8"),
-        same_as=first.entry if first is not None and first is not record else None,
-    )
-
-
-def _tags(record: VersionRecord) -> dict[str, str]:
-    tags = {"auricle.failed": record.failed, "auricle.replace": record.replace}
-    return {key: value for key, value in tags.items() if value}

@@ -6,6 +6,7 @@ Python: a refused workflow file must not wait for numpy.
 
 import difflib
 import math
+import re
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
         Frontend,
         Gate,
         Model,
+        Notify,
         Registry,
+        Run,
         Schedule,
         Workflow,
     )
@@ -60,7 +63,9 @@ def find_conflicts(workflow: "Workflow") -> list[Conflict]:
         *_gate_conflicts(workflow.gate),
         *_registry_conflicts(workflow.registry),
         *_schedule_conflicts(workflow.schedule),
+        *_notify_conflicts(workflow.notify),
         *_beam_conflicts(workflow.run.beam),
+        *_vertex_conflicts(workflow.run),
     ]
 
 
@@ -303,6 +308,22 @@ def _schedule_conflicts(schedule: "Schedule") -> Iterator[Conflict]:
         )
 
 
+def _notify_conflicts(notify: "Notify") -> Iterator[Conflict]:
+    # What was got is never said: it may be the secret.
+    if notify.webhook is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", notify.webhook):
+        is_url = bool(re.search("[/:.]", notify.webhook))
+        yield Conflict(
+            ("notify.webhook",),
+            "a URL" if is_url else "no name of a variable",
+            "the name of an environment variable that holds the URL, such as AURICLE_WEBHOOK, since"
+            " who knows the URL can post there: secrets belong into the environment",
+        )
+    if notify.on != type(notify)().on and notify.webhook is None and notify.command is None:
+        yield Conflict(
+            ("notify.on", "notify"), "nobody to tell", "notify.webhook or notify.command beside it"
+        )
+
+
 def _beam_conflicts(beam: "Beam") -> Iterator[Conflict]:
     missing = [name for name in REQUIRED_OPTIONS[beam.runner] if name not in beam.options]
     if missing:
@@ -322,6 +343,19 @@ def _beam_conflicts(beam: "Beam") -> Iterator[Conflict]:
             ("run.beam.options.runner", "run.beam.runner"),
             "a runner among the options",
             "the runner as run.beam.runner",
+        )
+
+
+def _vertex_conflicts(run: "Run") -> Iterator[Conflict]:
+    given = {"project": run.vertex.project, "region": run.vertex.region}
+    if run.beam.runner == "DataflowRunner":
+        return  # whose options have both
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == 1:
+        yield Conflict(
+            (f"run.vertex.{missing[0]}", "run.vertex"),
+            f"no {missing[0]}",
+            "both project and region of Google Cloud",
         )
 
 

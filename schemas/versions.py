@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.reports import Lineage
 
 MANIFEST_FILE = "assets.extra/manifest.json"  # inside a version's folder
+CARD_FILE = "assets.extra/model_card.md"
 VERSION_VERDICT_FILE = "assets.extra/verdict.json"
 _ABOUT = "assets.extra/"  # what TensorFlow does not load
 

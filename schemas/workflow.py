@@ -65,15 +65,15 @@ class Data(_Block):
         description="JSON-lines manifests: a path or glob, or a list of them; `{SPAN}` stands for a"
         " number, `{YYYY}`, `{MM}` and `{DD}` for a date.",
     )
-    window: int | None = Field(
-        None, ge=1, description="Newest spans that are used; all if not given."
-    )
     folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
     root: Text | None = Field(
         None,
         description="Recordings of manifests lie below it; where the manifests are if not given.",
     )
     generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
+    window: int | None = Field(
+        None, ge=1, description="Newest spans that are used; all if not given."
+    )
     split: Split = Field(Split(), description="How speakers are divided.")
     labels: list[Text] | None = Field(
         None,
@@ -281,6 +281,27 @@ class Schedule(_Block):
     )
 
 
+Told = Literal["blessed", "refused", "undecided", "failed"]
+
+
+class Notify(_Block):
+    """Who is told how a run ended; nobody without a webhook or command."""
+
+    webhook: Text | None = Field(
+        None,
+        description="Name of the environment variable that holds the webhook's URL, which is a"
+        " secret and is kept nowhere.",
+    )
+    command: list[Text] | None = Field(
+        None, min_length=1, description="Program and arguments; gets the message as JSON on stdin."
+    )
+    on: list[Told] = Field(
+        ["blessed", "refused", "undecided", "failed"],
+        min_length=1,
+        description="Ends of a run that are told.",
+    )
+
+
 BeamRunner = Literal[
     "DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"
 ]
@@ -303,12 +324,22 @@ class Beam(_Block):
     )
 
 
+class Vertex(_Block):
+    """Where on Google Cloud a pipeline for Vertex AI registers what it pushes."""
+
+    project: Text | None = Field(
+        None, description="Google Cloud project; that of Dataflow if not given."
+    )
+    region: Text | None = Field(None, description="Its region; that of Dataflow if not given.")
+
+
 class Run(_Block):
     """Where and on what the workflow runs."""
 
     directory: Text | None = Field(None, description="Run directory; `runs/<name>` if not given.")
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
+    vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is pushed.")
 
 
 class Workflow(_Block):
@@ -332,6 +363,7 @@ class Workflow(_Block):
     push: Push = Field(Push(), description="Where a blessed model goes.")
     registry: Registry = Field(Registry(), description="Where pushed versions are registered.")
     schedule: Schedule = Field(Schedule(), description="When it is trained again.")
+    notify: Notify = Field(Notify(), description="Who is told how a run ended.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
 
     @model_validator(mode="after")

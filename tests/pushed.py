@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from components.pusher.card import CARD_FILE
 from components.versions.serving import push_version
 from schemas.reports import MODEL_CARD_FILE, Interval, Lineage, ModelCard, TrainingData, Verdict
-from schemas.versions import VERSION_VERDICT_FILE
+from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
 
 LINEAGE = Lineage(examples="e" * 64, settings="5" * 64, code="c" * 64)
 

@@ -10,7 +10,6 @@ import jinja2
 
 from schemas.reports import ModelCard, Verdict
 
-CARD_FILE = "assets.extra/model_card.md"
 _WEAKEST = 10
 _PACKAGES = ("auricle", "tensorflow", "keras")
 

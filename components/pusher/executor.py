@@ -11,12 +11,15 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
 from components.digests import tree_digest
-from components.pusher.card import CARD_FILE, render_card
-from components.versions.ledger import read_ledger
+from components.pusher.card import render_card
+from components.registry import Registry
+from components.registry.entries import register_versions
+from components.versions.ledger import follow, read_ledger, write_ledger
+from components.versions.manifest import read_manifest
 from components.versions.serving import push_version
-from schemas.errors import VersionError
+from schemas.errors import RegistryError, VersionError
 from schemas.reports import MODEL_CARD_FILE, PUSHED_FILE, VERDICT_FILE, ModelCard, Verdict
-from schemas.versions import VERSION_VERDICT_FILE
+from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
 
 MODEL_DIGEST_PROPERTY = "model_sha256"
 
@@ -24,7 +27,8 @@ MODEL_DIGEST_PROPERTY = "model_sha256"
 class Executor(tfx_pusher.Executor):
     """Pushes to a directory of this machine; the artifact says to which version, or why not.
 
-    `custom_config` holds `ledger`, the file that says what was pushed before.
+    `custom_config` holds `ledger`, the file that says what was pushed before. Where nobody else
+    follows the serving directory, on Vertex AI, it also holds `registry`: kind, project, region.
     """
 
     def Do(  # noqa: N802 (TFX's name)
@@ -58,11 +62,39 @@ class Executor(tfx_pusher.Executor):
             self._MarkNotPushed(pushed)
             (Path(pushed.uri) / PUSHED_FILE).write_text(json.dumps({"refused": str(error)}))
             return
-        (Path(pushed.uri) / PUSHED_FILE).write_text(
-            json.dumps({"destination": str(version), "version": int(version.name)})
-        )
+        said: dict[str, object] = {"destination": str(version), "version": int(version.name)}
+        if (target := config.get("registry")) is not None:
+            serving_uri = destination.filesystem.base_directory
+            problem = _register(target, serving_uri, version, Path(config["ledger"]))
+            said |= {"not registered": problem} if problem else {}
+        (Path(pushed.uri) / PUSHED_FILE).write_text(json.dumps(said))
         pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(version))
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
+
+
+def _register(target: dict[str, str], serving_uri: str, version: Path, ledger_file: Path) -> str:
+    from components.registry.vertex import VertexRegistry
+
+    name = read_manifest(version).name
+    try:
+        registry = VertexRegistry(target["project"], target["region"], name, serving_uri)
+        return register_pushed(registry, version.parent, ledger_file)
+    except RegistryError as error:
+        return str(error)
+
+
+def register_pushed(registry: Registry, serving: Path, ledger_file: Path) -> str:
+    """Has ledger and registry follow a push; why the registry did not, empty where it did.
+
+    What is pushed stays pushed: the next push registers what is missing.
+    """
+    ledger, _ = follow(read_ledger(ledger_file), serving)
+    write_ledger(ledger, ledger_file)
+    try:
+        register_versions(registry, ledger, serving, ledger_file)
+    except (RegistryError, VersionError) as error:
+        return str(error)
+    return ""
 
 
 def _push(model: Path, verdict: Verdict, serving: Path, ledger_file: Path) -> Path:

@@ -24,6 +24,7 @@ app = typer.Typer(
         "  auricle import kaldi data/train  write a manifest for another toolkit's data set\n"
         "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
         "  auricle run workflow.yaml        train, evaluate, judge and push\n"
+        "  auricle notify workflow.yaml --test\n"
         "  auricle rejects workflow.yaml    list what it could not use, and why\n"
         "  auricle why workflow.yaml        why the last model was pushed, or not\n"
         "  auricle runs workflow.yaml       list the judged runs; `compare` compares two\n"

@@ -48,6 +48,35 @@ def run(file: WorkflowFile) -> None:
 
 
 @app.command()
+def notify(
+    file: WorkflowFile,
+    test: Annotated[bool, typer.Option("--test", help="Send a message that is a test.")] = False,
+) -> None:
+    """Try whom a workflow tells how its runs end.
+
+    Runs tell by themselves; --test sends a message now and says what became of it. Exit code 1
+    where it did not arrive.
+
+    \b
+      auricle notify workflow.yaml --test
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline import notify as notifying
+
+    if not test:
+        raise InputError("runs notify by themselves; --test sends a message that is a test")
+    told = notifying.notify(workflow, notifying.trial_event(workflow), base)
+    if not told:
+        raise InputError(f"{file}: nobody to tell; `notify` names neither webhook nor command")
+    for delivery in told:
+        typer.echo(f"{delivery.to}: {delivery.problem or 'delivered'}")
+    if notifying.problems_of(told):
+        raise typer.Exit(1)
+
+
+@app.command()
 def why(file: WorkflowFile, as_json: AsJson = False) -> None:
     """Say why the last run pushed its model, or did not.
 
@@ -128,10 +157,12 @@ def compile_(
     from pipeline.workflow import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.runners.vertex import compile_workflow
+    from pipeline.runners.vertex import compile_workflow, vertex_registry
 
     compile_workflow(workflow, workflow_base(file), output)
     typer.echo(f"Wrote {output} for {target}")
+    if vertex_registry(workflow) is None and workflow.registry.kind != "none":
+        typer.echo("  versions will not be registered: run.vertex names no project and region")
 
 
 def _print_result(result: "RunResult") -> None:
@@ -145,10 +176,7 @@ def _print_result(result: "RunResult") -> None:
         typer.echo("  - this model failed where it was served: `auricle models` says why")
     for note in result.notes:
         typer.echo(f"  - {note}")
-    failed = [
-        f"serving, {rule.name}: {rule.said}" for rule in record.serving.rules if not rule.passed
-    ]
-    for reason in [*verdict.reasons, *failed]:
+    for reason in record.reasons:
         typer.echo(f"  - {reason}")
     baseline = ""
     if verdict.baseline_accuracy is not None:

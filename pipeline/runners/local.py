@@ -1,5 +1,6 @@
 """Runs a workflow on this machine: checks what can be checked at once, then launches the graph."""
 
+import dataclasses
 import datetime
 import json
 import os
@@ -22,6 +23,7 @@ from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
 from pipeline.logs import logged_to
 from pipeline.news import observe, remember
+from pipeline.notify import notify, problems_of, result_event, told_if_it_fails
 from pipeline.plan import needed_bytes
 from pipeline.progress import Progress
 from pipeline.run_directory import (
@@ -64,14 +66,23 @@ class RunResult:
 
 
 def run_workflow(workflow: Workflow, base: Path, now: datetime.datetime | None = None) -> RunResult:
-    """Runs the workflow; relative paths in it are meant from `base`. `now` is when that is, of the
-    machine's clock if not given.
+    """Runs the workflow, and tells how it ended; relative paths in it are meant from `base`. `now`
+    is when that is, of the machine's clock if not given.
 
     Raises:
         InputError: the recordings, the run directory or the Beam options cannot be used.
     """
+    with told_if_it_fails(workflow, base) as begin:
+        result = _run(workflow, base, now or datetime.datetime.now().astimezone(), begin)
+    told = notify(workflow, result_event(workflow, result), base)
+    return dataclasses.replace(result, notes=[*result.notes, *problems_of(told)])
+
+
+def _run(
+    workflow: Workflow, base: Path, now: datetime.datetime, begin: Callable[[], None]
+) -> RunResult:
+    """The same without telling; calls `begin` when all was checked."""
     start = time.monotonic()
-    now = now or datetime.datetime.now().astimezone()
     directory = locate_run_directory(workflow, base)
     beam_args = beam_pipeline_args(workflow.run.beam)
     with claim(directory, workflow), explain_full_disk(directory):
@@ -81,6 +92,7 @@ def run_workflow(workflow: Workflow, base: Path, now: datetime.datetime | None =
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         check_serving(directory.serving)
+        begin()
         notes = settle(workflow, directory)
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:

@@ -18,6 +18,7 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
     """Writes the Vertex AI pipeline of `workflow` as JSON to `output`, without the network.
 
     The source index it reads is written beside it, and has to be copied to `<run.directory>/index`.
+    Pushed versions are registered where the workflow names a project and region.
 
     Raises:
         WorkflowError: `run.directory` is not a Cloud Storage URI.
@@ -57,9 +58,24 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         ingest_args=[],
         baseline_strategy=latest_blessed_model_strategy.LatestBlessedModelStrategy,
         passed_before_strategy=latest_artifact_strategy.LatestArtifactStrategy,
+        registry=vertex_registry(workflow),
     )
     kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image=CONTAINER_IMAGE),
         output_dir=str(output.parent),
         output_filename=output.name,
     ).run(build_pipeline(workflow, place), write_out=True)
+
+
+def vertex_registry(workflow: Workflow) -> dict[str, str] | None:
+    """Project and region of the registry: `run.vertex`, or else those of Dataflow.
+
+    None where neither names them, or `registry.kind` is `none`.
+    """
+    beam = workflow.run.beam
+    options = beam.options if beam.runner == "DataflowRunner" else {}
+    project = workflow.run.vertex.project or options.get("project")
+    region = workflow.run.vertex.region or options.get("region")
+    if workflow.registry.kind == "none" or not project or not region:
+        return None
+    return {"kind": "vertex", "project": str(project), "region": str(region)}

@@ -169,6 +169,20 @@ def test_vertex_pipeline(project: Path) -> None:
     assert str(project) not in output.read_text()  # nothing of this machine
 
 
+def test_vertex_pipeline_registers_what_it_pushes(project: Path) -> None:
+    vertex = {"project": "my-project", "region": "europe-west4"}
+    run = {"directory": "gs://bucket/runs/tones", "vertex": vertex}
+    file = write_workflow(project, run=run)
+    output = project / "pipeline.json"
+    compile_workflow(read_workflow(file), project, output)
+    tasks = json.loads(output.read_text())["pipelineSpec"]["root"]["dag"]["tasks"]
+    config = tasks["Pusher"]["inputs"]["parameters"]["custom_config"]
+    assert json.loads(config["runtimeValue"]["constantValue"]["stringValue"]) == {
+        "ledger": "gs://bucket/runs/tones/versions.json",
+        "registry": {"kind": "vertex", **vertex},
+    }
+
+
 def test_vertex_needs_a_bucket(project: Path) -> None:
     with pytest.raises(WorkflowError, match="expected a Cloud Storage URI"):
         compile_workflow(

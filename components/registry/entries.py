@@ -1,0 +1,58 @@
+"""Has a registry follow the ledger: whoever pushed, here or on Vertex AI, it is told the same."""
+
+from pathlib import Path
+
+from components.registry.interface import Registration, Registry
+from components.versions.ledger import write_ledger
+from components.versions.manifest import verify
+from schemas.reports import MODEL_CARD_FILE, ModelCard, Verdict
+from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRecord
+
+
+def register_versions(registry: Registry, ledger: Ledger, serving: Path, ledger_file: Path) -> None:
+    """Registers what is not registered, tags what failed, and sets the aliases.
+
+    What was done is written to `ledger_file` version by version.
+
+    Raises:
+        RegistryError: the registry does not answer.
+        VersionError: a version is not what was pushed.
+    """
+    for record in ledger.versions:
+        if record.entry is None and record.is_there:
+            entry = registry.register(_registration(record, serving, ledger))
+            ledger = ledger.changed(record.version, entry=entry)
+            write_ledger(ledger, ledger_file)
+        known = ledger.find(record.version)
+        assert known is not None
+        if known.entry is not None and (tags := _tags(known)):
+            registry.annotate(known.entry, tags)
+    aliases = {
+        "candidate": ledger.candidate,
+        "champion": ledger.champion,
+        "previous": ledger.previous,
+    }
+    registry.point(
+        {name: record.entry for name, record in aliases.items() if record and record.entry}
+    )
+    write_ledger(ledger.model_copy(update={"registered_state": ledger.state}), ledger_file)
+
+
+def _registration(record: VersionRecord, serving: Path, ledger: Ledger) -> Registration:
+    folder = serving / str(record.version)
+    manifest = verify(folder)
+    first = ledger.find(record.content)
+    return Registration(
+        version=record.version,
+        folder=folder,
+        manifest=manifest,
+        card=ModelCard.model_validate_json((folder / MODEL_CARD_FILE).read_bytes()),
+        verdict=Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read_bytes()),
+        card_text=(folder / CARD_FILE).read_text(encoding="utf-8"),
+        same_as=first.entry if first is not None and first is not record else None,
+    )
+
+
+def _tags(record: VersionRecord) -> dict[str, str]:
+    tags = {"auricle.failed": record.failed, "auricle.replace": record.replace}
+    return {key: value for key, value in tags.items() if value}
