@@ -42,6 +42,7 @@ def find_conflicts(workflow: "Workflow") -> list[Conflict]:
         *_augment_conflicts(workflow.audio, workflow.frontend, workflow.augment),
         *_model_conflicts(workflow.model),
         *_gate_conflicts(workflow.gate),
+        *_keyword_conflicts(workflow.data, workflow.gate),
         *_beam_conflicts(workflow.run.beam),
     ]
 
@@ -57,6 +58,8 @@ def _data_conflicts(data: "Data") -> Iterator[Conflict]:
         )
     if data.manifests == []:
         yield Conflict(("data.manifests",), "an empty list", "at least one manifest")
+    if data.background == []:
+        yield Conflict(("data.background",), "an empty list", "at least one recording")
     if data.root is not None and data.manifests is None:
         yield Conflict(("data.root",), "no manifests", "data.manifests, whose paths it bounds")
     if data.cut is not None and data.generated is not None:
@@ -250,6 +253,15 @@ def _gate_conflicts(gate: "Gate") -> Iterator[Conflict]:
             ("gate.accuracy.slices",),
             "slices without a threshold",
             "gate.accuracy.at_least beside them",
+        )
+
+
+def _keyword_conflicts(data: "Data", gate: "Gate") -> Iterator[Conflict]:
+    if gate.false_rejects.at_most is not None and data.background is None:
+        yield Conflict(
+            ("gate.false_rejects.at_most", "data.background"),
+            "a limit of false rejects, which a threshold decides that nothing chooses",
+            "data.background: long recordings without any of the words",
         )
 
 

@@ -130,27 +130,37 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _list_manifests(patterns: list[str], base: Path, allowed: Path | None) -> Listing:
-    manifests: set[Path] = set()
-    for pattern in patterns:
-        found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 - may be absolute
-        files = {path for path in map(base.joinpath, [pattern, *found]) if path.is_file()}
-        if not files:
-            raise DataError(f"data.manifests: {pattern} matches no file (looked in {base})")
-        manifests |= {path.absolute() for path in files}
-    root = _common_root(patterns, base)
+    manifests = matching_files("data.manifests", patterns, base)
+    root = common_root(patterns, base)
     allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
     rows: list[Utterance] = []
     rejects: list[Reject] = []
-    for manifest in sorted(manifests):
+    for manifest in manifests:
         for row in _manifest_rows(manifest, root, allowed):
             (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
     if not rows:
-        names = ", ".join(str(path) for path in sorted(manifests)[:3])
+        names = ", ".join(str(path) for path in manifests[:3])
         raise DataError(f"data.manifests: no row of {names} can be used" + _first(rejects))
     return Listing(rows, rejects)
 
 
-def _common_root(patterns: list[str], base: Path) -> Path:
+def matching_files(key: str, patterns: list[str], base: Path) -> list[Path]:
+    """The absolute paths of all files that `patterns`, paths or globs, name; sorted.
+
+    Raises:
+        DataError: one of the patterns, which stand at `key` in the workflow, matches no file.
+    """
+    matching: set[Path] = set()
+    for pattern in patterns:
+        found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 - may be absolute
+        files = {path for path in map(base.joinpath, [pattern, *found]) if path.is_file()}
+        if not files:
+            raise DataError(f"{key}: {pattern} matches no file (looked in {base})")
+        matching |= {path.absolute() for path in files}
+    return sorted(matching)
+
+
+def common_root(patterns: list[str], base: Path) -> Path:
     """The deepest folder that every pattern names without wildcards.
 
     Depends on the patterns alone, so that ids stay when a new manifest appears.

@@ -54,11 +54,11 @@ class Executor(tfx_pusher.Executor):
         )
         card = ModelCard.model_validate_json((model / MODEL_CARD_FILE).read_bytes())
         verdict = Verdict.model_validate_json((Path(blessing) / VERDICT_FILE).read_bytes())
-        version = push_directory(
-            model,
-            Path(destination.filesystem.base_directory),
-            {CARD_FILE: render_card(card, verdict)},
-        )
+        texts = {CARD_FILE: render_card(card, verdict)}
+        if verdict.keywords is not None:
+            card = card.model_copy(update={"threshold": verdict.keywords.threshold})
+            texts[MODEL_CARD_FILE] = card.model_dump_json(indent=2)
+        version = push_directory(model, Path(destination.filesystem.base_directory), texts)
         (Path(pushed.uri) / PUSHED_FILE).write_text(
             json.dumps({"destination": str(version), "version": int(version.name)})
         )
@@ -71,7 +71,7 @@ def push_directory(
 ) -> Path:
     """Puts a copy of `model` at the next version of `serving` and returns that folder.
 
-    `texts` are files to put into it, by relative path.
+    `texts` are files to put into it, by relative path, in place of the model's own.
 
     A reader of `serving` never sees half a version. Content that is the newest version already is
     not pushed again: that version is returned.

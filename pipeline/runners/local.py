@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from components.digests import FileDigests, file_digest
 from components.evaluation.scores import SCORES_FILE
 from components.evaluation.slices import check_slices
+from components.example_gen.background import list_background, write_background
 from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.example_gen.splits import check_data_set
@@ -27,6 +28,7 @@ from pipeline.run_directory import (
     locate_run_directory,
     require_space,
 )
+from schemas.background import BackgroundRecording
 from schemas.reports import REJECTS_FILE, SERVING_FILE, VERDICT_FILE, ServingReport, Verdict
 from schemas.workflow import Workflow
 
@@ -64,10 +66,11 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
         listing = list_utterances(workflow.data, base)
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
+        recordings = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
-            outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
+            outcomes = _run_graph(workflow, directory, listing, recordings, beam_args, terminal)
         result = _gather(outcomes, directory, log, time.monotonic() - start)
         _record(workflow, outcomes, directory, result)
         return result
@@ -77,19 +80,21 @@ def _run_graph(
     workflow: Workflow,
     directory: RunDirectory,
     listing: Listing,
+    recordings: list[BackgroundRecording],
     beam_args: list[str],
     terminal: TextIO,
 ) -> dict[str, "Outcome"]:
     with Progress(terminal) as progress, FileDigests(directory.digests) as digests:
         progress.start("Prepare")
         index = write_index(listing, workflow.data, directory.index, directory.digests)
+        background = write_background(recordings, directory.index, directory.digests)
         ingest_args = ingest_pipeline_args(
             workflow.run.beam, len(listing.utterances), os.cpu_count() or 1
         )
         from pipeline.graph import build_pipeline
         from pipeline.runners.launch import launch_pipeline
 
-        place = _place(directory, index, beam_args, ingest_args)
+        place = _place(directory, index, background, beam_args, ingest_args)
         pipeline = build_pipeline(workflow, place)
         progress.finish("Prepare", "done")
         return launch_pipeline(
@@ -118,7 +123,11 @@ def _replace_file(source: Path, target: Path) -> None:
 
 
 def _place(
-    directory: RunDirectory, index: IndexRef, beam_args: list[str], ingest_args: list[str]
+    directory: RunDirectory,
+    index: IndexRef,
+    background: IndexRef,
+    beam_args: list[str],
+    ingest_args: list[str],
 ) -> "Place":
     from tfx.orchestration import metadata
 
@@ -132,6 +141,8 @@ def _place(
         checkpoints=str(directory.checkpoints / trainer_code),
         index_uri=index.uri,
         index_digest=index.digest,
+        background_uri=background.uri,
+        background_digest=background.digest,
         shards=str(_shards(directory)),
         schema_uri=str(_copy_schema(directory)),
         metadata=metadata.sqlite_metadata_connection_config(str(directory.metadata)),
