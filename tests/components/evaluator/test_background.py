@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from planted import CrashingWindowReader
 
 from components.audio.condition import condition, from_pcm16, to_pcm16
 from components.audio.decode import decode
@@ -157,6 +158,21 @@ def test_what_cannot_be_decoded_to_its_end_is_left_out_and_said(tmp_path, saved_
     }
     with pytest.raises(DataError, match=r"no recording can be heard; nan.wav: non_finite"):
         hear(others[:2], saved_model, card)
+
+
+def test_a_recording_that_crashes_its_decoder_costs_itself_only(
+    tmp_path, saved_model, card, monkeypatch
+):
+    monkeypatch.setattr("components.evaluator.background.WindowReader", CrashingWindowReader)
+    monkeypatch.setattr("components.evaluator.background._ASKED_BYTES", 32 * 8000)
+    lengths_s = {"a.wav": 40.0, "crash.wav": 41.0, "z.wav": 42.0}
+    recordings = [write(tmp_path / name, noise(s, (3.0,))) for name, s in lengths_s.items()]
+    found = hear(recordings, saved_model, card)
+    assert found.names.tolist() == ["a.wav", "z.wav"]
+    assert found.lengths_s.tolist() == [40.0, 42.0]
+    assert np.bincount(found.recordings).tolist() == [159, 167]
+    assert (found.scores > 0).sum() == 4
+    assert found.left_out == {"crash.wav": "the decoder died of SIGSEGV"}
 
 
 def test_a_recording_that_changed_since_it_was_listed_ends_the_run(tmp_path, saved_model, card):
