@@ -32,7 +32,10 @@ class RunReport(Artifact):
 
 
 class ClipScores(Artifact):
-    """`test.npz`: what candidate and baseline answered on each test clip."""
+    """`test.npz`: what candidate and baseline answered on each test clip.
+
+    `background.npz`: what the candidate answered on recordings without keywords, where there are.
+    """
 
     TYPE_NAME = "auricle.ClipScores"
 

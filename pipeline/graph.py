@@ -47,6 +47,8 @@ class Place:
     trainer_code: str
     index_uri: str
     index_digest: str
+    background_uri: str
+    background_digest: str
     shards: str
     schema_uri: str
     metadata: metadata_store_pb2.ConnectionConfig | None
@@ -109,6 +111,8 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         examples=examples,
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
+        background_uri=place.background_uri,
+        background_digest=place.background_digest,
     )
     model_gate = ModelGate(
         evaluation=evaluator.outputs["evaluation"],

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from components.audio.formats import is_supported
 from components.evaluation.slices import check_slices
+from components.evaluation.words import amount_text
+from components.example_gen.background import list_background
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split, check_data_set, split_by
 from pipeline.run_directory import locate_run_directory
@@ -30,6 +32,7 @@ _MAGIC_BYTES = 64
 _FEATURE_BYTES = 1000  # of one example, beside its samples
 _OVERHEAD_BYTES = 100_000_000  # models, statistics, metadata and reports of a run
 _MOST_CLASSES = 40  # shown on the terminal
+_MOST_RECORDINGS = 10  # of the background, likewise
 
 
 class Step(BaseModel):
@@ -37,6 +40,13 @@ class Step(BaseModel):
 
     name: str
     does: str
+
+
+class Background(BaseModel):
+    """A recording without keywords, and its hours by its header."""
+
+    name: str
+    hours: float
 
 
 class Plan(BaseModel):
@@ -50,6 +60,7 @@ class Plan(BaseModel):
     split_by: SplitBy
     splits: dict[str, SplitCounts]
     rejects: list[Reject]
+    background: list[Background]
     refused: str | None
     run_directory: str
     needed_bytes: int
@@ -73,6 +84,7 @@ def make_plan(workflow: Workflow, base: Path) -> Plan:
     usable = [row for row in listing.utterances if row.id not in rejected]
     durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
     splits = _count_splits(usable, durations_s, workflow)
+    background = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
     run_directory, free_bytes = _look_at_run_directory(workflow, base)
     return Plan(
         name=workflow.name,
@@ -83,6 +95,7 @@ def make_plan(workflow: Workflow, base: Path) -> Plan:
         split_by=split_by(usable, workflow.data.split),
         splits=splits,
         rejects=rejects,
+        background=[Background(name=r.name, hours=r.length_s / 3600) for r in background],
         refused=_refusal(usable, workflow),
         run_directory=run_directory,
         needed_bytes=needed_bytes(workflow, len(usable)),
@@ -211,6 +224,11 @@ def _thresholds(workflow: Workflow) -> str:
         said.append(f"accuracy at least {rule.at_least:g}{where}")
     if rule.no_worse_by_more_than is not None:
         said.append(f"no worse than the last by more than {rule.no_worse_by_more_than:g}")
+    if workflow.data.background is not None:
+        gate = workflow.gate
+        said.append(f"false alarms at most {gate.false_alarms_per_hour:g} an hour")
+        if gate.false_rejects.at_most is not None:
+            said.append(f"false rejects at most {gate.false_rejects.at_most:g}")
     return "; ".join(said) or "no thresholds: every model is blessed"
 
 
@@ -231,6 +249,8 @@ def print_plan(plan: Plan) -> None:
     console.print("", _classes_table(plan, labels), sep="\n")
     if plan.rejects:
         console.print("", _rejects_table(plan), sep="\n")
+    if plan.background:
+        console.print("", _background_table(plan), sep="\n")
     console.print("", _steps_table(plan), "", sep="\n")
     free = "" if plan.free_bytes is None else f" ({plan.free_bytes / 1e6:,.0f} MB free)"
     console.print(
@@ -264,6 +284,16 @@ def _classes_table(plan: Plan, labels: list[str]) -> Table:
         table.add_row(Text(label), *(f"{count:,}" for count in clips), f"{sum(clips):,}")
     if len(labels) > _MOST_CLASSES:
         table.add_row(f"and {len(labels) - _MOST_CLASSES} more")
+    return table
+
+
+def _background_table(plan: Plan) -> Table:
+    table = _table("Background", "recording", "hours")
+    for recording in plan.background[:_MOST_RECORDINGS]:
+        table.add_row(Text(recording.name), amount_text(recording.hours))
+    if len(plan.background) > _MOST_RECORDINGS:
+        table.add_row(f"and {len(plan.background) - _MOST_RECORDINGS} more")
+    table.add_row("all", amount_text(sum(recording.hours for recording in plan.background)))
     return table
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.audio.condition import condition
 from components.audio.decode import decode
+from components.evaluation.words import score_text
 from components.isolated import Failure, IsolatedPool
 from components.versions.manifest import verify
 from components.versions.serving import newest_version
@@ -39,10 +40,15 @@ class Answer(BaseModel):
 
 
 class FilePrediction(BaseModel):
-    """What was answered for one file, most likely first; or why nothing was."""
+    """What was answered for one file, most likely first; or why nothing was.
+
+    `heard`: whether the first answer is a word, with a score that reaches the model's threshold;
+    None where the model has none, or nothing was answered.
+    """
 
     file: str
     answers: list[Answer]
+    heard: bool | None
     error: str | None
 
 
@@ -52,6 +58,7 @@ class Predictions(BaseModel):
     model: str
     version: int
     generated: bool
+    threshold: float | None
     files: list[FilePrediction]
 
     @property
@@ -79,8 +86,14 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
         model=card.name,
         version=int(version.name),
         generated=card.generated,
+        threshold=card.threshold,
         files=[
-            FilePrediction(file=str(file), answers=answers.get(file, []), error=errors.get(file))
+            FilePrediction(
+                file=str(file),
+                answers=(said := answers.get(file, [])),
+                heard=card.is_heard(said[0].label, said[0].score) if said else None,
+                error=errors.get(file),
+            )
             for file in files
         ],
     )
@@ -103,6 +116,8 @@ def served_version(serving: Path, name: str) -> Path:
 def render_predictions(predictions: Predictions) -> None:
     """Prints a line for each file: name, label, score, and further labels with theirs.
 
+    A first answer that does not count as heard stands in brackets after a dash.
+
     What went wrong, and what to know about the model, goes to stderr.
     """
     if predictions.generated:
@@ -112,8 +127,19 @@ def render_predictions(predictions: Predictions) -> None:
         if file.error is not None:
             typer.echo(f"{file.file}: {file.error}", err=True)
             continue
-        said = "  ".join(f"{answer.label} {answer.score:.3f}" for answer in file.answers)
-        typer.echo(f"{file.file:<{width}}  {said}")
+        first, *others = file.answers
+        said = [_first_answer(first, file.heard, predictions.threshold)]
+        said += [f"{answer.label} {answer.score:.3f}" for answer in others]
+        typer.echo(f"{file.file:<{width}}  {'  '.join(said)}")
+
+
+def _first_answer(answer: Answer, heard: bool | None, threshold: float | None) -> str:
+    """`stop 0.870`; of what does not count as heard `- (stop 0.410, below 0.620)`."""
+    if heard is not False or threshold is None:
+        return f"{answer.label} {answer.score:.3f}"
+    said = f"{answer.label} {score_text(answer.score)}"
+    below = f", below {score_text(threshold)}" if answer.score < threshold else ""
+    return f"- ({said}{below})"
 
 
 def read_card(version: Path) -> ModelCard:

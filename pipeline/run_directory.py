@@ -9,7 +9,8 @@ runs/<workflow name>/
     registry.sqlite    the embedded model registry, an MLflow database; its files in registry/
     report.html        the last run's report
     rejects/           the rows that the last ingest could not use, with reasons
-    index/             the source index: every row, where its audio is, its content's hash
+    index/             the source index: every row, where its audio is, its content's hash; and the
+                       list of background recordings
     shards/            finished shards of the last ingest, so that the next redoes what changed
     checkpoints/       unfinished trainings, to be continued
     logs/              a file a run

@@ -64,6 +64,7 @@ def find_conflicts(workflow: "Workflow") -> list[Conflict]:
         *_registry_conflicts(workflow.registry),
         *_schedule_conflicts(workflow.schedule),
         *_notify_conflicts(workflow.notify),
+        *_keyword_conflicts(workflow.data, workflow.gate),
         *_beam_conflicts(workflow.run.beam),
         *_vertex_conflicts(workflow.run),
     ]
@@ -87,6 +88,8 @@ def _data_conflicts(data: "Data") -> Iterator[Conflict]:
         yield Conflict(
             ("data.window",), "no spans to choose from", "{SPAN} or a date in data.manifests"
         )
+    if data.background == []:
+        yield Conflict(("data.background",), "an empty list", "at least one recording")
     if data.root is not None and data.manifests is None:
         yield Conflict(("data.root",), "no manifests", "data.manifests, whose paths it bounds")
     if data.cut is not None and data.generated is not None:
@@ -321,6 +324,15 @@ def _notify_conflicts(notify: "Notify") -> Iterator[Conflict]:
     if notify.on != type(notify)().on and notify.webhook is None and notify.command is None:
         yield Conflict(
             ("notify.on", "notify"), "nobody to tell", "notify.webhook or notify.command beside it"
+        )
+
+
+def _keyword_conflicts(data: "Data", gate: "Gate") -> Iterator[Conflict]:
+    if gate.false_rejects.at_most is not None and data.background is None:
+        yield Conflict(
+            ("gate.false_rejects.at_most", "data.background"),
+            "a limit of false rejects, which a threshold decides that nothing chooses",
+            "data.background: long recordings without any of the words",
         )
 
 

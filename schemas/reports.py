@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.utterance import is_keyword
+
 SPLITS = ("train", "eval", "test")
 SplitBy = Literal["speaker", "clip", "named speakers", "manifest"]
 
@@ -179,11 +181,33 @@ class GateRule(_Document):
     clips: list[str] = []
 
 
+class OperatingPoint(_Document):
+    """The threshold from which an answer counts as heard, and what it does.
+
+    Chosen on `choose_hours` of the background so that at most `allowed_per_hour` false alarms are
+    left there; `false_alarms` are those in the other `hours`. `false_rejects` is the share of
+    `clips`, the test clips of words, that are missed. `left_out` are recordings not heard, and why.
+    """
+
+    threshold: float
+    allowed_per_hour: float
+    choose_hours: float
+    hours: float
+    false_alarms: int
+    false_alarms_per_hour: float
+    false_alarms_interval: Interval
+    clips: int
+    false_rejects: float
+    false_rejects_interval: Interval
+    left_out: dict[str, str]
+
+
 class Verdict(_Document):
     """What ModelGate decided, on what, and why in words.
 
     Intervals have `confidence`. `difference` is accuracy less the last blessed model's on the clips
-    whose label both know. `unsliced` are features with too many values, and how many.
+    whose label both know. `unsliced` are features with too many values, and how many. `keywords` is
+    None where the workflow names no background.
     """
 
     outcome: Literal["blessed", "refused", "undecided"]
@@ -204,6 +228,7 @@ class Verdict(_Document):
     confusion: list[list[int]]  # [true class, answered class], both in the order of `labels`
     labels: list[str]
     generated: bool
+    keywords: OperatingPoint | None = None
 
 
 class TrainingData(_Document):
@@ -225,7 +250,11 @@ class Lineage(_Document):
 
 
 class ModelCard(_Document):
-    """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`."""
+    """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`.
+
+    `threshold` is the score from which an answer counts as heard; a pushed model has one where the
+    workflow names background recordings.
+    """
 
     name: str
     labels: list[str]
@@ -238,3 +267,10 @@ class ModelCard(_Document):
     generated: bool
     data: TrainingData | None = None
     lineage: Lineage | None = None
+    threshold: float | None = None
+
+    def is_heard(self, label: str, score: float) -> bool | None:
+        """Whether the answer `label` with `score` is a word heard; None without a threshold."""
+        if self.threshold is None:
+            return None
+        return is_keyword(label) and score >= self.threshold

@@ -18,6 +18,11 @@ REJECT_REASONS = (
 )
 
 
+def is_keyword(label: str) -> bool:
+    """Whether `label` is a word to be heard; `_unknown_`, `_silence_` and their like are none."""
+    return not label.startswith("_")
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One labelled clip, before anything was decoded.

@@ -81,6 +81,11 @@ class Data(_Block):
         description="Rows with other labels are rejected; all may be if not given.",
     )
     cut: Cut | None = Field(None, description="Cut recordings into windows.")
+    background: Text | list[Text] | None = Field(
+        None,
+        description="Long recordings without any of the words: audio files, paths or globs, at most"
+        " 24 hours each. What the model hears in them is a false alarm.",
+    )
     max_reject_fraction: float = Field(
         0.02, ge=0.0, le=1.0, description="More rejects than this share of the rows stop a run."
     )
@@ -219,10 +224,31 @@ class Threshold(_Block):
     )
 
 
+class FalseRejects(_Block):
+    """How many words may be missed; labels that begin with `_` are no words."""
+
+    at_most: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Largest share of a word's test clips that is missed at the operating threshold"
+        " and still blessed. Labels that begin with `_`, as `_unknown_`, are no words: to answer"
+        " them is no alarm.",
+    )
+
+
 class Gate(_Block):
     """When a model is blessed; without any rule every model is."""
 
     accuracy: Threshold = Field(Threshold(), description="Share of test clips labelled right.")
+    false_alarms_per_hour: float = Field(
+        1.0,
+        gt=0.0,
+        description="How many the operating threshold allows, in recordings of data.background.",
+    )
+    false_rejects: FalseRejects = Field(
+        FalseRejects(), description="Share of test clips of words that are missed at it."
+    )
     confidence: float = Field(
         0.95, ge=0.5, lt=1.0, description="Of the intervals that rules are judged by."
     )

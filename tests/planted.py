@@ -3,6 +3,7 @@
 import ctypes
 import time
 
+from components.evaluator.background import WindowReader
 from components.example_gen.clips import ClipReader
 
 
@@ -42,3 +43,12 @@ class CrashingReader(ClipReader):
         if row["uri"] == "crash.wav":
             ctypes.string_at(0)
         return super().__call__(row)
+
+
+class CrashingWindowReader(WindowReader):
+    """As above, from the 64th window of `crash.wav` on."""
+
+    def __call__(self, ask):
+        if ask.path.endswith("crash.wav") and ask.first >= 64:
+            ctypes.string_at(0)
+        return super().__call__(ask)

@@ -8,6 +8,7 @@ code, which a damaged file may crash: `components.isolated` runs them.
 
 import io
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -122,6 +123,20 @@ class AudioFile:
         waveform = _read(decoder, decoder.frames - start, sample_rate, duration_s)
         return Decoded(waveform, decoder.rate_hz, decoder.channels, decoder.container)
 
+    def stream(self, sample_rate: int, offset_s: float = 0.0) -> Iterator[np.ndarray]:
+        """All from `offset_s` on, a few seconds at a time: the samples that one `read` would give.
+
+        However long it is: there is no `MAX_DURATION_S`. Past the end comes nothing.
+
+        Raises ClipError: `unreadable`, `non_finite`, `bad_row` as `read` does.
+        """
+        _check_range(offset_s, None)
+        decoder = self._decoder
+        start = round(offset_s * decoder.rate_hz)
+        if start < decoder.frames or not start:
+            _move(decoder, start)
+            yield from _resampled_blocks(decoder, decoder.frames - start, sample_rate)
+
 
 def decode(
     data: bytes, sample_rate: int, offset_s: float = 0.0, duration_s: float | None = None
@@ -136,8 +151,8 @@ def _move(decoder: Decoder, frame: int) -> None:
     """Where a seek may miss, frames are decoded and dropped."""
     if decoder.seeks_exactly or frame < decoder.at:
         decoder.seek(frame if decoder.seeks_exactly else 0)
-    capacity = max(1, _BLOCK_SAMPLES // decoder.channels)
-    while decoder.at < frame and len(decoder.read(min(capacity, frame - decoder.at))):
+    most = _block_frames(decoder)
+    while decoder.at < frame and len(decoder.read(min(most, frame - decoder.at))):
         pass
 
 
@@ -229,35 +244,43 @@ def _read(decoder: Decoder, claimed: int, sample_rate: int, duration_s: float | 
     wanted = min(claimed, most + 1)
     if duration_s is not None:
         wanted = min(wanted, round(duration_s * rate))
-    capacity = max(1, _BLOCK_SAMPLES // decoder.channels)
-    if wanted <= capacity:
+    if wanted <= _block_frames(decoder):
         mono = _read_mono(decoder, wanted)
         waveform = _resample(mono, rate, sample_rate)
     else:
-        waveform = _read_long(decoder, wanted, capacity, sample_rate)
+        waveform = _read_long(decoder, wanted, sample_rate)
     if not len(waveform):
         detail = f"no samples of {rate} Hz, or too few for one of {sample_rate} Hz"
         raise ClipError("empty", detail, decoder.name)
     return waveform
 
 
-def _read_long(decoder: Decoder, wanted: int, capacity: int, sample_rate: int) -> np.ndarray:
-    """`wanted` frames read `capacity` at a time: the same samples as in one piece."""
-    rate, most = decoder.rate_hz, round(MAX_DURATION_S * decoder.rate_hz)
+def _read_long(decoder: Decoder, wanted: int, sample_rate: int) -> np.ndarray:
+    """The next `wanted` frames, a block at a time: the same samples as in one piece."""
+    start = decoder.at
+    parts = list(_resampled_blocks(decoder, wanted, sample_rate))
+    if decoder.at - start > round(MAX_DURATION_S * decoder.rate_hz):
+        raise ClipError("too_long", f"more than {MAX_DURATION_S:.0f} s", decoder.name)
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+
+def _resampled_blocks(decoder: Decoder, wanted: int, sample_rate: int) -> Iterator[np.ndarray]:
+    """The next `wanted` frames or fewer, mixed down, in blocks: float32 [samples] each."""
+    rate, frames = decoder.rate_hz, 0
     # One resampler object costs 25 us more than `soxr.resample`: only long clips pay for it.
     stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-    parts, frames = [], 0
     while frames < wanted:
-        mono = _read_mono(decoder, min(wanted - frames, capacity))
+        mono = _read_mono(decoder, min(wanted - frames, _block_frames(decoder)))
         if not len(mono):
             break
         frames += len(mono)
-        parts.append(mono if rate == sample_rate else stream.resample_chunk(mono))
-    if frames > most:
-        raise ClipError("too_long", f"more than {MAX_DURATION_S:.0f} s", decoder.name)
+        yield mono if rate == sample_rate else stream.resample_chunk(mono)
     if rate != sample_rate:
-        parts.append(stream.resample_chunk(np.empty(0, np.float32), last=True))
-    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _block_frames(decoder: Decoder) -> int:
+    return max(1, _BLOCK_SAMPLES // decoder.channels)
 
 
 def _resample(mono: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:

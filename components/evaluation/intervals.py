@@ -1,4 +1,4 @@
-"""How sure one can be of an accuracy, and of the difference of two on the same clips.
+"""How sure one can be of an accuracy, of a rate, and of the difference of two on the same clips.
 
 Closed forms, so that a verdict never depends on a random seed, and that hold where a bootstrap
 does not: of 20 clips all right a bootstrap says 1.0 for certain. Their error rates are measured in
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from scipy.special import betaincinv
+from scipy.special import betaincinv, gammaincinv
 
 MOST_CLIPS = 10_000_000
 
@@ -46,6 +46,18 @@ def accuracy_interval(right: float, clips: float, confidence: float) -> tuple[fl
     low = float(betaincinv(right, clips - right + 1, tail)) if right > 0 else 0.0
     high = float(betaincinv(right + 1, clips - right, 1 - tail)) if right < clips else 1.0
     return low, high
+
+
+def rate_interval(events: int, hours: float, confidence: float) -> tuple[float, float]:
+    """Exact interval of how many events an hour has (Garwood 1936); [0, inf] of no hours.
+
+    Of events that come independently of each other it holds at least as often as `confidence` says.
+    """
+    if not hours:
+        return 0.0, math.inf
+    tail = (1 - confidence) / 2
+    low = float(gammaincinv(events, tail)) if events else 0.0
+    return low / hours, float(gammaincinv(events + 1, 1 - tail)) / hours
 
 
 def difference_interval(paired: Paired, confidence: float) -> tuple[float, float]:

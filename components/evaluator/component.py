@@ -8,13 +8,18 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.artifacts import ClipScores
-from components.evaluator.executor import Executor
+from components.evaluator.executor import BACKGROUND_URI_KEY, Executor
+
+BACKGROUND_DIGEST_KEY = "background_digest"
 
 
 class EvaluatorSpec(ComponentSpec):
     """What goes in and out of Evaluator."""
 
-    PARAMETERS: ClassVar[dict[str, ExecutionParameter]] = {}
+    PARAMETERS: ClassVar = {
+        BACKGROUND_URI_KEY: ExecutionParameter(type=str),
+        BACKGROUND_DIGEST_KEY: ExecutionParameter(type=str),
+    }
     INPUTS: ClassVar = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -41,6 +46,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         examples: types.BaseChannel,
         model: types.BaseChannel,
         baseline_model: types.BaseChannel | None = None,
+        background_uri: str = "",
+        background_digest: str = "",
     ) -> None:
         """Wires an evaluator.
 
@@ -48,12 +55,16 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             examples: of AudioExampleGen.
             model: the candidate, a SavedModel with its model card.
             baseline_model: the last blessed model; may be empty.
+            background_uri: a list of recordings, `schemas.background`; empty where there is none.
+            background_digest: stands for their content in the cache key.
         """
         super().__init__(
             spec=EvaluatorSpec(
                 examples=examples,
                 model=model,
                 baseline_model=baseline_model,
+                background_uri=background_uri,
+                background_digest=background_digest,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 scores=types.Channel(type=ClipScores),
             )

@@ -1,4 +1,4 @@
-"""Scores the test clips with the exported models themselves, and has TFMA measure the table."""
+"""Scores test clips and background with the exported models; TFMA measures the test clips."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -9,25 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.artifacts import saved_model_uri
+from components.evaluation.keywords import BACKGROUND_FILE, write_background
 from components.evaluation.metrics import evaluate
 from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
+from components.evaluator.background import hear
+from schemas.background import BACKGROUND_LIST
 from schemas.example import decode_example
 from schemas.progress import report_progress
 from schemas.reports import MODEL_CARD_FILE, ModelCard
 from schemas.tfrecord import read_records
 
 SPLIT = "test"
+BACKGROUND_URI_KEY = "background_uri"
 _BATCH_CLIPS = 256
 
 Score = Callable[[list[bytes]], NDArray[np.float32]]
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Examples and models in; a table of scores and TFMA's files out."""
+    """Examples, models and background in; tables of scores and TFMA's files out."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -45,13 +50,23 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         write_scores(
             scores, Path(artifact_utils.get_single_uri(output_dict["scores"])) / SCORES_FILE
         )
+        if uri := exec_properties.get(BACKGROUND_URI_KEY):
+            _hear_background(uri, models[0], artifact_utils.get_single_uri(output_dict["scores"]))
         with self._make_beam_pipeline() as pipeline:
             evaluate(scores, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
 
 
+def _hear_background(uri: str, model: types.Artifact, scores: str) -> None:
+    with fileio.open(uri, "rb") as file:
+        recordings = BACKGROUND_LIST.validate_json(file.read())
+    saved_model = Path(saved_model_uri(model))
+    background = hear(recordings, saved_model, _card(saved_model))
+    write_background(background, Path(scores) / BACKGROUND_FILE)
+
+
 def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
     """What each SavedModel, the candidate first, answers on the clips of TFRecord `files`."""
-    labels = [_labels(path) for path in saved_models]
+    labels = [_card(path).labels for path in saved_models]
     signatures = [_load(path) for path in saved_models]
     ids: list[str] = []
     true: list[str] = []
@@ -97,6 +112,5 @@ def _load(saved_model: Path) -> Score:
     return score
 
 
-def _labels(saved_model: Path) -> list[str]:
-    card = ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())
-    return card.labels
+def _card(saved_model: Path) -> ModelCard:
+    return ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())

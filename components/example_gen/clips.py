@@ -11,9 +11,9 @@ from components.audio.condition import condition, to_pcm16
 from components.audio.decode import Decoded
 from components.audio.fingerprint import fingerprint
 from components.audio.measure import frame_levels_db, measure
+from components.audio.recording import Recording
 from components.audio.synthesis import generate, voices
 from components.example_gen.entry import Entry
-from components.example_gen.recording import Recording
 from components.example_gen.sources import GENERATED_SCHEME
 from schemas.errors import ClipError
 from schemas.example import FeatureValue, encode_example

@@ -125,7 +125,7 @@ def write_index(
     digest.update(b"".join([_line(header), *rejects]))
     header |= {"shards": table, "rejects_start": start, "bad_rows": len(rejects)}
     uri = directory / f"index-{digest.hexdigest()[:16]}.jsonl"
-    _write_whole(uri, b"".join([_line(header), *lines, *rejects]))
+    write_whole(uri, b"".join([_line(header), *lines, *rejects]))
     return IndexRef(str(uri), digest.hexdigest())
 
 
@@ -221,7 +221,8 @@ def _line(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode() + b"\n"
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """`path` has `content`, or what it had before; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:

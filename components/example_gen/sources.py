@@ -68,10 +68,7 @@ def list_utterances(data: Data, base: Path) -> Listing:
     elif data.folder is not None:
         listing = _list_folder(base / data.folder, data.folder)
     elif data.manifests is not None:
-        patterns = [data.manifests] if isinstance(data.manifests, str) else data.manifests
-        listing = _list_manifests(
-            find_manifests(data, base), patterns, base, base / data.root if data.root else None
-        )
+        listing = _list_manifests(data, base, base / data.root if data.root else None)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
     listing = _without_duplicates(_with_known_labels(listing, data.labels))
@@ -134,32 +131,22 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def find_manifests(data: Data, base: Path) -> list[Path]:
-    """The manifest files of `data`, absolute and sorted; of spans the newest `data.window`.
+    """The manifest files of `data`; of spans those of the newest `data.window`.
 
     Raises:
         DataError: a pattern matches no file.
     """
-    patterns = [data.manifests] if isinstance(data.manifests, str) else data.manifests or []
-    manifests: set[Path] = set()
-    for pattern in patterns:
-        if has_spans(pattern):
-            found = span_manifests(pattern, base, data.window)
-        else:
-            found = [
-                pattern,
-                *glob.glob(pattern, root_dir=base, recursive=True),  # noqa: PTH207 - or absolute
-            ]
-        files = {path for path in map(base.joinpath, found) if path.is_file()}
-        if not files:
-            raise DataError(f"data.manifests: {pattern} matches no file (looked in {base})")
-        manifests |= {path.absolute() for path in files}
-    return sorted(manifests)
+    return matching_files("data.manifests", manifest_patterns(data), base, data.window)
 
 
-def _list_manifests(
-    manifests: list[Path], patterns: list[str], base: Path, allowed: Path | None
-) -> Listing:
-    root = _common_root(patterns, base)
+def manifest_patterns(data: Data) -> list[str]:
+    """What `data.manifests` names, as a list."""
+    return [data.manifests] if isinstance(data.manifests, str) else data.manifests or []
+
+
+def _list_manifests(data: Data, base: Path, allowed: Path | None) -> Listing:
+    manifests = find_manifests(data, base)
+    root = common_root(manifest_patterns(data), base)
     allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
     rows: list[Utterance] = []
     rejects: list[Reject] = []
@@ -172,7 +159,29 @@ def _list_manifests(
     return Listing(rows, rejects)
 
 
-def _common_root(patterns: list[str], base: Path) -> Path:
+def matching_files(
+    key: str, patterns: list[str], base: Path, window: int | None = None
+) -> list[Path]:
+    """The absolute paths of all files that `patterns`, paths or globs, name; sorted. Of a pattern
+    with spans those of the newest `window`.
+
+    Raises:
+        DataError: one of the patterns, which stand at `key` in the workflow, matches no file.
+    """
+    matching: set[Path] = set()
+    for pattern in patterns:
+        if has_spans(pattern):
+            found = span_manifests(pattern, base, window)
+        else:
+            found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 - or absolute
+        files = {path for path in map(base.joinpath, [pattern, *found]) if path.is_file()}
+        if not files:
+            raise DataError(f"{key}: {pattern} matches no file (looked in {base})")
+        matching |= {path.absolute() for path in files}
+    return sorted(matching)
+
+
+def common_root(patterns: list[str], base: Path) -> Path:
     """The deepest folder that every pattern names without wildcards.
 
     Depends on the patterns alone, so that ids stay when a new manifest appears.

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from components.audio.decode import AudioFile
 from components.isolated import Failure, IsolatedPool
+from schemas.background import LONGEST_S
 from schemas.errors import ClipError
 from schemas.utterance import Utterance
 from schemas.workflow import Cut
 
-_LONGEST_S = 24 * 3600.0  # a header may claim years
 _LEAST_SHARE = 0.5  # of a window: a shorter rest is no window of its own
 _SLACK_S = 1e-6
 
@@ -30,7 +30,7 @@ def cut_recordings(rows: list[Utterance], cut: Cut) -> list[Utterance]:
         length_s = row.duration_s
         if length_s is None:
             length_s = lengths[row.path] - row.offset_s
-        windows += _windows(row, length_s, cut) if 0 < length_s <= _LONGEST_S else [row]
+        windows += _windows(row, length_s, cut) if 0 < length_s <= LONGEST_S else [row]
     return windows
 
 

@@ -49,7 +49,7 @@ class ModelGate(base_component.BaseComponent):
 
         Args:
             evaluation: of Evaluator: TFMA's counts.
-            scores: of Evaluator: the table that was counted.
+            scores: of Evaluator: the table that was counted, and that of the background.
             model: the candidate, a SavedModel with its model card.
             gate: JSON of `schemas.workflow.Gate`.
             baseline: the last blessed model, the one that the Evaluator was given; may be empty.

@@ -4,7 +4,9 @@ import numpy as np
 
 from components.evaluation.counts import Results, Tally
 from components.evaluation.intervals import accuracy_interval, difference_interval
+from components.evaluation.keywords import Background
 from components.evaluation.scores import ClipScores
+from components.model_gate.keyword_rules import judge_keywords, operating_point
 from components.model_gate.rules import count, judge, on
 from schemas.reports import ClassMetrics, GateRule, Interval, SliceMetrics, Verdict
 from schemas.workflow import Gate
@@ -18,9 +20,12 @@ def decide(
     scores: ClipScores,
     *,
     baseline: Results | None = None,
+    background: Background | None = None,
     generated: bool = False,
 ) -> Verdict:
     """The verdict on the candidate, by TFMA's counts `candidate` and the table they come from.
+
+    `background` is what it answered on recordings without keywords, where there are any.
 
     Refused: a broken rule of the gate, no test clips, scores that are not numbers, and test clips
     with a label the model was not taught. Undecided: no rule is broken, but one cannot be judged
@@ -28,10 +33,16 @@ def decide(
     """
     labels = scores.candidate.labels.tolist()
     tally, tallies = candidate.tally(labels), candidate.tallies(labels)
+    keywords = None
     rules = [
         GateRule(name="sound", outcome="broken", said=said)
-        for said in _faults(candidate, scores, labels)
-    ] or judge(gate, {"": {"": tally}, **tallies}, scores)
+        for said in _faults(candidate, scores, labels, background)
+    ]
+    if not rules:
+        rules = judge(gate, {"": {"": tally}, **tallies}, scores)
+        if background is not None:
+            keywords = operating_point(gate, scores, background)
+            rules += judge_keywords(gate, keywords, scores)
     outcomes = {rule.outcome for rule in rules}
     all_labels = labels + sorted(set(candidate.answers) - set(labels))
     confusion = _confusion(candidate, labels, all_labels)
@@ -68,6 +79,7 @@ def decide(
         confusion=confusion,
         labels=all_labels,
         generated=generated,
+        keywords=keywords,
     )
 
 
@@ -79,7 +91,9 @@ def _reasons(rules: list[GateRule], tally: Tally) -> list[str]:
     return [f"the gate has no rule; accuracy {float(tally.accuracy):.3f} {on(tally.clips)}"]
 
 
-def _faults(candidate: Results, scores: ClipScores, labels: list[str]) -> list[str]:
+def _faults(
+    candidate: Results, scores: ClipScores, labels: list[str], background: Background | None
+) -> list[str]:
     """Why the numbers cannot be trusted at all."""
     if not candidate.clips:
         return ["there are no test clips, so nothing shows what the model is worth"]
@@ -87,6 +101,11 @@ def _faults(candidate: Results, scores: ClipScores, labels: list[str]) -> list[s
     if not_finite := int((~scores.candidate.is_finite).sum()):
         faults.append(
             f"the model answers {count(not_finite)} with scores that are no numbers (NaN)"
+        )
+    if background is not None and background.not_finite:
+        faults.append(
+            f"the model answers {background.not_finite:,} windows of the background with scores"
+            " that are no numbers (NaN)"
         )
     for label in sorted(set(candidate.answers) - set(labels)):
         clips = sum(candidate.answers[label].values())

@@ -11,6 +11,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.artifacts import saved_model_uri
+from components.evaluation.keywords import BACKGROUND_FILE, read_background
 from components.evaluation.metrics import BASELINE, CANDIDATE
 from components.evaluation.results import read_results
 from components.evaluation.scores import SCORES_FILE, read_scores
@@ -32,11 +33,13 @@ class Executor(base_executor.BaseExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         baseline = next(iter(input_dict.get("baseline") or []), None)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        scores = artifact_utils.get_single_uri(input_dict["scores"])
+        scores = Path(artifact_utils.get_single_uri(input_dict["scores"]))
+        background = scores / BACKGROUND_FILE
         verdict = decide(
             Gate.model_validate_json(exec_properties["gate"]),
             read_results(evaluation.uri, CANDIDATE),
-            read_scores(Path(scores) / SCORES_FILE),
+            read_scores(scores / SCORES_FILE),
+            background=read_background(background) if background.exists() else None,
             baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
             generated=_model_card(model).generated,
         )

@@ -45,8 +45,8 @@ def _judge(
 
 def _at_least(tally: Tally, at_least: float, confidence: float, scores: ClipScores) -> GateRule:
     low, high = accuracy_interval(tally.right, tally.clips, confidence)
-    seen = f"accuracy {_number(tally.accuracy, at_least)} {on(tally.clips, 'test ')}"
-    seen += f", {_between(low, high, confidence, at_least)}"
+    seen = f"accuracy {number(tally.accuracy, at_least)} {on(tally.clips, 'test ')}"
+    seen += f", {between(low, high, confidence, at_least)}"
     rule = f"{at_least:g} (gate.accuracy.at_least)"
     if low >= at_least:
         return GateRule(
@@ -64,7 +64,8 @@ def _at_least(tally: Tally, at_least: float, confidence: float, scores: ClipScor
     return GateRule(
         name="gate.accuracy.at_least",
         outcome="undecided",
-        said=f"{seen}: too few to tell whether it reaches {rule}; {_more(needed, tally.clips)}",
+        said=f"{seen}: too few to tell whether it reaches {rule}; "
+        + would_decide(needed, tally.clips),
         more_clips=needed and needed - tally.clips,
         clips=listen,
     )
@@ -148,7 +149,7 @@ def _no_worse(scores: ClipScores, allowed: float, confidence: float) -> GateRule
         name=name,
         outcome="undecided",
         said=f"{seen}: too few to tell whether it is more than {rule}; "
-        + _more(needed, paired.clips),
+        + would_decide(needed, paired.clips),
         more_clips=needed and needed - paired.clips,
         clips=listen,
     )
@@ -169,20 +170,22 @@ def _change(paired: Paired, allowed: float) -> str:
     if not change:
         return "is the same as"
     where = "above" if change > 0 else "below"
-    return f"is {_number(abs(change), allowed)} {where}"
+    return f"is {number(abs(change), allowed)} {where}"
 
 
 def _seen(tally: Tally, limit: float) -> str:
-    return f"accuracy {_number(tally.accuracy, limit)} {on(tally.clips)}"
+    return f"accuracy {number(tally.accuracy, limit)} {on(tally.clips)}"
 
 
-def _between(low: float, high: float, confidence: float, limit: float) -> str:
-    low_text = _number(Fraction(low), limit)
-    high_text = _number(Fraction(high), limit)
+def between(low: float, high: float, confidence: float, limit: float) -> str:
+    """`between 0.915 and 0.994 with 95% confidence`."""
+    low_text = number(Fraction(low), limit)
+    high_text = number(Fraction(high), limit)
     return f"between {low_text} and {high_text} with {confidence:.0%} confidence"
 
 
-def _more(needed: int | None, clips: int) -> str:
+def would_decide(needed: int | None, clips: int) -> str:
+    """How many more clips than `clips` would decide, where `needed` would."""
     if needed is None:
         return "it is as good as the limit itself, which no number of clips decides"
     return f"about {needed - clips:,} more like these would"
@@ -204,14 +207,18 @@ def _is_one_of(scores: ClipScores, feature: str, values: list[str]) -> np.ndarra
 
 
 def _wrong_clips(scores: ClipScores, chosen: np.ndarray) -> list[str]:
-    """Ids of the `chosen` clips answered wrong, the lowest score of the true label first."""
-    places = np.flatnonzero(chosen & ~scores.is_right(scores.candidate))
+    return worst_clips(scores, chosen & ~scores.is_right(scores.candidate))
+
+
+def worst_clips(scores: ClipScores, chosen: np.ndarray) -> list[str]:
+    """Ids of some of the `chosen` clips, the lowest score of the true label first."""
+    places = np.flatnonzero(chosen)
     order = np.argsort(scores.candidate.score_of(scores.labels)[places], kind="stable")
     ids: list[str] = scores.ids[places[order]][:CLIPS_NAMED].tolist()
     return ids
 
 
-def _number(value: Fraction, limit: float) -> str:
+def number(value: Fraction, limit: float) -> str:
     """Three decimals, or as many more as it takes to tell `value` from `limit`."""
     exact = Fraction(repr(limit))
     for digits in range(3, 9):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jinja2
 
+from components.evaluation.words import amount_text, score_text
 from schemas.reports import ModelCard, Verdict
 
 _WEAKEST = 10
@@ -19,6 +20,7 @@ def render_card(card: ModelCard, verdict: Verdict) -> str:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters.update(amount=amount_text, score=score_text)
     template = environment.from_string(
         Path(__file__).with_name("model_card.md.jinja").read_text(encoding="utf-8")
     )

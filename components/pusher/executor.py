@@ -106,9 +106,17 @@ def _push(model: Path, verdict: Verdict, serving: Path, ledger_file: Path) -> Pa
         card.name,
         {
             CARD_FILE: render_card(card, verdict),
+            MODEL_CARD_FILE: _with_threshold(card, verdict).model_dump_json(indent=2),
             VERSION_VERDICT_FILE: verdict.model_dump_json(indent=2),
         },
         lineage=card.lineage,
         above=ledger.newest,
         why_failed=ledger.why_failed,
     )
+
+
+def _with_threshold(card: ModelCard, verdict: Verdict) -> ModelCard:
+    """The card with the operating threshold that the evaluation chose, where it chose one."""
+    if verdict.keywords is None:
+        return card
+    return card.model_copy(update={"threshold": verdict.keywords.threshold})

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.curves import detection_errors, reliability
+from components.evaluation.words import amount_text, score_text
 from components.report import charts, content
 from components.report.clips import Clip, wav_file
 from components.report.content import Content
@@ -28,6 +29,7 @@ def render(report: Content) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(share=_share, signed=_signed, duration=_duration)
+    environment.filters.update(amount=amount_text, score=score_text)
     return environment.get_template("report.html.jinja").render(
         report=report,
         limits=content,

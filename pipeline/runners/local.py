@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from components.digests import FileDigests, file_digest
 from components.evaluation.scores import SCORES_FILE
 from components.evaluation.slices import check_slices
+from components.example_gen.background import list_background, write_background
 from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.example_gen.splits import check_data_set
@@ -34,6 +35,7 @@ from pipeline.run_directory import (
     require_space,
 )
 from pipeline.versions import settle
+from schemas.background import BackgroundRecording
 from schemas.errors import DataGateError
 from schemas.reports import (
     PUSHED_FILE,
@@ -90,6 +92,7 @@ def _run(
         observed = observe(workflow, base, listing)
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
+        recordings = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         check_serving(directory.serving)
         begin()
@@ -100,6 +103,7 @@ def _run(
                 workflow,
                 directory,
                 listing,
+                recordings,
                 beam_args,
                 terminal,
                 ended=lambda data: remember(observed, data, directory, now),
@@ -113,6 +117,7 @@ def _run_graph(
     workflow: Workflow,
     directory: RunDirectory,
     listing: Listing,
+    recordings: list[BackgroundRecording],
     beam_args: list[str],
     terminal: TextIO,
     ended: Callable[[str], None],
@@ -121,13 +126,14 @@ def _run_graph(
     with Progress(terminal) as progress, FileDigests(directory.digests) as digests:
         progress.start("Prepare")
         index = write_index(listing, workflow.data, directory.index, directory.digests)
+        background = write_background(recordings, directory.index, directory.digests)
         ingest_args = ingest_pipeline_args(
             workflow.run.beam, len(listing.utterances), os.cpu_count() or 1
         )
         from pipeline.graph import build_pipeline
         from pipeline.runners.launch import launch_pipeline
 
-        place = _place(directory, index, beam_args, ingest_args)
+        place = _place(directory, index, background, beam_args, ingest_args)
         pipeline = build_pipeline(workflow, place)
         progress.finish("Prepare", "done")
         try:
@@ -162,7 +168,11 @@ def _replace_file(source: Path, target: Path) -> None:
 
 
 def _place(
-    directory: RunDirectory, index: IndexRef, beam_args: list[str], ingest_args: list[str]
+    directory: RunDirectory,
+    index: IndexRef,
+    background: IndexRef,
+    beam_args: list[str],
+    ingest_args: list[str],
 ) -> "Place":
     from tfx.orchestration import metadata
 
@@ -178,6 +188,8 @@ def _place(
         trainer_code=trainer_code,
         index_uri=index.uri,
         index_digest=index.digest,
+        background_uri=background.uri,
+        background_digest=background.digest,
         shards=str(_shards(directory)),
         schema_uri=str(_copy_schema(directory)),
         metadata=metadata.sqlite_metadata_connection_config(str(directory.metadata)),

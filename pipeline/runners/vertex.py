@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from components.evaluation.slices import check_slices
+from components.example_gen.background import list_background, write_background
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import check_data_set
@@ -17,7 +18,8 @@ CONTAINER_IMAGE = "auricle"
 def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
     """Writes the Vertex AI pipeline of `workflow` as JSON to `output`, without the network.
 
-    The source index it reads is written beside it, and has to be copied to `<run.directory>/index`.
+    The source index and the list of background recordings are written beside it, and have to be
+    copied to `<run.directory>/index`.
     Pushed versions are registered where the workflow names a project and region.
 
     Raises:
@@ -34,7 +36,9 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
     listing = list_utterances(workflow.data, base)
     check_data_set(listing.utterances, workflow.data.split)
     check_slices(workflow.gate.accuracy.slices, listing.utterances)
+    recordings = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
     index = write_index(listing, workflow.data, output.parent / "index", None)
+    background = write_background(recordings, output.parent / "index", None)
     from tfx.dsl.input_resolution.strategies import (
         latest_artifact_strategy,
         latest_blessed_model_strategy,
@@ -51,6 +55,8 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         trainer_code=component_fingerprint("Trainer"),
         index_uri=f"{root}/index/{Path(index.uri).name}",
         index_digest=index.digest,
+        background_uri=background.uri and f"{root}/index/{Path(background.uri).name}",
+        background_digest=background.digest,
         shards=f"{root}/shards/{component_fingerprint('AudioExampleGen')[:16]}",
         schema_uri=f"{root}/utterance.pbtxt",
         metadata=None,

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.tiny import TINY, write_workflow
+from e2e.tiny import TINY, write_background, write_workflow
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from pipeline.history import list_records
 from pipeline.runners.local import RunResult, run_workflow
 from pipeline.runners.vertex import compile_workflow
 from pipeline.workflow import read_workflow
@@ -42,6 +43,9 @@ def artifacts(project: Path, component: str, output: str) -> Path:
 
 
 def test_run_and_predict_from_the_command_line(project: Path) -> None:
+    write_background(project / "noise")
+    data = TINY["data"] | {"background": "noise/*"}
+    write_workflow(project, data=data, gate={"false_alarms_per_hour": 2000.0})
     ran = auricle("run", "workflow.yaml", cwd=project)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""  # all chatter is in the log
@@ -52,11 +56,20 @@ def test_run_and_predict_from_the_command_line(project: Path) -> None:
     clip = project / "recordings" / "high-speaker5-0.wav"
     predicted = auricle("predict", "workflow.yaml", str(clip), "--json", cwd=project)
     assert predicted.returncode == 0, predicted.stderr
-    assert '"label"' in predicted.stdout
+    said = json.loads(predicted.stdout)
+    answer = said["files"][0]["answers"][0]
+    assert said["files"][0]["heard"] == (answer["score"] >= said["threshold"])
+    verdict = list_records(read_workflow(project / "workflow.yaml"), project)[0][1].verdict
+    assert verdict.keywords is not None
+    assert verdict.keywords.threshold == said["threshold"]
+    assert verdict.keywords.hours == verdict.keywords.choose_hours == 20 / 3600
+    assert "Keyword spotting" in (directory / "report.html").read_text()
+    card = (directory / "serving" / "1" / "assets.extra" / "model_card.md").read_text()
+    assert "false alarms an hour" in card
     for command in ("why", "runs"):
-        said = auricle(command, "workflow.yaml", cwd=project)
-        assert said.returncode == 0, said.stderr
-        assert "pushed" in said.stdout.lower()
+        shown = auricle(command, "workflow.yaml", cwd=project)
+        assert shown.returncode == 0, shown.stderr
+        assert "pushed" in shown.stdout.lower()
     record = str(directory / "history" / "1.json")
     assert "all clips" in auricle("compare", record, record, cwd=project).stdout
 

@@ -43,6 +43,14 @@ def write_recordings(folder: Path, takes: int = 4) -> None:
     (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def write_background(folder: Path, seconds: float = 20.0) -> None:
+    """Two recordings of noise, in which there is no tone."""
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for name in ("kitchen.wav", "street.flac"):
+        soundfile.write(folder / name, rng.normal(0, 0.05, round(seconds * RATE)), RATE)
+
+
 def write_workflow(folder: Path, **changes: Any) -> Path:
     """Writes `workflow.yaml`: the tiny one with whole blocks changed."""
     file = folder / "workflow.yaml"

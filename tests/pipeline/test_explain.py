@@ -11,6 +11,7 @@ import soundfile
 from PIL import Image
 from typer.testing import CliRunner
 
+from components.versions.manifest import write_manifest
 from pipeline.cli import app
 from pipeline.explain import explain_file
 from pipeline.workflow import read_workflow
@@ -62,6 +63,7 @@ def push_model(version: Path, explainable: bool = True) -> None:
     path = version / MODEL_CARD_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(card.model_dump_json())
+    write_manifest(version, card.name)
 
 
 def write_workflow(folder: Path) -> Path:

@@ -146,6 +146,29 @@ def test_steps_say_what_the_workflow_asks_for(tmp_path: Path) -> None:
     assert steps["ModelGate"].endswith("(accuracy at least 0.8, also for every speaker)")
 
 
+def test_background_is_listed_with_its_hours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_set(tmp_path)
+    assert plan_of(path).background == []
+    for number in range(12):
+        write_clip(tmp_path / "noise" / f"{number:02d}.wav", 9.0)
+    text = WORKFLOW.replace("data:", "data:\n  background: noise/*.wav")
+    path.write_text(text)
+    plan = plan_of(path)
+    assert [recording.name for recording in plan.background[:2]] == ["00.wav", "01.wav"]
+    assert sum(recording.hours for recording in plan.background) == pytest.approx(0.03)
+    print_plan(plan)
+    printed = capsys.readouterr().out
+    assert "and 2 more" in printed
+    assert ["all", "0.0300"] in [line.split() for line in printed.splitlines()]
+    [gate] = [step.does for step in plan.steps if step.name == "ModelGate"]
+    assert "false alarms at most 1 an hour" in gate
+    path.write_text(text.replace("noise/*.wav", "clips/*.wav"))
+    with pytest.raises(DataError, match="has a label in this workflow's data"):
+        plan_of(path)
+
+
 def test_generated_speech(tmp_path: Path) -> None:
     path = tmp_path / "workflow.yaml"
     path.write_text("name: words\ndata: {generated: {speakers: 40, takes: 3}}\n")

@@ -1,6 +1,8 @@
 """`auricle predict` answers from the newest pushed model; a bad file does not stop the others."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +12,10 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from components.versions.manifest import write_manifest
+from components.versions.serving import newest_version
 from pipeline.cli import app
-from pipeline.predict import newest_version, predict_files
+from pipeline.predict import predict_files, read_card
 from pipeline.workflow import read_workflow
 from schemas.errors import InputError
 from schemas.reports import MODEL_CARD_FILE, ModelCard
@@ -48,6 +52,7 @@ def push_model(version: Path) -> None:
     path = version / MODEL_CARD_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(card.model_dump_json())
+    write_manifest(version, card.name)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,7 @@ def test_each_file_is_answered_for_itself(workflow_file: Path, clips: list[Path]
     labels = [[answer.label for answer in file.answers] for file in found.files]
     assert labels == [["low", "high"], ["high", "noise"], [], ["noise", "high"], []]
     assert [file.error for file in found.files[:2]] == [None, None]
+    assert [file.heard for file in found.files] == [None] * 5  # this model has no threshold
     assert found.files[2].error is not None
     assert found.files[2].error.startswith("unsupported: ")
     assert found.files[4].error == "No such file or directory"
@@ -117,6 +123,38 @@ def test_command_line_json(workflow_file: Path, clips: list[Path]) -> None:
     assert sum(answer["score"] for answer in file["answers"]) == pytest.approx(1.0)
 
 
+def test_what_a_model_with_a_threshold_does_not_hear_is_said(
+    workflow_file: Path, clips: list[Path], tmp_path: Path
+) -> None:
+    version = tmp_path / "runs" / "tones" / "serving" / "1"
+    shutil.copytree(workflow_file.parent / "runs" / "tones" / "serving" / "10", version)
+    file = tmp_path / "workflow.yaml"
+    file.write_text(workflow_file.read_text())
+    card = read_card(version)
+    low, noise = clips[0], clips[3]
+    card = card.model_copy(update={"labels": ["low", "high", "_noise_"], "threshold": 0.5})
+    (version / MODEL_CARD_FILE).write_text(card.model_dump_json())
+    write_manifest(version, card.name)
+    done = CliRunner().invoke(app, ["predict", str(file), str(low), str(noise), "--top", "2"])
+    assert done.exit_code == 0
+    heard, other = done.stdout.splitlines()
+    assert heard.endswith("  low 1.000  high 0.000")
+    assert re.search(r"  - \(_noise_ 0\.\d{3}\)  high 0\.\d{3}$", other)
+    said = predict_files(read_workflow(file), tmp_path, [low, noise, clips[2]], top=1)
+    assert [each.heard for each in said.files] == [True, False, None]
+    assert said.threshold == 0.5
+
+    score = said.files[0].answers[0].score
+    for threshold, is_heard in ((score, True), (np.nextafter(score, 2), False)):
+        card = card.model_copy(update={"threshold": float(threshold)})
+        (version / MODEL_CARD_FILE).write_text(card.model_dump_json())
+        write_manifest(version, card.name)
+        found = predict_files(read_workflow(file), tmp_path, [low], top=1)
+        assert found.files[0].heard is is_heard
+    done = CliRunner().invoke(app, ["predict", str(file), str(low)])
+    assert re.search(r"  - \(low [01]\.\d+, below [01]\.\d+\)$", done.stdout.splitlines()[0])
+
+
 def test_no_pushed_model(tmp_path: Path) -> None:
     path = tmp_path / "workflow.yaml"
     path.write_text("name: tones\ndata: {folder: clips}\n")
@@ -126,7 +164,7 @@ def test_no_pushed_model(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_model(workflow_file: Path, tmp_path: Path) -> None:
     (tmp_path / "runs" / "tones" / "serving" / "1").mkdir(parents=True)
-    with pytest.raises(InputError, match="is no model that auricle pushed"):
+    with pytest.raises(InputError, match="has no manifest of a pushed version"):
         predict_files(read_workflow(workflow_file), tmp_path, [], top=1)
 
 
@@ -134,4 +172,6 @@ def test_versions_are_numbers(tmp_path: Path) -> None:
     for name in ("2", "10", "9", "12.tmp", ".incoming-1"):
         (tmp_path / name).mkdir()
     (tmp_path / "99").touch()
-    assert newest_version(tmp_path, "x").name == "10"
+    newest = newest_version(tmp_path)
+    assert newest is not None
+    assert newest.name == "10"

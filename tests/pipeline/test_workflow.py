@@ -238,6 +238,11 @@ def test_a_wrong_source_or_split_is_refused(tmp_path: Path, text: str, expected:
             "model: {architecture: rnn, peephole: true}",
             "in the architecture rnn, which has no LSTM",
         ),
+        (
+            "gate: {false_rejects: {at_most: 0.1}}",
+            "3: gate.false_rejects.at_most: got a limit of false rejects, which a threshold decides"
+            " that nothing chooses, expected data.background: long recordings without any",
+        ),
         ("gate: {accuracy: {slices: [label]}}", "got slices without a threshold, expected gate."),
         (
             "run: {beam: {runner: DataflowRunner, options: {project: p}}}",

@@ -1,5 +1,7 @@
 """Intervals against closed forms of others, and against exact probabilities."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,6 +12,7 @@ from components.evaluation.intervals import (
     clips_to_show,
     difference_interval,
     pairs_to_show,
+    rate_interval,
 )
 
 
@@ -62,3 +65,24 @@ def test_how_many_clips_would_show():
     assert needed is not None
     assert needed > paired.clips
     assert pairs_to_show(Paired(), 0.005, 0.95) is None
+
+
+def test_a_rate_is_garwoods():
+    """His table of 1936 gives 0 to 3.69, 0.0253 to 5.57, 4.80 to 18.4; the formula is by chi2."""
+    for events, low, high in ((0, 0.0, 3.689), (1, 0.0253, 5.572), (10, 4.795, 18.39)):
+        assert rate_interval(events, 1.0, 0.95) == pytest.approx((low, high), rel=1e-3)
+    for events in (0, 1, 7, 300):
+        for confidence in (0.8, 0.95):
+            tail = (1 - confidence) / 2
+            low = stats.chi2.ppf(tail, 2 * events) / 2 if events else 0.0
+            high = stats.chi2.ppf(1 - tail, 2 * events + 2) / 2
+            assert rate_interval(events, 2.5, confidence) == pytest.approx((low / 2.5, high / 2.5))
+    assert rate_interval(0, 0.0, 0.95) == (0.0, math.inf)
+
+
+def test_a_rate_holds_as_often_as_it_says():
+    for rate in (0.3, 2.0, 11.0):
+        counts = np.random.default_rng(5).poisson(3 * rate, 4000)
+        bounds = {int(n): rate_interval(int(n), 3.0, 0.95) for n in set(counts)}
+        held = np.mean([bounds[n][0] <= rate <= bounds[n][1] for n in counts.tolist()])
+        assert held >= 0.945

@@ -18,6 +18,7 @@ from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects,
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.report.component import Report
 from components.report.executor import Executor
+from schemas.reports import Interval, OperatingPoint, Verdict
 
 SECTIONS = [
     *("verdict", "data", "examples", "training", "confusion"),
@@ -176,6 +177,40 @@ def test_numbers_on_the_page(run_files: Callable) -> None:
     assert "train.epochs 6" in text
     assert "data.folder not set" in text
     assert "generated" not in text.lower()
+
+
+def test_keyword_spotting_has_a_section_where_there_was_background(run_files: Callable) -> None:
+    run = run_files()
+    file = run.root / "blessing" / "verdict.json"
+    point = OperatingPoint(
+        threshold=0.875,
+        allowed_per_hour=1.0,
+        choose_hours=0.5,
+        hours=0.4,
+        false_alarms=2,
+        false_alarms_per_hour=5.0,
+        false_alarms_interval=Interval(low=0.606, high=18.06),
+        clips=40,
+        false_rejects=0.25,
+        false_rejects_interval=Interval(low=0.127, high=0.412),
+        left_out={"<b>.wav": "unreadable: no"},
+    )
+    verdict = Verdict.model_validate_json(file.read_bytes())
+    file.write_text(verdict.model_copy(update={"keywords": point}).model_dump_json())
+    page = _Page(make_report(run))
+    assert page.sections == [
+        each
+        for section in SECTIONS
+        for each in ([section, "keywords"] if section == "scores" else [section])
+    ]
+    assert {"href": "#keywords"} in page.all("a")
+    text = " ".join(page.text.split())
+    assert "counts as heard from a score of 0.875 on" in text
+    assert "at most 1 false alarms an hour" in text
+    assert "in 0.500 hours of recordings without the words, so short that this means none" in text
+    assert "False alarms an hour 5 0.606 - 18.1 2 in 0.400 hours" in text
+    assert "False rejects 0.250 0.127 - 0.412 40 test clips of words" in text
+    assert "Not heard: <b>.wav, unreadable: no" in text
 
 
 def test_worst_clips_are_those_of_the_exported_model(run_files: Callable) -> None:

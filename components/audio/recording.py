@@ -1,8 +1,11 @@
-"""A file as the index saw it: what a shard reads is what was hashed, or the run ends."""
+"""A file as it was hashed before the run: what is read is that content, or the run ends."""
 
 import hashlib
 import os
+from collections.abc import Iterator
 from typing import BinaryIO
+
+import numpy as np
 
 from components.audio.decode import AudioFile, Decoded
 from schemas.errors import AuricleError, ClipError
@@ -40,20 +43,36 @@ class Recording:
     def decode(self, sample_rate: int, offset_s: float, duration_s: float | None) -> Decoded:
         """A part of it, as `components.audio.decode.AudioFile.read` gives it."""
         try:
-            if self._audio is None:
-                self._audio = AudioFile(self._content or self._rewound())
-            return self._audio.read(sample_rate, offset_s, duration_s)
+            return self._opened().read(sample_rate, offset_s, duration_s)
         except ClipError:
             self._audio = None  # where the decoder stands now is anybody's guess
             raise
         finally:
-            if not self._file.closed and _stamp(self._file) != self._stamp:
-                raise AuricleError(f"{self._path} changed while it was read; run again")
+            self._check_unchanged()
+
+    def stream(self, sample_rate: int, offset_s: float = 0.0) -> Iterator[np.ndarray]:
+        """All of it from `offset_s` on, as `components.audio.decode.AudioFile.stream` gives it."""
+        try:
+            for block in self._opened().stream(sample_rate, offset_s):
+                self._check_unchanged()
+                yield block
+        except ClipError:
+            self._audio = None
+            raise
 
     def close(self) -> None:
         """Lets go of the file."""
         self._audio = None
         self._file.close()
+
+    def _opened(self) -> AudioFile:
+        if self._audio is None:
+            self._audio = AudioFile(self._content or self._rewound())
+        return self._audio
+
+    def _check_unchanged(self) -> None:
+        if not self._file.closed and _stamp(self._file) != self._stamp:
+            raise AuricleError(f"{self._path} changed while it was read; run again")
 
     def _rewound(self) -> BinaryIO | bytes:
         if self._file.closed:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.example_gen.recording import Recording
+from components.audio.recording import Recording
 from schemas.errors import AuricleError, ClipError
 
 RATE = 16000
@@ -26,7 +26,7 @@ def digest(path):
 @pytest.fixture(params=["small", "large"])
 def size(request, monkeypatch):
     if request.param == "large":
-        monkeypatch.setattr("components.example_gen.recording._MOST_IN_MEMORY", 1000)
+        monkeypatch.setattr("components.audio.recording._MOST_IN_MEMORY", 1000)
     return request.param
 
 
@@ -48,7 +48,7 @@ def test_any_part_in_any_order_is_that_part(tmp_path, size, suffix):
 
 
 def test_a_file_that_changes_while_it_is_read_ends_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr("components.example_gen.recording._MOST_IN_MEMORY", 1000)
+    monkeypatch.setattr("components.audio.recording._MOST_IN_MEMORY", 1000)
     path = ramp(tmp_path / "ramp.wav")
     recording = Recording(str(path), digest(path))
     recording.decode(RATE, 0.0, 1.0)
@@ -78,7 +78,7 @@ def test_ten_hours_are_read_in_flat_memory(tmp_path):
             file.write(np.zeros(60 * RATE, np.int16))
     program = (
         "import resource, sys\n"
-        "from components.example_gen.recording import Recording\n"
+        "from components.audio.recording import Recording\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10\n"
         "before = peak()\n"
         "recording = Recording(sys.argv[1], sys.argv[2])\n"
@@ -96,3 +96,38 @@ def test_ten_hours_are_read_in_flat_memory(tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout) < 16, "MiB more than before the file of 1.1 GiB was opened"
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+@pytest.mark.parametrize("rate", [RATE, 11025])
+def test_a_recording_heard_in_blocks_is_the_recording_read_at_once(tmp_path, size, suffix, rate):
+    path = tmp_path / f"noise.{suffix}"
+    noise = np.random.default_rng(0).normal(0, 0.1, 40 * RATE)  # more than two blocks
+    soundfile.write(path, noise, RATE)
+    recording = Recording(str(path), digest(path))
+    whole = recording.decode(rate, 0.0, None).waveform
+    for offset_s in (0.0, 25.0, 3.0):
+        blocks = list(recording.stream(rate, offset_s))
+        assert max(map(len, blocks)) < 17 * rate
+        start = round(offset_s * rate)
+        heard = np.concatenate(blocks)
+        assert abs(len(heard) - len(whole[start:])) <= 1
+        # A resampler needs some samples until what was before no longer counts.
+        inner = slice(200 if start else 0, len(heard) - 1)
+        np.testing.assert_allclose(heard[inner], whole[start:][inner], atol=2e-5)
+    assert list(recording.stream(rate, 41.0)) == []
+    recording.close()
+
+
+def test_what_changes_while_it_is_heard_ends_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("components.audio.recording._MOST_IN_MEMORY", 1000)
+    path = ramp(tmp_path / "ramp.wav", 40 * RATE)
+    recording = Recording(str(path), digest(path))
+    blocks = recording.stream(RATE)
+    next(blocks)
+    with path.open("r+b") as file:
+        file.seek(100_000)
+        file.write(b"\1\2\3\4")
+    with pytest.raises(AuricleError, match="changed while it was read"):
+        list(blocks)
+    recording.close()

@@ -1,0 +1,105 @@
+"""The background recordings of a workflow: found, looked at, and listed for Evaluator.
+
+All that can be wrong with them is said before a model is trained.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.audio.decode import AudioFile
+from components.digests import FileDigests
+from components.example_gen.index import IndexRef, write_whole
+from components.example_gen.sources import common_root, matching_files
+from components.isolated import Failure, IsolatedPool
+from schemas.background import BACKGROUND_LIST, LONGEST_S, BackgroundRecording
+from schemas.errors import ClipError, DataError
+from schemas.utterance import Utterance
+from schemas.workflow import Data
+
+_KEY = "data.background"
+_FEWEST_CLIPS = 2  # one to choose a threshold by, one to judge it by
+
+
+def list_background(
+    data: Data, clip_s: float, base: Path, utterances: Iterable[Utterance]
+) -> list[BackgroundRecording]:
+    """The recordings of `data.background`, by path; relative patterns are relative to `base`.
+
+    Raises:
+        DataError: a pattern matches nothing, a file's header cannot be read, there is less than two
+            clips of it all, or a recording is one of those that `utterances` are in.
+    """
+    if data.background is None:
+        return []
+    patterns = [data.background] if isinstance(data.background, str) else data.background
+    files = matching_files(_KEY, patterns, base)
+    labelled = {os.path.normpath(row.path) for row in utterances if row.path}
+    if both := [str(file) for file in files if os.path.normpath(file) in labelled]:
+        more = f" ({len(both)} files are)" if len(both) > 1 else ""
+        raise DataError(
+            f"{_KEY}: expected recordings without any of the words; {both[0]} has a label in this"
+            f" workflow's data{more}"
+        )
+    recordings = _look_at(files, common_root(patterns, base))
+    if sum(recording.length_s for recording in recordings) < _FEWEST_CLIPS * clip_s:
+        raise DataError(
+            f"{_KEY}: all recordings together are shorter than {_FEWEST_CLIPS} clips of"
+            f" {clip_s:g} s; hours of them are what a rate of false alarms can be told from"
+        )
+    return recordings
+
+
+def write_background(
+    recordings: list[BackgroundRecording], directory: Path, cache_path: Path | None = None
+) -> IndexRef:
+    """Writes `background-<digest>.json` into `directory`; nothing, and no uri, of no recordings.
+
+    The digest covers names and content, not where the files lie.
+    """
+    if not recordings:
+        return IndexRef("", "")
+    with FileDigests(cache_path) as digests:
+        contents = dict(digests.digest_all(recording.path for recording in recordings))
+    listed = [
+        recording.model_copy(update={"sha256": contents[recording.path]})
+        for recording in recordings
+    ]
+    digest = hashlib.sha256()
+    for recording in listed:
+        digest.update(recording.model_dump_json(include={"name", "sha256"}).encode())
+    uri = directory / f"background-{digest.hexdigest()[:16]}.json"
+    write_whole(uri, BACKGROUND_LIST.dump_json(listed, indent=2))
+    return IndexRef(str(uri), digest.hexdigest())
+
+
+def _look_at(files: list[Path], root: Path) -> list[BackgroundRecording]:
+    """Each file with the length that its header claims."""
+    recordings, faults = [], []
+    pool: IsolatedPool[str, float | str] = IsolatedPool(_length_s)
+    try:
+        for file, length_s in zip(files, pool.map(map(str, files)), strict=True):
+            name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+            if isinstance(length_s, Failure | str):
+                why = length_s.detail if isinstance(length_s, Failure) else length_s
+                faults.append(f"{name}: {why}")
+            else:
+                recordings.append(BackgroundRecording(name=name, path=str(file), length_s=length_s))
+    finally:
+        pool.close()
+    if faults:
+        more = f" ({len(faults)} files cannot)" if len(faults) > 1 else ""
+        raise DataError(f"{_KEY}: expected recordings that can be read; {faults[0]}{more}")
+    return recordings
+
+
+def _length_s(path: str) -> float | str:
+    """What a file's header says of its length, at most a day; or why it cannot be read."""
+    try:
+        with open(path, "rb") as file, AudioFile(file) as audio:  # noqa: PTH123 - as in `windows`
+            return min(audio.duration_s, LONGEST_S)
+    except ClipError as error:
+        return str(error)
+    except OSError as error:
+        return str(error.strerror)

@@ -1,0 +1,116 @@
+"""What a model is worth as a keyword spotter: its operating point, and the rules about it."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from components.evaluation.intervals import accuracy_interval, clips_to_show, rate_interval
+from components.evaluation.keywords import (
+    Background,
+    choose_threshold,
+    count_alarms,
+    divide,
+    keyword_clips,
+    missed_clips,
+)
+from components.evaluation.scores import ClipScores
+from components.evaluation.words import amount_text, score_text
+from components.model_gate.rules import between, number, on, worst_clips, would_decide
+from schemas.reports import GateRule, Interval, OperatingPoint
+from schemas.workflow import Gate
+
+_NAMED = 3  # recordings that were left out
+
+
+def operating_point(gate: Gate, scores: ClipScores, background: Background) -> OperatingPoint:
+    """The threshold that one part of `background` chooses, measured on the other."""
+    choose, judge = divide(background)
+    threshold = choose_threshold(choose, gate.false_alarms_per_hour, background.clip_s)
+    alarms = count_alarms(judge, threshold, background.clip_s)
+    clips = int(keyword_clips(scores).sum())
+    missed = int(missed_clips(scores, threshold).sum())
+    return OperatingPoint(
+        threshold=threshold,
+        allowed_per_hour=gate.false_alarms_per_hour,
+        choose_hours=choose.hours,
+        hours=judge.hours,
+        false_alarms=alarms,
+        false_alarms_per_hour=alarms / judge.hours,
+        false_alarms_interval=_interval(rate_interval(alarms, judge.hours, gate.confidence)),
+        clips=clips,
+        false_rejects=missed / clips if clips else 0.0,
+        false_rejects_interval=_interval(accuracy_interval(missed, clips, gate.confidence)),
+        left_out=background.left_out,
+    )
+
+
+def judge_keywords(gate: Gate, point: OperatingPoint, scores: ClipScores) -> Iterator[GateRule]:
+    """What the rules about false alarms and false rejects say."""
+    yield _false_alarms(point, gate.confidence)
+    if gate.false_rejects.at_most is not None:
+        yield _false_rejects(point, gate.false_rejects.at_most, gate.confidence, scores)
+
+
+def _false_alarms(point: OperatingPoint, confidence: float) -> GateRule:
+    """Broken where the threshold surely lets through more than it was chosen for."""
+    name = "gate.false_alarms_per_hour"
+    low, high = point.false_alarms_interval.low, point.false_alarms_interval.high
+    allowed = amount_text(point.allowed_per_hour)
+    said = (
+        f"false alarms: {point.false_alarms:,} in {amount_text(point.hours)} hours of background"
+        f" at threshold {score_text(point.threshold)}, between {amount_text(low)} and"
+        f" {amount_text(high)} an hour with {confidence:.0%} confidence"
+    )
+    chosen_on = f" on {amount_text(point.choose_hours)} other hours"
+    if point.choose_hours * point.allowed_per_hour < 1:
+        chosen_on += ", so few that this means none"
+    if low > point.allowed_per_hour:
+        said += f", are more than the {allowed} an hour that it was chosen for{chosen_on} ({name})"
+        return GateRule(name=name, outcome="broken", said=said + _left_out(point))
+    said += f"; it was chosen for {allowed} an hour{chosen_on} ({name})"
+    _, lowest = rate_interval(0, point.hours, confidence)
+    if lowest > point.allowed_per_hour:
+        said += f"; so little background can show no rate below {amount_text(lowest)} an hour"
+    return GateRule(name=name, outcome="held", said=said + _left_out(point))
+
+
+def _false_rejects(
+    point: OperatingPoint, at_most: float, confidence: float, scores: ClipScores
+) -> GateRule:
+    name = "gate.false_rejects.at_most"
+    if not point.clips:
+        said = f"no test clip is of a word: nothing shows how many are missed ({name})"
+        return GateRule(name=name, outcome="broken", said=said)
+    missed = missed_clips(scores, point.threshold)
+    low, high = point.false_rejects_interval.low, point.false_rejects_interval.high
+    share = Fraction(int(missed.sum()), point.clips)
+    said = (
+        f"false rejects {number(share, at_most)} {on(point.clips, 'test ')} of words at threshold"
+        f" {score_text(point.threshold)}, {between(low, high, confidence, at_most)}"
+    )
+    rule = f"{at_most:g} ({name})"
+    if high <= at_most:
+        return GateRule(name=name, outcome="held", said=f"{said}, are at most {rule}")
+    listen = worst_clips(scores, missed)
+    if low > at_most:
+        return GateRule(name=name, outcome="broken", said=f"{said}, are above {rule}", clips=listen)
+    needed = clips_to_show(1 - float(share), 1 - at_most, confidence)
+    return GateRule(
+        name=name,
+        outcome="undecided",
+        said=f"{said}: too few to tell whether they are at most {rule};"
+        f" {would_decide(needed, point.clips)}",
+        more_clips=needed and needed - point.clips,
+        clips=listen,
+    )
+
+
+def _left_out(point: OperatingPoint) -> str:
+    if not point.left_out:
+        return ""
+    said = [f"{name} ({why})" for name, why in point.left_out.items()]
+    more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
+    return f"; not heard: {', '.join(said[:_NAMED])}{more}"
+
+
+def _interval(bounds: tuple[float, float]) -> Interval:
+    return Interval(low=bounds[0], high=bounds[1])
