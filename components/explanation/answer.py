@@ -34,9 +34,9 @@ class Effort:
 
 
 THOROUGH = Effort(STEPS, INCOMPLETE, PATCH_SHARE)
-# For many clips at once, at about a sixth of the cost: patches as high as all bins, since only what
+# For many clips at once, at a small part of the cost: patches as high as all bins, since only what
 # occlusion says of time is shown.
-BRIEF = Effort(steps=32, incomplete=0.02, patch_share=1.0)
+BRIEF = Effort(steps=32, incomplete=0.05, patch_share=1.0)
 
 
 def is_explainable(model: Any) -> bool:
