@@ -18,6 +18,7 @@ HISTORY_FILE = "history.json"
 VERDICT_FILE = "verdict.json"
 DATA_VERDICT_FILE = "data_verdict.json"
 SERVING_FILE = "serving.json"
+TIMINGS_FILE = "timings.json"  # in the run directory
 MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
 
 
@@ -112,9 +113,14 @@ class Rule(_Document):
 
 
 class DataVerdict(_Document):
-    """Why training may begin: every rule that DataGate looked at."""
+    """Why training may begin: every rule that DataGate looked at.
+
+    `drifts`: how far each feature of the train split moved since the last run that passed, from 0
+    to 1; None where there was none.
+    """
 
     rules: list[Rule]
+    drifts: dict[str, float] | None = None
 
 
 class ServingReport(_Document):
@@ -123,6 +129,17 @@ class ServingReport(_Document):
     passed: bool
     rules: list[Rule]
     asked: int
+
+
+class StepTiming(_Document):
+    """How long one step of a run took; a timings file is a list of these, in the order of the run.
+
+    A reused step did nothing but find its earlier result.
+    """
+
+    name: str
+    seconds: float
+    is_reused: bool
 
 
 class Epoch(_Document):

@@ -20,6 +20,7 @@ from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
 from pipeline.logs import logged_to
 from pipeline.plan import needed_bytes
+from pipeline.progress import Outcome as StepOutcome
 from pipeline.progress import Progress
 from pipeline.run_directory import (
     RunDirectory,
@@ -28,6 +29,7 @@ from pipeline.run_directory import (
     locate_run_directory,
     require_space,
 )
+from pipeline.timings import Timings
 from schemas.background import BackgroundRecording
 from schemas.reports import REJECTS_FILE, SERVING_FILE, VERDICT_FILE, ServingReport, Verdict
 from schemas.workflow import Workflow
@@ -85,6 +87,11 @@ def _run_graph(
     terminal: TextIO,
 ) -> dict[str, "Outcome"]:
     with Progress(terminal) as progress, FileDigests(directory.digests) as digests:
+        timings = Timings(directory.timings)
+
+        def finish(step: str, outcome: StepOutcome) -> None:
+            timings.add(step, progress.finish(step, outcome), outcome)
+
         progress.start("Prepare")
         index = write_index(listing, workflow.data, directory.index, directory.digests)
         background = write_background(recordings, directory.index, directory.digests)
@@ -96,14 +103,14 @@ def _run_graph(
 
         place = _place(directory, index, background, beam_args, ingest_args)
         pipeline = build_pipeline(workflow, place)
-        progress.finish("Prepare", "done")
+        finish("Prepare", "done")
         return launch_pipeline(
             pipeline,
             _fingerprints(directory),
             digests,
             directory.serving,
             started=progress.start,
-            finished=progress.finish,
+            finished=finish,
             produced=lambda name, outcome: _publish_rejects(name, outcome, directory),
         )
 
@@ -134,11 +141,13 @@ def _place(
     from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
     from pipeline.graph import Place
 
-    trainer_code = component_fingerprint("Trainer")[:16]
+    trainer_code = component_fingerprint("Trainer")
     return Place(
         root=str(directory.artifacts),
         serving=str(directory.serving),
-        checkpoints=str(directory.checkpoints / trainer_code),
+        checkpoints=str(directory.checkpoints / trainer_code[:16]),
+        timings=str(directory.timings),
+        trainer_code=trainer_code,
         index_uri=index.uri,
         index_digest=index.digest,
         background_uri=background.uri,
@@ -208,7 +217,7 @@ def _record(
     result: RunResult,
 ) -> None:
     """Keeps what was decided, and where the scores of single clips lie."""
-    from pipeline.cache import DIGEST_PROPERTY
+    from components.artifacts import DIGEST_PROPERTY
 
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
     scores = Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE

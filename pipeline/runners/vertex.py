@@ -50,6 +50,8 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         root=root,
         serving=f"{root}/{workflow.push.directory}",
         checkpoints=f"{root}/checkpoints",
+        timings="",
+        trainer_code=component_fingerprint("Trainer"),
         index_uri=f"{root}/index/{Path(index.uri).name}",
         index_digest=index.digest,
         background_uri=background.uri and f"{root}/index/{Path(background.uri).name}",
