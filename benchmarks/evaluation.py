@@ -9,21 +9,16 @@ ModelGate judges with intervals in every slice. Seconds, in one process, in turn
 """
 
 import argparse
-import itertools
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
-from tfx.types import artifact_utils, standard_artifacts
+from finished_run import artifact, examples_artifact, newest, repeat_test_clips, seconds_of, spread
+from tfx.types import standard_artifacts
 
 from components.artifacts import ClipScores
 from components.evaluator.executor import Executor as Evaluator
 from components.model_gate.executor import Executor as ModelGate
-from schemas.example import decode_example, encode_example
-from schemas.tfrecord import frame_record, read_records
 from schemas.workflow import Gate
 
 _BATCH_CLIPS = 256
@@ -37,8 +32,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        file = _write_clips(arguments.run_directory, folder / "examples", arguments.clips)
-        model = _newest(arguments.run_directory / "artifacts" / "Trainer" / "model")
+        file = repeat_test_clips(arguments.run_directory, folder / "examples", arguments.clips)
+        model = newest(arguments.run_directory, "Trainer", "model")
         seconds: dict[str, list[float]] = {}
         for number in range(arguments.repetitions):
             out = folder / str(number)
@@ -47,24 +42,12 @@ def main() -> None:
                 ("Evaluator", lambda out=out: _evaluate(model, folder / "examples", out)),
                 ("ModelGate", lambda out=out: _judge(model, out)),
             ):
-                seconds.setdefault(name, []).append(_seconds(work))
+                seconds.setdefault(name, []).append(seconds_of(work))
     print(f"{arguments.clips} clips, medians of {arguments.repetitions} (range)\n")
     print("| | seconds | of the plain pass |\n|---|---|---|")
     for name, runs in seconds.items():
         ratios = [run / plain for run, plain in zip(runs, seconds["plain pass"], strict=True)]
-        print(f"| {name} | {_spread(runs, '.1f')} | {_spread(ratios, '.2f')} |")
-
-
-def _write_clips(run_directory: Path, examples: Path, clips: int) -> Path:
-    source = _newest(run_directory / "artifacts" / "AudioExampleGen" / "examples") / "Split-test"
-    records = [record for file in sorted(source.iterdir()) for record in read_records(file)]
-    file = examples / "Split-test" / "data_tfrecord-00000-of-00001"
-    file.parent.mkdir(parents=True)
-    with file.open("wb") as target:
-        for number, record in zip(range(clips), itertools.cycle(records)):
-            example = decode_example(record) | {"id": str(number)}
-            target.write(frame_record(encode_example(example)))
-    return file
+        print(f"| {name} | {spread(runs, '.1f')} | {spread(ratios, '.2f')} |")
 
 
 def _plain_pass(saved_model: Path, file: Path) -> None:
@@ -77,13 +60,13 @@ def _plain_pass(saved_model: Path, file: Path) -> None:
 def _evaluate(model: Path, examples: Path, out: Path) -> None:
     Evaluator().Do(
         {
-            "examples": [_examples(examples)],
-            "model": [_artifact(standard_artifacts.Model, model)],
-            "baseline_model": [_artifact(standard_artifacts.Model, model)],
+            "examples": [examples_artifact(examples, ["test"])],
+            "model": [artifact(standard_artifacts.Model, model)],
+            "baseline_model": [artifact(standard_artifacts.Model, model)],
         },
         {
-            "evaluation": [_artifact(standard_artifacts.ModelEvaluation, out / "evaluation")],
-            "scores": [_artifact(ClipScores, out / "scores")],
+            "evaluation": [artifact(standard_artifacts.ModelEvaluation, out / "evaluation")],
+            "scores": [artifact(ClipScores, out / "scores")],
         },
         {},
     )
@@ -93,41 +76,14 @@ def _judge(model: Path, out: Path) -> None:
     gate = Gate.model_validate({"accuracy": {"at_least": 0.5, "no_worse_by_more_than": 0.01}})
     ModelGate().Do(
         {
-            "evaluation": [_artifact(standard_artifacts.ModelEvaluation, out / "evaluation")],
-            "scores": [_artifact(ClipScores, out / "scores")],
-            "model": [_artifact(standard_artifacts.Model, model)],
-            "baseline": [_artifact(standard_artifacts.Model, model)],
+            "evaluation": [artifact(standard_artifacts.ModelEvaluation, out / "evaluation")],
+            "scores": [artifact(ClipScores, out / "scores")],
+            "model": [artifact(standard_artifacts.Model, model)],
+            "baseline": [artifact(standard_artifacts.Model, model)],
         },
-        {"blessing": [_artifact(standard_artifacts.ModelBlessing, out / "blessing")]},
+        {"blessing": [artifact(standard_artifacts.ModelBlessing, out / "blessing")]},
         {"gate": gate.model_dump_json()},
     )
-
-
-def _artifact(kind: type, uri: Path) -> object:
-    artifact = kind()
-    artifact.uri = str(uri)
-    return artifact
-
-
-def _examples(uri: Path) -> standard_artifacts.Examples:
-    examples = standard_artifacts.Examples()
-    examples.uri = str(uri)
-    examples.split_names = artifact_utils.encode_split_names(["test"])
-    return examples
-
-
-def _newest(folder: Path) -> Path:
-    return max(folder.iterdir(), key=lambda path: int(path.name))
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    started = time.monotonic()
-    work()
-    return time.monotonic() - started
-
-
-def _spread(values: list[float], form: str) -> str:
-    return f"{statistics.median(values):{form}} ({min(values):{form}}-{max(values):{form}})"
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def explain_file(workflow: Workflow, base: Path, file: Path, picture: Path) -> E
         )
     scores = np.asarray(model.scores_of_features(model.features(clip[None])))[0]
     label = card.labels[int(scores.argmax())]
-    attributions = attribute(model, card, clip, int(scores.argmax()))
+    [attributions] = attribute(model, card, clip[None], [int(scores.argmax())])
     gradients, occluded = attributions.values()
     _write(picture, explanation_png(attributions, label))
     return Explanation(

@@ -38,12 +38,16 @@ from schemas.workflow import Workflow
 
 @dataclass(frozen=True)
 class Place:
-    """Where a pipeline runs and keeps things: paths or URIs, and the arguments Beam gets there."""
+    """Where a pipeline runs and keeps things: paths or URIs, and the arguments Beam gets there.
+
+    `timings` is empty where nobody writes them; `trainer_code` is the fingerprint of Trainer.
+    """
 
     root: str
     serving: str
     ledger: str
     checkpoints: str
+    timings: str
     trainer_code: str
     index_uri: str
     index_digest: str
@@ -150,6 +154,9 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         infra_blessing=serving_check.outputs["infra_blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         workflow=json.dumps(_shown_settings(workflow)),
+        serving=place.serving,
+        timings=place.timings,
+        trainer_code=place.trainer_code,
     )
     return Pipeline(
         pipeline_name=workflow.name,
@@ -198,5 +205,5 @@ def _passed_before(strategy: type[Any], examples: Any) -> Any:
 
 
 def _shown_settings(workflow: Workflow) -> dict[str, Any]:
-    """What the report shows; where it runs and who is told do not belong to the model."""
-    return workflow.model_dump(mode="json", exclude={"run", "notify"})
+    """What the report shows; when and where it runs and who is told do not belong to the model."""
+    return workflow.model_dump(mode="json", exclude={"run", "notify", "schedule", "registry"})

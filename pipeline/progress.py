@@ -123,13 +123,14 @@ class Progress:
         step.outcome, step.started_s = None, time.monotonic()
         self._say(f"{component}: running")
 
-    def finish(self, component: str, outcome: Outcome) -> None:
-        """Says how `component` ended."""
+    def finish(self, component: str, outcome: Outcome) -> float:
+        """Says how `component` ended; returns the seconds it took."""
         step = self._steps.setdefault(component, _Step(component))
         if step.started_s is not None:
             step.seconds = time.monotonic() - step.started_s
         step.outcome = outcome
         self._say(f"{component}: {outcome} ({in_words(step.seconds)})")
+        return step.seconds
 
     def report(self, done: int, total: int, unit: str, note: str) -> None:
         """Says how far the running step is."""

@@ -8,6 +8,7 @@ runs/<workflow name>/
     versions.json      all versions there ever were, and what became of them
     registry.sqlite    the embedded model registry, an MLflow database; its files in registry/
     report.html        the last run's report
+    timings.json       how long the steps of the last run took
     rejects/           the rows that the last ingest could not use, with reasons
     index/             the source index: every row, where its audio is, its content's hash; and the
                        list of background recordings
@@ -30,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import AuricleError, BusyError, RunDirectoryError
-from schemas.reports import REJECTS_FILE
+from schemas.reports import REJECTS_FILE, TIMINGS_FILE
 from schemas.workflow import Workflow
 
 IDENTITY_FILE = "workflow.json"
@@ -102,6 +103,10 @@ class RunDirectory:
     @property
     def report(self) -> Path:
         return self.root / "report.html"
+
+    @property
+    def timings(self) -> Path:
+        return self.root / TIMINGS_FILE
 
 
 def locate_run_directory(workflow: Workflow, base: Path) -> RunDirectory:

@@ -19,6 +19,7 @@ VERDICT_FILE = "verdict.json"
 DATA_VERDICT_FILE = "data_verdict.json"
 SERVING_FILE = "serving.json"
 PUSHED_FILE = "pushed.json"
+TIMINGS_FILE = "timings.json"  # in the run directory
 MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
 
 
@@ -113,9 +114,14 @@ class Rule(_Document):
 
 
 class DataVerdict(_Document):
-    """Why training may begin: every rule that DataGate looked at."""
+    """Why training may begin: every rule that DataGate looked at.
+
+    `drifts`: how far each feature of the train split moved since the last run that passed, from 0
+    to 1; None where there was none.
+    """
 
     rules: list[Rule]
+    drifts: dict[str, float] | None = None
 
 
 class ServingReport(_Document):
@@ -124,6 +130,17 @@ class ServingReport(_Document):
     passed: bool
     rules: list[Rule]
     asked: int
+
+
+class StepTiming(_Document):
+    """How long one step of a run took; a timings file is a list of these, in the order of the run.
+
+    A reused step did nothing but find its earlier result.
+    """
+
+    name: str
+    seconds: float
+    is_reused: bool
 
 
 class Epoch(_Document):

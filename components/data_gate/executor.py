@@ -48,6 +48,7 @@ class Executor(base_executor.BaseExecutor):
         statistics_uri = artifact_utils.get_single_uri(input_dict["statistics"])
         statistics = _read_statistics(f"{statistics_uri}/Split-train")
         before = next(iter(input_dict.get("passed_before") or []), None)
+        drifts = measure_drift(statistics, _read_statistics(before.uri)) if before else None
         findings = Findings(
             report=_read_report(artifact_utils.get_single_uri(input_dict["ingest_report"])),
             certificate=_read_certificate(
@@ -56,13 +57,16 @@ class Executor(base_executor.BaseExecutor):
             rejects=_read_rejects(artifact_utils.get_single_uri(input_dict["rejects"])),
             max_reject_fraction=exec_properties["max_reject_fraction"],
             anomalies=_read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"])),
-            drifts=measure_drift(statistics, _read_statistics(before.uri)) if before else None,
+            drifts=drifts,
         )
         rules = check(gate, findings)
         if reason := stopped_because(rules):
             raise DataGateError(reason)
         verdict_uri = artifact_utils.get_single_uri(output_dict["verdict"])
-        verdict = DataVerdict(rules=rules)
+        verdict = DataVerdict(
+            rules=rules,
+            drifts=None if drifts is None else {d.feature: d.distance for d in drifts},
+        )
         io_utils.write_string_file(
             f"{verdict_uri}/{DATA_VERDICT_FILE}", verdict.model_dump_json(indent=2)
         )

@@ -1,5 +1,7 @@
-"""Why a pushed or exported model gave one class to one clip, by both methods."""
+"""Why a pushed or exported model gave each of some clips one class, by both methods."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,9 @@ from numpy.typing import NDArray
 
 from components.audio.mel import ms_to_samples
 from components.explanation.attribution import (
+    INCOMPLETE,
+    PATCH_SHARE,
+    STEPS,
     Attribution,
     Frames,
     integrated_gradients,
@@ -17,6 +22,21 @@ from schemas.reports import ModelCard
 from schemas.workflow import Audio, Frontend
 
 _FUNCTIONS = ("features", "scores_of_features")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How closely to look: arguments of `integrated_gradients` and `occlusion`."""
+
+    steps: int
+    incomplete: float
+    patch_share: float
+
+
+THOROUGH = Effort(STEPS, INCOMPLETE, PATCH_SHARE)
+# For many clips at once, at a small part of the cost: patches as high as all bins, since only what
+# occlusion says of time is shown.
+BRIEF = Effort(steps=32, incomplete=0.05, patch_share=1.0)
 
 
 def is_explainable(model: Any) -> bool:
@@ -32,9 +52,16 @@ def load_model(saved_model: Path) -> Any:
 
 
 def attribute(
-    model: Any, card: ModelCard, waveform: NDArray[np.float32], class_id: int
-) -> dict[str, Attribution]:
-    """What decided for the class, by the name of each method; `waveform` is [clip_samples]."""
+    model: Any,
+    card: ModelCard,
+    waveforms: NDArray[np.float32],
+    class_ids: Sequence[int],
+    effort: Effort = THOROUGH,
+) -> list[dict[str, Attribution]]:
+    """What decided for the class of each clip, by the name of each method.
+
+    `waveforms` are float32 [clips, clip_samples].
+    """
     rate = Audio.model_validate(card.audio).sample_rate
     frontend = Frontend.model_validate(card.frontend)
     frames = Frames(
@@ -42,7 +69,11 @@ def attribute(
         frame_length=ms_to_samples(frontend.frame_length_ms, rate),
         frame_step=ms_to_samples(frontend.frame_step_ms, rate),
     )
-    return {
-        "integrated gradients": integrated_gradients(model, waveform, class_id, frames),
-        "occlusion": occlusion(model, waveform, class_id, frames),
-    }
+    gradients = integrated_gradients(
+        model, waveforms, class_ids, frames, effort.steps, effort.incomplete
+    )
+    occluded = occlusion(model, waveforms, class_ids, frames, patch_share=effort.patch_share)
+    return [
+        {"integrated gradients": first, "occlusion": second}
+        for first, second in zip(gradients, occluded, strict=True)
+    ]

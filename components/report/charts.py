@@ -175,7 +175,12 @@ def _description(what: str, numbers: list[int], train: list[float], evaluated: l
 
 def _inline(document: str, description: str) -> str:
     """The SVG element alone, in the page's colours and width, with a text alternative."""
-    element = re.sub(r'<g id="[^"]*">', "<g>", document[document.index("<svg") :])
+    element = document[document.index("<svg") :]
+    # Matplotlib counts most of its ids anew in each chart; a page may have an id only once.
+    referred_to = set(re.findall(r'(?:url\(|href=")#([^")]+)', element))
+    element = re.sub(
+        r' id="([^"]*)"', lambda found: found[0] if found[1] in referred_to else "", element
+    )
     for stand_in, colour in _THEME.items():
         element = element.replace(stand_in, colour)
     head = re.compile(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>')

@@ -67,17 +67,17 @@ def sample_clips(files: Iterable[Path], labels: list[str], count: int) -> dict[s
     return {label: (found[label] + spare[label])[:count] for label in labels}
 
 
-def worst_clips(files: Iterable[Path], scores: ClipScores, count: int) -> list[ScoredClip]:
+def worst_places(scores: ClipScores, count: int) -> list[int]:
     """The `count` clips with the lowest score of their true label, worst first.
 
-    `scores` are of the clips of `files`, in their order. A label the model does not know scores 0,
-    and so does a score that is not a number.
+    A label the model does not know scores 0, and so does a score that is not a number.
     """
     true_scores = scores.candidate.score_of(scores.labels)
-    return _scored_clips(files, scores, np.argsort(true_scores, kind="stable")[:count].tolist())
+    worst: list[int] = np.argsort(true_scores, kind="stable")[:count].tolist()
+    return worst
 
 
-def confident_mistakes(files: Iterable[Path], scores: ClipScores, count: int) -> list[ScoredClip]:
+def mistake_places(scores: ClipScores, count: int) -> list[int]:
     """Of each class the wrong answer with the highest score, the `count` highest of them."""
     answer_scores = scores.candidate.scores.max(axis=1, initial=0)
     wrong = scores.candidate.is_finite & (scores.candidate.answers != scores.labels)
@@ -85,7 +85,38 @@ def confident_mistakes(files: Iterable[Path], scores: ClipScores, count: int) ->
     for place in np.argsort(-answer_scores, kind="stable").tolist():
         if wrong[place]:
             first.setdefault(str(scores.labels[place]), place)
-    return _scored_clips(files, scores, list(first.values())[:count])
+    return list(first.values())[:count]
+
+
+def named_places(scores: ClipScores, ids: list[str]) -> list[int]:
+    """The clips of these ids, in the order in which they are stored."""
+    places: list[int] = np.flatnonzero(np.isin(scores.ids, ids)).tolist()
+    return places
+
+
+def read_clips(
+    files: Iterable[Path], scores: ClipScores, places: Iterable[int]
+) -> dict[int, ScoredClip]:
+    """The clips at `places` of the split with what was answered, in one pass over its files.
+
+    `scores` are of the clips of `files`, in their order.
+    """
+    true_scores = scores.candidate.score_of(scores.labels)
+    answers = scores.candidate.answers
+    answer_scores = scores.candidate.scores.max(axis=1, initial=0)
+    wanted = set(places)
+    found: dict[int, ScoredClip] = {}
+    for place, record in enumerate(_records(files)):
+        if len(found) == len(wanted):
+            break
+        if place in wanted:
+            found[place] = ScoredClip(
+                _clip(record),
+                str(answers[place]),
+                _finite(answer_scores[place]),
+                float(true_scores[place]),
+            )
+    return found
 
 
 def wav_file(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
@@ -97,29 +128,6 @@ def wav_file(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
         file.setframerate(sample_rate)
         file.writeframes(waveform.astype("<i2").tobytes())
     return buffer.getvalue()
-
-
-def _scored_clips(files: Iterable[Path], scores: ClipScores, places: list[int]) -> list[ScoredClip]:
-    """The clips at `places` of the split, in that order, with what was answered."""
-    true_scores = scores.candidate.score_of(scores.labels)
-    answers = scores.candidate.answers
-    answer_scores = scores.candidate.scores.max(axis=1, initial=0)
-    clips: dict[int, Clip] = {}
-    wanted = set(places)
-    for place, record in enumerate(_records(files)):
-        if place in wanted:
-            clips[place] = _clip(record)
-        if len(clips) == len(wanted):
-            break
-    return [
-        ScoredClip(
-            clips[place],
-            str(answers[place]),
-            _finite(answer_scores[place]),
-            float(true_scores[place]),
-        )
-        for place in places
-    ]
 
 
 def _records(files: Iterable[Path]) -> Iterator[bytes]:

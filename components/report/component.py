@@ -14,7 +14,12 @@ from components.report import executor
 class ReportSpec(ComponentSpec):
     """What goes in and out of Report."""
 
-    PARAMETERS: ClassVar = {"workflow": ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar = {
+        "workflow": ExecutionParameter(type=str),
+        "serving": ExecutionParameter(type=str),
+        "timings": ExecutionParameter(type=str),
+        "trainer_code": ExecutionParameter(type=str),
+    }
     INPUTS: ClassVar = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "ingest_report": ChannelParameter(type=IngestReport),
@@ -48,6 +53,9 @@ class Report(base_component.BaseComponent):
         blessing: types.BaseChannel,
         infra_blessing: types.BaseChannel,
         workflow: str,
+        serving: str,
+        timings: str,
+        trainer_code: str,
         pushed_model: types.BaseChannel | None = None,
     ) -> None:
         """Wires a report.
@@ -63,6 +71,10 @@ class Report(base_component.BaseComponent):
             blessing: of ModelGate, with its verdict.
             infra_blessing: of ServingCheck, with its report.
             workflow: JSON of the settings to show; its `name` is the title.
+            serving: the directory of pushed models, where the version of an earlier one is found.
+            timings: path of a JSON list of `schemas.reports.StepTiming`, which the runner goes on
+                writing and which therefore is no artifact; empty where there is none.
+            trainer_code: fingerprint of the code and libraries that trained the model.
             pushed_model: of Pusher.
         """
         super().__init__(
@@ -78,6 +90,9 @@ class Report(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 pushed_model=pushed_model,
                 workflow=workflow,
+                serving=serving,
+                timings=timings,
+                trainer_code=trainer_code,
                 report=types.Channel(type=RunReport),
             )
         )

@@ -1,6 +1,7 @@
 """What the report says, as plain data: chosen, sorted, counted and cut to size; no HTML here."""
 
 import datetime
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 from components.evaluation.scores import ClipScores
 from components.report.clips import Clip, ScoredClip
 from schemas.reports import (
+    CERTIFICATE_FILE,
     DATA_VERDICT_FILE,
     HISTORY_FILE,
     INGEST_REPORT_FILE,
@@ -24,10 +26,13 @@ from schemas.reports import (
     DataVerdict,
     Epoch,
     IngestReport,
+    LeakKind,
     ModelCard,
     Reject,
     ServingReport,
     SliceMetrics,
+    SplitCertificate,
+    StepTiming,
     Verdict,
 )
 
@@ -38,6 +43,17 @@ SPEAKERS_LISTED = 100
 CONFUSIONS_LISTED = 10
 CLASSES_LISTED = 300
 CLASSES_IN_TABLE = 24  # a larger confusion matrix becomes a picture
+
+CLASSES_EXPLAINED = 24
+CLIPS_OF_A_RULE = 10  # to listen to
+NAMED_CLIPS = 30  # of all rules
+
+LEAKS_LISTED = 20
+LEAKS: dict[LeakKind, str] = {
+    "speaker": "The same speaker",
+    "identical": "The same audio",
+    "near_duplicate": "The same recording under another encoding",
+}
 
 SPLIT_NOTES = {
     "speaker": "No speaker is in two splits: test clips are of voices never heard in training.",
@@ -120,6 +136,42 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class NamedClip:
+    """A clip that a rule names. It is played at `anchor`, which is this place if `is_here`."""
+
+    scored: ScoredClip
+    anchor: str
+    is_here: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why the verdict is what it is; `more_clips` are named beside those to listen to."""
+
+    said: str
+    clips: list[NamedClip]
+    more_clips: int
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The last blessed model, that this one was compared with; `version` None if not served."""
+
+    id: int
+    uri: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the model was made of: the examples' SHA-256, None if unknown, and Trainer's code."""
+
+    examples: str | None
+    trainer_code: str
+    parent: Parent | None
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One thing this report was made from."""
 
@@ -131,16 +183,23 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Explained:
-    """A wrong answer, and what decided for it: as a PNG and in words."""
+    """A wrong answer, and what decided for it: as a PNG and in words.
+
+    `unexplained` is the part of the score that integrated gradients miss.
+    """
 
     scored: ScoredClip
     picture: bytes
     said: str
+    unexplained: float
 
 
 @dataclass(frozen=True)
 class Content:
-    """Everything on the page."""
+    """Everything on the page.
+
+    `named` are clips that rules name, by id. `timings` are of the run that made the page.
+    """
 
     name: str
     created: datetime.datetime
@@ -148,6 +207,7 @@ class Content:
     verdict: Verdict
     card: ModelCard
     ingest: IngestReport
+    certificate: SplitCertificate
     rejects: list[RejectGroup]
     data_verdict: DataVerdict
     serving: ServingReport
@@ -156,7 +216,10 @@ class Content:
     examples: dict[str, list[Clip]]
     worst: list[ScoredClip]
     explained: list[Explained]
+    named: dict[str, ScoredClip]
     scores: ClipScores
+    origin: Origin
+    timings: list[StepTiming]
     lineage: list[Artifact]
     versions: dict[str, str]
 
@@ -174,6 +237,36 @@ class Content:
     def split_note(self) -> str:
         """How speakers were kept apart, in words."""
         return SPLIT_NOTES[self.ingest.split_by]
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """Why, with the clips to listen to; each is played at one place of the page."""
+        anchors = {scored.clip.id: f"worst-{n}" for n, scored in enumerate(self.worst, start=1)}
+        found = []
+        for said, ids in _deciding(self.verdict):
+            clips = []
+            for id_ in ids[:CLIPS_OF_A_RULE]:
+                if id_ in self.named:
+                    is_here = id_ not in anchors
+                    anchor = anchors.setdefault(id_, f"named-{len(anchors) + 1}")
+                    clips.append(NamedClip(self.named[id_], anchor, is_here))
+            found.append(Reason(said, clips, len(ids) - len(clips)))
+        return found
+
+    @property
+    def drifts(self) -> list[tuple[str, float]]:
+        """How far each feature moved since the last run that passed, the farthest first."""
+        return sorted((self.data_verdict.drifts or {}).items(), key=lambda item: -item[1])
+
+    @property
+    def most_unexplained(self) -> float:
+        """Of all explained clips."""
+        return max((abs(each.unexplained) for each in self.explained), default=0.0)
+
+    @property
+    def settings_digest(self) -> str:
+        """SHA-256 of the settings, whatever their order."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
 
     @property
     def splits(self) -> list[SplitRow]:
@@ -264,6 +357,18 @@ class Content:
         return list(_flatten(self.settings))
 
 
+def clips_to_hear(verdict: Verdict) -> list[str]:
+    """Ids of the clips that the deciding rules name, as many as the page plays."""
+    ids = dict.fromkeys(id_ for _, clips in _deciding(verdict) for id_ in clips[:CLIPS_OF_A_RULE])
+    return list(ids)[:NAMED_CLIPS]
+
+
+def _deciding(verdict: Verdict) -> list[tuple[str, list[str]]]:
+    """Each reason with the clips that its rule names."""
+    clips = {rule.said: rule.clips for rule in verdict.rules}
+    return [(said, clips.get(said, [])) for said in verdict.reasons]
+
+
 def read_documents(sources: Sources) -> dict[str, Any]:
     """The documents of a run, as the fields of `Content` that hold them.
 
@@ -276,6 +381,9 @@ def read_documents(sources: Sources) -> dict[str, Any]:
     )
     return {
         "ingest": ingest,
+        "certificate": SplitCertificate.model_validate_json(
+            (sources.ingest_report / CERTIFICATE_FILE).read_bytes()
+        ),
         "rejects": _read_rejects(sources.rejects / REJECTS_FILE, ingest),
         "data_verdict": DataVerdict.model_validate_json(
             (sources.data_verdict / DATA_VERDICT_FILE).read_bytes()
@@ -289,6 +397,16 @@ def read_documents(sources: Sources) -> dict[str, Any]:
         ),
         "verdict": Verdict.model_validate_json((sources.blessing / VERDICT_FILE).read_bytes()),
     }
+
+
+def read_timings(file: str) -> list[StepTiming]:
+    """The steps finished so far; none where nobody writes them.
+
+    Raises:
+        OSError: the file is missing.
+        pydantic.ValidationError: it holds something else.
+    """
+    return TypeAdapter(list[StepTiming]).validate_json(Path(file).read_bytes()) if file else []
 
 
 def _read_rejects(path: Path, ingest: IngestReport) -> list[RejectGroup]:

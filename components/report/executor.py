@@ -1,6 +1,7 @@
 """Gathers what a run left behind and writes the page."""
 
 import datetime
+import filecmp
 import importlib.metadata
 import json
 from pathlib import Path
@@ -8,28 +9,46 @@ from typing import Any
 
 import numpy as np
 from tfx import types
+from tfx.components.evaluator.constants import (
+    ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY,
+    ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
+)
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
+from tfx.utils.path_utils import serving_model_path
 
-from components.artifacts import saved_model_uri
+from components.artifacts import DIGEST_PROPERTY, saved_model_uri
 from components.evaluation.scores import SCORES_FILE, read_scores
-from components.explanation.answer import attribute, load_model
+from components.explanation.answer import BRIEF, attribute, load_model
 from components.explanation.picture import explanation_png, explanation_text
 from components.report.clips import (
     ScoredClip,
-    confident_mistakes,
+    mistake_places,
+    named_places,
+    read_clips,
     sample_clips,
     split_files,
-    worst_clips,
+    worst_places,
 )
-from components.report.content import Artifact, Content, Explained, Push, Sources, read_documents
+from components.report.content import (
+    CLASSES_EXPLAINED,
+    Artifact,
+    Content,
+    Explained,
+    Origin,
+    Parent,
+    Push,
+    Sources,
+    clips_to_hear,
+    read_documents,
+    read_timings,
+)
 from components.report.page import render
 from schemas.reports import ModelCard
 
 REPORT_FILE = "report.html"
 
 _WORST_CLIPS = 12
-_MISTAKES = 6
 _LONGEST_EXPLAINED_S = 5.0  # a minute of one clip would take as long
 _EXAMPLES_OF_A_CLASS = 3
 _EXAMPLES = 60
@@ -46,13 +65,12 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         report = artifact_utils.get_single_instance(output_dict["report"])
-        settings = json.loads(exec_properties["workflow"])
-        content = _gather(input_dict, settings)
+        content = _gather(input_dict, exec_properties)
         Path(report.uri).mkdir(parents=True, exist_ok=True)
         (Path(report.uri) / REPORT_FILE).write_text(render(content), encoding="utf-8")
 
 
-def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -> Content:
+def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any]) -> Content:
     def folder(key: str) -> Path:
         return Path(artifact_utils.get_single_uri(inputs[key]))
 
@@ -69,10 +87,13 @@ def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -
             infra_blessing=folder("infra_blessing"),
         )
     )
-    labels = documents["card"].labels
+    settings = json.loads(properties["workflow"])
     scores = read_scores(folder("scores") / SCORES_FILE)
-    mistakes = confident_mistakes(_files(inputs["examples"], "test"), scores, _MISTAKES)
-    shown = labels[:_EXAMPLES]
+    worst = worst_places(scores, _WORST_CLIPS)
+    mistakes = mistake_places(scores, CLASSES_EXPLAINED)
+    named = named_places(scores, clips_to_hear(documents["verdict"]))
+    clips = read_clips(_files(inputs["examples"], "test"), scores, [*worst, *mistakes, *named])
+    shown = documents["card"].labels[:_EXAMPLES]
     count = max(1, min(_EXAMPLES_OF_A_CLASS, _EXAMPLES // max(1, len(shown))))
     return Content(
         name=settings["name"],
@@ -80,9 +101,12 @@ def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -
         settings=settings,
         push=_push(inputs.get("pushed_model") or []),
         examples=sample_clips(_files(inputs["examples"], "train"), shown, count),
-        worst=worst_clips(_files(inputs["examples"], "test"), scores, _WORST_CLIPS),
-        explained=_explain(saved_model, documents["card"], mistakes),
+        worst=[clips[place] for place in worst],
+        explained=_explain(saved_model, documents["card"], [clips[place] for place in mistakes]),
+        named={clips[place].clip.id: clips[place] for place in named},
         scores=scores,
+        origin=_origin(inputs, properties),
+        timings=read_timings(properties["timings"]),
         lineage=_lineage(inputs),
         versions={name: importlib.metadata.version(name) for name in _VERSIONS},
         **documents,
@@ -100,14 +124,22 @@ def _explain(saved_model: Path, card: ModelCard, mistakes: list[ScoredClip]) -> 
     clip_s = float(str(card.audio["clip_s"]))
     if not mistakes or clip_s > _LONGEST_EXPLAINED_S:
         return []
-    model = load_model(saved_model)
-    explained = []
-    for scored in mistakes:
-        waveform = scored.clip.waveform.astype(np.float32) / 32768
-        found = attribute(model, card, waveform, card.labels.index(scored.answer))
-        text = explanation_text(found, scored.answer)
-        explained.append(Explained(scored, explanation_png(found, scored.answer), text))
-    return explained
+    found = attribute(
+        load_model(saved_model),
+        card,
+        np.stack([scored.clip.waveform for scored in mistakes]).astype(np.float32) / 32768,
+        [card.labels.index(scored.answer) for scored in mistakes],
+        BRIEF,
+    )
+    return [
+        Explained(
+            scored,
+            explanation_png(attributions, scored.answer),
+            explanation_text(attributions, scored.answer),
+            attributions["integrated gradients"].unexplained,
+        )
+        for scored, attributions in zip(mistakes, found, strict=True)
+    ]
 
 
 def _push(pushed: list[types.Artifact]) -> Push | None:
@@ -117,6 +149,34 @@ def _push(pushed: list[types.Artifact]) -> Push | None:
                 artifact.get_string_custom_property("pushed_version"),
                 artifact.get_string_custom_property("pushed_destination"),
             )
+    return None
+
+
+def _origin(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any]) -> Origin:
+    examples = artifact_utils.get_single_instance(inputs["examples"])
+    blessing = artifact_utils.get_single_instance(inputs["blessing"])
+    parent = None
+    if uri := blessing.get_string_custom_property(ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY):
+        parent = Parent(
+            blessing.get_int_custom_property(ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY),
+            uri,
+            _served_version(Path(serving_model_path(uri)), Path(properties["serving"])),
+        )
+    return Origin(
+        examples.get_string_custom_property(DIGEST_PROPERTY) or None,
+        properties["trainer_code"],
+        parent,
+    )
+
+
+def _served_version(model: Path, serving: Path) -> str | None:
+    """The newest version in a serving directory that holds the files of `model`."""
+    files = [path.relative_to(model) for path in model.rglob("*") if path.is_file()]
+    versions = [folder for folder in serving.glob("*") if folder.name.isdecimal()]
+    for version in sorted(versions, key=lambda folder: -int(folder.name)):
+        _, differing, missing = filecmp.cmpfiles(model, version, files, shallow=False)
+        if files and not differing and not missing:
+            return version.name
     return None
 
 

@@ -16,7 +16,7 @@ from components.report.content import Content
 _TEMPLATES = Path(__file__).parent / "templates"
 # Players beyond this are left out, so that long clips do not make the page heavy: base64 adds a
 # third to it.
-_AUDIO_BYTES = 5_000_000
+_AUDIO_BYTES = 4_000_000
 
 
 def render(report: Content) -> str:

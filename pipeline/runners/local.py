@@ -26,6 +26,7 @@ from pipeline.logs import logged_to
 from pipeline.news import observe, remember
 from pipeline.notify import notify, problems_of, result_event, told_if_it_fails
 from pipeline.plan import needed_bytes
+from pipeline.progress import Outcome as StepOutcome
 from pipeline.progress import Progress
 from pipeline.run_directory import (
     RunDirectory,
@@ -34,6 +35,7 @@ from pipeline.run_directory import (
     locate_run_directory,
     require_space,
 )
+from pipeline.timings import Timings
 from pipeline.versions import settle
 from schemas.background import BackgroundRecording
 from schemas.errors import DataGateError
@@ -124,6 +126,11 @@ def _run_graph(
 ) -> dict[str, "Outcome"]:
     """Runs all components; `ended` gets the digest of the data, also where a gate stopped them."""
     with Progress(terminal) as progress, FileDigests(directory.digests) as digests:
+        timings = Timings(directory.timings)
+
+        def finish(step: str, outcome: StepOutcome) -> None:
+            timings.add(step, progress.finish(step, outcome), outcome)
+
         progress.start("Prepare")
         index = write_index(listing, workflow.data, directory.index, directory.digests)
         background = write_background(recordings, directory.index, directory.digests)
@@ -135,7 +142,7 @@ def _run_graph(
 
         place = _place(directory, index, background, beam_args, ingest_args)
         pipeline = build_pipeline(workflow, place)
-        progress.finish("Prepare", "done")
+        finish("Prepare", "done")
         try:
             outcomes = launch_pipeline(
                 pipeline,
@@ -143,7 +150,7 @@ def _run_graph(
                 digests,
                 directory.serving,
                 started=progress.start,
-                finished=progress.finish,
+                finished=finish,
                 produced=lambda name, outcome: _publish_rejects(name, outcome, directory),
             )
         except DataGateError:
@@ -185,6 +192,7 @@ def _place(
         serving=str(directory.serving),
         ledger=str(directory.ledger),
         checkpoints=str(directory.checkpoints / trainer_code[:16]),
+        timings=str(directory.timings),
         trainer_code=trainer_code,
         index_uri=index.uri,
         index_digest=index.digest,
@@ -257,7 +265,7 @@ def _record(
     seconds: float,
 ) -> RunRecord:
     """Keeps what was decided, and where the scores of single clips lie."""
-    from pipeline.cache import DIGEST_PROPERTY
+    from components.artifacts import DIGEST_PROPERTY
 
     blessing = outcomes["ModelGate"].artifacts["blessing"]
     verdict = Verdict.model_validate_json((Path(blessing.uri) / VERDICT_FILE).read_text())

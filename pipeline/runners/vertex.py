@@ -52,6 +52,7 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         serving=f"{root}/{workflow.push.directory}",
         ledger=f"{root}/versions.json",
         checkpoints=f"{root}/checkpoints",
+        timings="",
         trainer_code=component_fingerprint("Trainer"),
         index_uri=f"{root}/index/{Path(index.uri).name}",
         index_digest=index.digest,

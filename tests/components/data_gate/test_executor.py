@@ -100,19 +100,29 @@ def do(tmp_path):
     return run
 
 
+def document(verdict) -> Verdict:
+    return Verdict.model_validate_json((Path(verdict.uri) / "data_verdict.json").read_text())
+
+
 def said(verdict) -> dict[str, str]:
-    text = (Path(verdict.uri) / "data_verdict.json").read_text()
-    return {rule.name: rule.said for rule in Verdict.model_validate_json(text).rules}
+    return {rule.name: rule.said for rule in document(verdict).rules}
 
 
 def test_a_passing_verdict_keeps_what_drift_is_measured_from(do):
     first = do(statistics())
     assert said(first)["drift"] == "no earlier run to compare with"
-    assert "moved since the last run" in said(do(statistics(), before=first))["drift"]
+    assert document(first).drifts is None
+    second = do(statistics(), before=first)
+    assert "moved since the last run" in said(second)["drift"]
+    assert set((document(second).drifts or {}).values()) == {0.0}
     with pytest.raises(DataGateError, match=r"rms_db by 0\.\d+, .*label by 0\.40") as stopped:
         do(statistics(rms_db=-40.0, no=0.9), before=first)
     assert stopped.value.exit_code == 3
-    do(statistics(rms_db=-40.0, no=0.9), before=first, max_drift=1.0)
+    moved = document(do(statistics(rms_db=-40.0, no=0.9), before=first, max_drift=1.0)).drifts
+    assert moved is not None
+    assert moved["label"] == pytest.approx(0.4)
+    assert moved["rms_db"] > 0.3
+    assert moved["duration_s"] == 0.0
 
 
 def test_what_the_schema_calls_an_error_stops_the_run(do):

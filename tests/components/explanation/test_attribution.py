@@ -1,5 +1,7 @@
 """Attributions against a planted model whose scores depend on one patch of the features alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +9,7 @@ import tensorflow as tf
 from components.explanation.attribution import (
     Attribution,
     Frames,
+    Model,
     integrated_gradients,
     occlusion,
     silence,
@@ -41,10 +44,28 @@ def planted_clip() -> np.ndarray:
     return clip.reshape(-1)
 
 
+def integrated_gradients_of(
+    model: Model, clip: np.ndarray, class_id: int, frames: Frames, **options: Any
+) -> Attribution:
+    [found] = integrated_gradients(model, clip[None], [class_id], frames, **options)
+    return found
+
+
+def occlusion_of(
+    model: Model, clip: np.ndarray, class_id: int, frames: Frames, **options: Any
+) -> Attribution:
+    [found] = occlusion(model, clip[None], [class_id], frames, **options)
+    return found
+
+
+def silence_of(model: Model, clip: np.ndarray) -> np.ndarray:
+    return silence(model, clip[None], REAL_FRAMES)[0]
+
+
 def test_integrated_gradients_have_the_closed_form() -> None:
     # The score is a function of the patch's mean, so every cell has its share of the rise.
     clip = planted_clip()
-    found = integrated_gradients(Planted(), clip, 1, FRAMES, steps=256)
+    found = integrated_gradients_of(Planted(), clip, 1, FRAMES, steps=256)
     heard = clip.reshape(COUNT, BINS)[PATCH]
     rise = 1 / (1 + np.exp(-12.0 * heard.mean(dtype=np.float64))) - 0.5
     expected = np.zeros([COUNT, BINS])
@@ -62,20 +83,20 @@ def test_a_path_too_steep_for_the_steps_asked_for_gets_more() -> None:
             heard = tf.reduce_mean(features[:, PATCH[0], PATCH[1]], axis=[1, 2])
             return tf.nn.softmax(tf.stack([-heard, 500.0 * (heard - 0.1)], axis=1))
 
-    found = integrated_gradients(Steep(), planted_clip(), 1, FRAMES, steps=1)
+    found = integrated_gradients_of(Steep(), planted_clip(), 1, FRAMES, steps=1)
     assert found.score - found.silence_score > 0.9
     assert abs(found.unexplained) < 0.005
 
 
 def test_what_speaks_against_a_class_is_below_zero() -> None:
-    against = integrated_gradients(Planted(), planted_clip(), 0, FRAMES)
+    against = integrated_gradients_of(Planted(), planted_clip(), 0, FRAMES)
     assert against.by_frame[PATCH[0]].max() < -0.01
     assert decisive_ranges(against) == []
     assert in_words([]) == "no time more than another"
 
 
 def test_occlusion_points_to_the_planted_patch_and_nowhere_else() -> None:
-    found = occlusion(Planted(), planted_clip(), 1, FRAMES, patch_s=0.1, patch_share=0.2)
+    found = occlusion_of(Planted(), planted_clip(), 1, FRAMES, patch_s=0.1, patch_share=0.2)
     assert (found.blur_frames, found.values.shape) == (5, (COUNT, BINS))
     frame, bin_ = np.unravel_index(found.values.argmax(), found.values.shape)
     assert 30 <= frame < 35
@@ -86,15 +107,15 @@ def test_occlusion_points_to_the_planted_patch_and_nowhere_else() -> None:
 
 
 def test_one_occlusion_of_everything_costs_all_that_silence_does() -> None:
-    found = occlusion(Planted(), planted_clip(), 1, FRAMES, patch_s=9.0, patch_share=1.0)
+    found = occlusion_of(Planted(), planted_clip(), 1, FRAMES, patch_s=9.0, patch_share=1.0)
     np.testing.assert_allclose(found.values, (found.score - 0.5) / (COUNT * BINS), rtol=1e-5)
     assert abs(found.unexplained) < 1e-6
 
 
 def test_both_methods_name_the_planted_time() -> None:
     clip = planted_clip()
-    gradients = integrated_gradients(Planted(), clip, 1, FRAMES)
-    occluded = occlusion(Planted(), clip, 1, FRAMES)
+    gradients = integrated_gradients_of(Planted(), clip, 1, FRAMES)
+    occluded = occlusion_of(Planted(), clip, 1, FRAMES)
     for found in (gradients, occluded):
         [decisive] = decisive_ranges(found)
         assert 0.56 <= decisive.start_s <= 0.62  # planted from 0.6 to 0.7 s
@@ -109,8 +130,8 @@ def test_both_methods_name_the_planted_time() -> None:
 def test_no_agreement_with_a_method_that_found_nothing() -> None:
     deaf = Planted()
     deaf.scores_of_features = lambda features: tf.fill([len(features), 2], 0.5)
-    nothing = occlusion(deaf, planted_clip(), 1, FRAMES)
-    assert agreement(nothing, occlusion(Planted(), planted_clip(), 1, FRAMES)) is None
+    nothing = occlusion_of(deaf, planted_clip(), 1, FRAMES)
+    assert agreement(nothing, occlusion_of(Planted(), planted_clip(), 1, FRAMES)) is None
     assert decisive_ranges(nothing) == []
 
 
@@ -212,7 +233,7 @@ def padded_clip() -> np.ndarray:
 )
 def test_attributions_of_real_models_are_complete(architecture: str, kind: str) -> None:
     model = real_model(architecture, kind)
-    found = [integrated_gradients(model, padded_clip(), each, REAL_FRAMES) for each in range(3)]
+    found = [integrated_gradients_of(model, padded_clip(), each, REAL_FRAMES) for each in range(3)]
     rises = [each.score - each.silence_score for each in found]
     assert max(rises) > 0.01
     np.testing.assert_allclose([each.values.sum() for each in found], rises, atol=0.005)
@@ -225,9 +246,9 @@ def test_silence_is_what_a_pause_of_the_clip_looks_like(kind: str) -> None:
     model = real_model("cnn", kind)
     clip = padded_clip()
     features = np.asarray(model.features(clip[None]))[0]
-    np.testing.assert_array_equal(silence(model, clip, REAL_FRAMES), features[0])
+    np.testing.assert_array_equal(silence_of(model, clip), features[0])
     if kind == "log_mel":
-        np.testing.assert_array_equal(silence(model, clip, REAL_FRAMES), features.min(axis=0))
+        np.testing.assert_array_equal(silence_of(model, clip), features.min(axis=0))
 
 
 def test_silence_where_the_clip_has_no_pause() -> None:
@@ -236,11 +257,53 @@ def test_silence_where_the_clip_has_no_pause() -> None:
     model = real_model("cnn", "log_mel")
     before = noise.copy()
     features = np.asarray(model.features(noise[None]))[0]
-    assert (silence(model, noise, REAL_FRAMES) <= features.min(axis=0)).all()
+    assert (silence_of(model, noise) <= features.min(axis=0)).all()
     np.testing.assert_array_equal(noise, before)  # the caller's clip is left as it was
 
 
 def test_the_same_clip_twice_gives_identical_attributions() -> None:
     model = real_model("cnn", "log_mel")
-    first, second = (integrated_gradients(model, padded_clip(), 0, REAL_FRAMES) for _ in range(2))
+    first, second = (
+        integrated_gradients_of(model, padded_clip(), 0, REAL_FRAMES) for _ in range(2)
+    )
     np.testing.assert_array_equal(first.values, second.values)
+
+
+@pytest.mark.parametrize("architecture", ["cnn", "cnn_lstm"])
+def test_of_several_clips_each_is_attributed_as_if_alone(architecture: str) -> None:
+    model = real_model(architecture, "log_mel")
+    noise = np.random.default_rng(0).normal(0, 0.1, SAMPLES).astype(np.float32)
+    clips, class_ids = np.stack([padded_clip(), noise, padded_clip()]), [2, 0, 1]
+    for together, alone in (
+        (integrated_gradients, integrated_gradients_of),
+        (occlusion, occlusion_of),
+    ):
+        for found, clip, class_id in zip(
+            together(model, clips, class_ids, REAL_FRAMES), clips, class_ids, strict=True
+        ):
+            expected = alone(model, clip, class_id, REAL_FRAMES)
+            np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
+            assert found.score == pytest.approx(expected.score, abs=1e-6)
+
+
+def test_of_several_clips_only_the_steep_gets_more_steps() -> None:
+    asked: list[int] = []
+
+    class Steep(Planted):
+        def scores_of_features(self, features: tf.Tensor) -> tf.Tensor:
+            asked.append(len(features))
+            heard = tf.reduce_mean(features[:, PATCH[0], PATCH[1]], axis=[1, 2])
+            return tf.nn.softmax(tf.stack([-heard, 500.0 * (heard - 0.1)], axis=1))
+
+    steep, quiet = planted_clip(), np.zeros(COUNT * BINS, np.float32)
+    found = integrated_gradients(Steep(), np.stack([quiet, steep]), [1, 1], FRAMES, steps=8)
+    assert max(abs(each.unexplained) for each in found) < 0.005
+    assert asked[:3] == [2, 2, 16]  # both ends of both clips, then eight steps of each
+    assert asked[3] == 16  # twice as many, of the steep one alone
+    assert len(asked) > 4
+
+
+def test_no_clips_are_no_attributions() -> None:
+    nothing = np.zeros([0, COUNT * BINS], np.float32)
+    assert integrated_gradients(Planted(), nothing, [], FRAMES) == []
+    assert occlusion(Planted(), nothing, [], FRAMES) == []

@@ -12,16 +12,21 @@ import pytest
 from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
 from schemas.example import encode_example
 from schemas.reports import (
+    TIMINGS_FILE,
     ClassMetrics,
     DataVerdict,
+    GateRule,
     IngestReport,
     Interval,
+    Leak,
     ModelCard,
     Reject,
     Rule,
     ServingReport,
     SliceMetrics,
+    SplitCertificate,
     SplitCounts,
+    StepTiming,
     Verdict,
 )
 from schemas.tfrecord import frame_record
@@ -102,13 +107,25 @@ def write_records(path: Path, records: Iterable[bytes]) -> Path:
     return path
 
 
-def make_verdict(labels: list[str], clips: int, generated: bool = False) -> Verdict:
+def make_verdict(
+    labels: list[str], clips: int, generated: bool, named: tuple[list[str], list[str]]
+) -> Verdict:
+    """Refused; `named` are the clips that the two rules it breaks name."""
     confusion = np.eye(len(labels), dtype=int) * (clips // len(labels) - 1)
     confusion[:, 0] += 1
     return Verdict(
         outcome="refused",
-        reasons=[f"accuracy 0.700 is below 0.95 because of {SCRIPT}"],
-        rules=[],
+        reasons=[f"accuracy 0.700 is below 0.95 because of {SCRIPT}", "the slices are worse"],
+        rules=[
+            GateRule(name="size", outcome="held", said="it is small", clips=["test39"]),
+            GateRule(
+                name="accuracy",
+                outcome="broken",
+                said=f"accuracy 0.700 is below 0.95 because of {SCRIPT}",
+                clips=named[0],
+            ),
+            GateRule(name="slices", outcome="broken", said="the slices are worse", clips=named[1]),
+        ],
         confidence=0.95,
         clips=clips,
         accuracy=0.7,
@@ -157,6 +174,7 @@ def write_run(
     clips: int = 40,
     generated: bool = False,
     clip_s: float = 0.5,
+    named: tuple[list[str], list[str]] = ([], []),
 ) -> RunFiles:
     rows = {split: make_rows(split, clips, labels) for split in ("train", "eval", "test")}
     for split, of_split in rows.items():
@@ -175,7 +193,24 @@ def write_run(
         splits={split: _counts(of_split) for split, of_split in rows.items()},
         rejects={"silent": 8, "missing": 0},
     )
-    verdict = DataVerdict(rules=[Rule(name="drift", passed=True, said=f"{SCRIPT} moved")])
+    certificate = SplitCertificate(
+        clips=3 * clips,
+        counts={"speaker": 0, "identical": 0, "near_duplicate": 30},
+        leaks=[
+            Leak(kind="near_duplicate", what=[f"{SCRIPT}{i} (train)", "b (test)"])
+            for i in range(25)
+        ],
+        copies_within_splits=4,
+        same_recording=0.95,
+    )
+    verdict = DataVerdict(
+        rules=[Rule(name="drift", passed=True, said=f"{SCRIPT} moved")],
+        drifts={"snr_db": 0.0625, SCRIPT: 0.25},
+    )
+    timings = [
+        StepTiming(name="Prepare", seconds=4.0, is_reused=False),
+        StepTiming(name="Trainer", seconds=120.5, is_reused=True),
+    ]
     card = ModelCard(
         name="x",
         labels=labels,
@@ -203,12 +238,14 @@ def write_run(
     write_scores(_make_scores(labels, rows["test"]), root / "scores" / SCORES_FILE)
     documents = {
         "ingest_report/report.json": ingest.model_dump_json(),
+        "ingest_report/certificate.json": certificate.model_dump_json(),
+        TIMINGS_FILE: f"[{','.join(step.model_dump_json() for step in timings)}]",
         "rejects/rejects.jsonl": "".join(r.model_dump_json() + "\n" for r in rejects),
         "data_verdict/data_verdict.json": verdict.model_dump_json(),
         "model/Format-Serving/assets.extra/auricle.json": card.model_dump_json(),
         "model_run/history.json": json.dumps(epochs),
         "infra_blessing/serving.json": serving.model_dump_json(),
-        "blessing/verdict.json": make_verdict(labels, clips, generated).model_dump_json(),
+        "blessing/verdict.json": make_verdict(labels, clips, generated, named).model_dump_json(),
     }
     for name, text in documents.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,15 @@ import numpy as np
 import soundfile
 
 from components.evaluation.scores import ClipScores, ModelScores
-from components.report.clips import sample_clips, wav_file, worst_clips
+from components.report.clips import (
+    ScoredClip,
+    mistake_places,
+    named_places,
+    read_clips,
+    sample_clips,
+    wav_file,
+    worst_places,
+)
 
 LABELS = ["no", "yes"]
 
@@ -24,6 +32,12 @@ def scores_of(rows: list) -> ClipScores:
         candidate=ModelScores(np.array(LABELS), np.stack([first, 1 - first], axis=1)),
         baseline=None,
     )
+
+
+def worst_clips(files: list[Path], scores: ClipScores, count: int) -> list[ScoredClip]:
+    places = worst_places(scores, count)
+    clips = read_clips(files, scores, places)
+    return [clips[place] for place in places]
 
 
 def test_worst_clips_are_those_with_the_lowest_true_score(row, records_file) -> None:
@@ -55,6 +69,24 @@ def test_untaught_labels_and_nan_come_first(row, records_file) -> None:
 
 def test_of_no_clips_none_is_worst() -> None:
     assert worst_clips([], scores_of([]), 2) == []
+
+
+def test_of_each_class_the_most_confident_mistake(row, records_file) -> None:
+    # The score of `no` is rms_db, so `no` is answered wrong below a half and `yes` above it.
+    given = [("no", 0.1), ("yes", 0.9), ("no", 0.3), ("yes", 0.95), ("yes", 0.2), ("no", 0.8)]
+    rows = [row(f"c{i}", label, "", score) for i, (label, score) in enumerate(given)]
+    scores = scores_of(rows)
+    assert mistake_places(scores, 24) == [3, 0]
+    assert mistake_places(scores, 1) == [3]
+    found = read_clips([records_file(rows)], scores, [3, 0])
+    assert {place: scored.clip.id for place, scored in found.items()} == {0: "c0", 3: "c3"}
+    assert found[3].answer_score == np.float32(0.95)
+
+
+def test_clips_are_found_by_their_ids(row) -> None:
+    scores = scores_of([row(f"c{i}", "no", "", 0.5) for i in range(12)])
+    assert named_places(scores, ["c11", "c1", "gone"]) == [1, 11]
+    assert named_places(scores, []) == []
 
 
 def test_samples_are_of_different_speakers_where_there_are(

@@ -1,5 +1,6 @@
 """The page of a small run with hostile names: made by the executor, read by a parser, a browser."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -18,7 +19,7 @@ from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects,
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.report.component import Report
 from components.report.executor import Executor
-from schemas.reports import Interval, OperatingPoint, Verdict
+from schemas.reports import TIMINGS_FILE, Interval, OperatingPoint, Verdict
 
 SECTIONS = [
     *("verdict", "data", "examples", "training", "confusion"),
@@ -59,6 +60,12 @@ class _Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
     @property
+    def ids(self) -> set[str | None]:
+        found = [attributes["id"] for _, attributes in self.tags if "id" in attributes]
+        assert len(found) == len(set(found))
+        return set(found)
+
+    @property
     def sections(self) -> list[str | None]:
         return [attributes["id"] for attributes in self.all("section")]
 
@@ -80,7 +87,9 @@ class _Model(tf.Module):
         return tf.nn.softmax(loud * tf.one_hot([0], self.classes))
 
 
-def make_report(run, *, version: int | None = None) -> str:
+def make_report(
+    run, *, version: int | None = None, parent: Path | None = None, timings: str = TIMINGS_FILE
+) -> str:
     """Runs the executor over a run's files and returns the page."""
     tf.saved_model.save(_Model(len(run.labels)), str(run.root / "model" / "Format-Serving"))
     inputs = {
@@ -104,13 +113,22 @@ def make_report(run, *, version: int | None = None) -> str:
         inputs["pushed_model"].set_string_custom_property(
             "pushed_destination", f"serving/{version}"
         )
+    inputs["examples"].set_string_custom_property("content_sha256", "e" * 64)
+    if parent is not None:
+        inputs["blessing"].set_string_custom_property("baseline_model", str(parent))
+        inputs["blessing"].set_int_custom_property("baseline_model_id", 77)
     output = RunReport()
     output.uri = str(run.root / "report")
     settings = {"name": "words", "data": {"folder": None}, "train": {"epochs": 6}}
     Executor().Do(
         {name: [artifact] for name, artifact in inputs.items()},
         {"report": [output]},
-        {"workflow": json.dumps(settings)},
+        {
+            "workflow": json.dumps(settings),
+            "serving": str(run.root / "serving"),
+            "timings": timings and str(run.root / timings),
+            "trainer_code": "c" * 64,
+        },
     )
     return (run.root / "report" / "report.html").read_text(encoding="utf-8")
 
@@ -140,7 +158,7 @@ def test_the_page_has_all_sections_and_reaches_nothing_outside(
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
     assert len(page.all("svg")) == 4
     targets = [str(a["href"])[1:] for a in page.all("a")]
-    assert set(targets) <= set(page.sections)
+    assert set(targets) <= page.ids
     assert len(html) < 2_000_000
     assert "url(http" not in html
     assert "@import" not in html
@@ -227,6 +245,100 @@ def test_worst_clips_are_those_of_the_exported_model(run_files: Callable) -> Non
     assert all(said.startswith("Decided most for") for said in decided)
 
 
+def test_clips_that_a_rule_names_can_be_heard_at_one_place(run_files: Callable) -> None:
+    first = [f"test{i}" for i in range(14)]
+    run = run_files(named=(first, ["test3", "test39", "gone"]))
+    page = _Page(make_report(run))
+    worst = {id_ for id_, _ in worst_by_numpy(run)}
+    heard = {*first[:10], "test3", "test39"}  # ten of a rule; a rule that held names no reason
+    assert worst & heard
+    assert heard - worst
+    assert len(page.all("audio")) == len(worst | heard)
+    sources = [audio["src"] for audio in page.all("audio")]
+    assert len(sources) == len(worst | heard)
+    listed = re.findall(r'"named-\d+"', "".join(f'"{id_}"' for id_ in page.ids))
+    assert len(listed) == len(heard - worst)
+    targets = [str(a["href"])[1:] for a in page.all("a") if "-" in str(a["href"])]
+    assert set(targets) <= page.ids
+    # Those among the worst clips, and test3 again of the second rule, are linked to.
+    assert len(targets) == len(set(first[:10]) & worst) + len({"test39"} & worst) + 1
+    text = " ".join(page.text.split())
+    assert "Listen to 10 of its clips" in text
+    assert "4 more clips of this rule are not listed here" in text
+    assert "Listen to 2 of its clips" in text
+    assert "1 more clips of this rule are not listed here" in text
+
+
+def test_no_more_than_thirty_named_clips_are_played(run_files: Callable) -> None:
+    run = run_files(clips=300)
+    file = run.root / "blessing" / "verdict.json"
+    verdict = Verdict.model_validate_json(file.read_bytes())
+    rules = [
+        verdict.rules[1].model_copy(
+            update={"said": f"rule {i}", "clips": [f"test{10 * i + j}" for j in range(10)]}
+        )
+        for i in range(5)
+    ]
+    changes = {"rules": rules, "reasons": [rule.said for rule in rules]}
+    file.write_text(verdict.model_copy(update=changes).model_dump_json())
+    page = _Page(make_report(run))
+    worst = {id_ for id_, _ in worst_by_numpy(run)}
+    assert len(page.all("audio")) == len(worst | {f"test{i}" for i in range(30)})
+
+
+def test_what_was_found_in_the_data(run_files: Callable) -> None:
+    run = run_files()
+    text = " ".join(_Page(make_report(run)).text.split())
+    assert "The same speaker none The same audio none" in text
+    assert "The same recording under another encoding 30" in text
+    assert "The same recording under another encoding: <script>alert(1)</script>19" in text
+    assert "10 more findings are not listed here" in text
+    assert "120 clips were compared; two are one recording from a correlation of 0.95 on" in text
+    assert "4 groups of identical clips were found" in text
+    assert "<script>alert(1)</script> 0.250 snr_db 0.062" in text
+
+
+def test_nothing_before_is_no_drift(run_files: Callable) -> None:
+    run = run_files()
+    file = run.root / "data_verdict" / "data_verdict.json"
+    file.write_text('{"rules": []}')
+    assert "Drift" not in _Page(make_report(run)).text
+
+
+def test_where_the_model_comes_from(run_files: Callable) -> None:
+    run = run_files()
+    parent = run.root / "parent"
+    for version, weights in (("1", b"old"), ("2", b"parent"), ("10", b"new")):
+        for folder in (run.root / "serving" / version, parent / "Format-Serving"):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "saved_model.pb").write_bytes(b"graph")
+            (folder / "weights").write_bytes(weights)
+        (run.root / "serving" / version / "model_card.md").write_text("of the pushed one alone")
+    (parent / "Format-Serving" / "weights").write_bytes(b"parent")
+    text = " ".join(_Page(make_report(run, parent=parent)).text.split())
+    assert f"Examples SHA-256 {'e' * 64}" in text
+    settings = {"train": {"epochs": 6}, "name": "words", "data": {"folder": None}}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    assert f"Settings SHA-256 {digest}" in text
+    assert f"with its libraries {'c' * 64}" in text
+    assert f"number 77, served as version 2, {parent}" in text
+    (run.root / "serving" / "2" / "weights").unlink()
+    text = " ".join(_Page(make_report(run, parent=parent)).text.split())
+    assert "number 77, not served" in text
+    text = " ".join(_Page(make_report(run)).text.split())
+    assert "none: no model was blessed before" in text
+
+
+def test_how_long_the_steps_took(run_files: Callable) -> None:
+    run = run_files()
+    html = make_report(run)
+    text = " ".join(_Page(html).text.split())
+    assert "Of the run that wrote this page, 2 min 4 s before it" in text
+    assert "Prepare 4.0 Trainer 120.5 reused" in text
+    assert '<i style="--share: 3.3%">' in html
+    assert "Timing" not in make_report(run, timings="")
+
+
 def test_generated_speech_is_said_wherever_results_are(run_files: Callable) -> None:
     html = make_report(run_files(generated=True))
     assert "The speech is generated." in html
@@ -277,32 +389,47 @@ def test_the_page_fits_a_phone_and_logs_no_error(run_files: Callable, tmp_path: 
     )
     if chromium is None:
         pytest.skip("no browser here: chromium, chromium-browser or google-chrome")
-    run = run_files()
+    run = run_files(named=([f"test{i}" for i in range(14)], ["test3"]))
     make_report(run)
     frame = tmp_path / "frame.html"
     frame.write_text(
         f"""<body><iframe id="page" width="390" height="800" src="{run.root}/report/report.html"
         style="border: 0"></iframe><script>
-        document.getElementById("page").onload = event => {{
-          const page = event.target.contentDocument.documentElement;
+        document.getElementById("page").onload = async event => {{
+          const page = event.target.contentDocument;
+          page.querySelectorAll("details").forEach(each => each.open = true);
           const broken = [...page.querySelectorAll("img")].filter(i => !i.naturalWidth).length;
-          const widths = [page.scrollWidth, page.clientWidth];
-          document.body.dataset.seen = [...widths, broken].join(" ");
+          const lost = [...page.querySelectorAll("a")].filter(
+            a => !page.getElementById(decodeURIComponent(a.hash.slice(1)))).length;
+          const players = [...page.querySelectorAll("audio")];
+          const played = await Promise.all(players.map(async audio => {{
+            audio.muted = true;
+            try {{ await audio.play(); }} catch (error) {{ return 0; }}
+            return audio.duration;
+          }}));
+          const root = page.documentElement;
+          document.body.dataset.seen = JSON.stringify({{
+            scrollWidth: root.scrollWidth, width: root.clientWidth, broken, lost, played,
+          }}).replaceAll('"', "'");
         }};</script></body>"""
     )
     command = [
         *(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
         *("--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}"),
+        *("--autoplay-policy=no-user-gesture-required", "--enable-logging=stderr"),
         *("--virtual-time-budget=10000", "--dump-dom", frame.as_uri()),
     ]
-    seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    match = re.search(r'data-seen="(\d+) (\d+) (\d+)"', seen.stdout)
-    assert match, seen.stderr[-2000:]
-    scroll_width, width, broken = map(int, match.groups())
-    assert width in range(370, 391)
-    assert scroll_width <= width
-    assert broken == 0
-    assert "Content Security Policy" not in seen.stderr
+    run_ = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    match = re.search(r'data-seen="([^"]+)"', run_.stdout)
+    assert match, run_.stderr[-2000:]
+    seen = json.loads(match[1].replace("'", '"'))
+    assert seen["width"] in range(370, 391)
+    assert seen["scrollWidth"] <= seen["width"]
+    assert (seen["broken"], seen["lost"]) == (0, 0)
+    assert seen["played"] == [0.5] * len(
+        {id_ for id_, _ in worst_by_numpy(run)} | {f"test{i}" for i in range(10)}
+    )
+    assert "CONSOLE" not in run_.stderr
 
 
 def test_component_wires_its_channels() -> None:
@@ -317,5 +444,8 @@ def test_component_wires_its_channels() -> None:
         blessing=channel_utils.as_channel([standard_artifacts.ModelBlessing()]),
         infra_blessing=channel_utils.as_channel([standard_artifacts.InfraBlessing()]),
         workflow="{}",
+        serving="",
+        timings="",
+        trainer_code="",
     )
     assert report.outputs["report"].type is RunReport

@@ -1,0 +1,30 @@
+"""How long the steps of the present run took, kept in a file while it goes on: Report reads it."""
+
+import os
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pipeline.progress import Outcome
+from schemas.reports import StepTiming
+
+_TIMINGS = TypeAdapter(list[StepTiming])
+
+
+class Timings:
+    """The finished steps of one run, in a file that is begun anew and whole at any time."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._steps: list[StepTiming] = []
+        self._write()
+
+    def add(self, step: str, seconds: float, outcome: Outcome) -> None:
+        """Says that a step has ended."""
+        self._steps.append(StepTiming(name=step, seconds=seconds, is_reused=outcome == "reused"))
+        self._write()
+
+    def _write(self) -> None:
+        draft = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        draft.write_bytes(_TIMINGS.dump_json(self._steps, indent=2))
+        draft.replace(self._file)
