@@ -1,7 +1,7 @@
 """Gathers what a run left behind and writes the page."""
 
+import contextlib
 import datetime
-import filecmp
 import importlib.metadata
 import json
 from pathlib import Path
@@ -44,6 +44,9 @@ from components.report.content import (
     read_timings,
 )
 from components.report.page import render
+from components.versions.manifest import digest_model, read_manifest
+from components.versions.serving import pushed_versions
+from schemas.errors import VersionError
 from schemas.reports import ModelCard
 
 REPORT_FILE = "report.html"
@@ -170,13 +173,12 @@ def _origin(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
 
 
 def _served_version(model: Path, serving: Path) -> str | None:
-    """The newest version in a serving directory that holds the files of `model`."""
-    files = [path.relative_to(model) for path in model.rglob("*") if path.is_file()]
-    versions = [folder for folder in serving.glob("*") if folder.name.isdecimal()]
-    for version in sorted(versions, key=lambda folder: -int(folder.name)):
-        _, differing, missing = filecmp.cmpfiles(model, version, files, shallow=False)
-        if files and not differing and not missing:
-            return version.name
+    """The newest version in a serving directory that holds `model`."""
+    digest = digest_model(model)
+    for version in reversed(pushed_versions(serving)):
+        with contextlib.suppress(VersionError):  # made by hand
+            if read_manifest(version).model_digest == digest:
+                return version.name
     return None
 
 

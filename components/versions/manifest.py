@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from components.digests import file_digest
 from schemas.errors import VersionError
 from schemas.reports import Lineage
-from schemas.versions import MANIFEST_FILE, Manifest
+from schemas.versions import MANIFEST_FILE, Manifest, model_digest_of
 
 _NAMED = 3  # files in an error message
 
@@ -83,6 +83,11 @@ def verify(folder: Path) -> Manifest:
     if wrong:
         raise VersionError(f"{folder} is not what was pushed; {'; '.join(wrong)}")
     return manifest
+
+
+def digest_model(folder: Path) -> str:
+    """What `Manifest.model_digest` would be of the SavedModel in `folder`."""
+    return model_digest_of(_files(folder))
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects,
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.report.component import Report
 from components.report.executor import Executor
+from components.versions.manifest import write_manifest
 from schemas.reports import TIMINGS_FILE, Interval, OperatingPoint, Verdict
 
 SECTIONS = [
@@ -313,7 +314,10 @@ def test_where_the_model_comes_from(run_files: Callable) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "saved_model.pb").write_bytes(b"graph")
             (folder / "weights").write_bytes(weights)
-        (run.root / "serving" / version / "model_card.md").write_text("of the pushed one alone")
+        about = run.root / "serving" / version / "assets.extra"
+        about.mkdir()
+        (about / "model_card.md").write_text("of the pushed one alone")
+        write_manifest(about.parent, "m")
     (parent / "Format-Serving" / "weights").write_bytes(b"parent")
     text = " ".join(_Page(make_report(run, parent=parent)).text.split())
     assert f"Examples SHA-256 {'e' * 64}" in text
@@ -322,7 +326,7 @@ def test_where_the_model_comes_from(run_files: Callable) -> None:
     assert f"Settings SHA-256 {digest}" in text
     assert f"with its libraries {'c' * 64}" in text
     assert f"number 77, served as version 2, {parent}" in text
-    (run.root / "serving" / "2" / "weights").unlink()
+    (run.root / "serving" / "2").rename(run.root / "serving" / "elsewhere")
     text = " ".join(_Page(make_report(run, parent=parent)).text.split())
     assert "number 77, not served" in text
     text = " ".join(_Page(make_report(run)).text.split())
