@@ -42,11 +42,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         ]
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
         scores = score_clips(files, [Path(saved_model_uri(model)) for model in models])
-        write_scores(
-            scores, Path(artifact_utils.get_single_uri(output_dict["scores"])) / SCORES_FILE
-        )
+        file = Path(artifact_utils.get_single_uri(output_dict["scores"])) / SCORES_FILE
+        write_scores(scores, file)
         with self._make_beam_pipeline() as pipeline:
-            evaluate(scores, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
+            evaluate(file, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
 
 
 def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
