@@ -5,7 +5,8 @@
 RUN_DIRECTORY is of a finished `auricle run`. The test clips of its last ingest are repeated under
 other ids; its newest model is candidate and baseline at once. The plain pass loads both and asks
 them batches of 256 examples; Evaluator does the same, writes the table and has TFMA measure it;
-ModelGate judges with intervals in every slice. Seconds, in one process, in turn.
+ModelGate judges with intervals in every slice. In one process, in turn: seconds that passed, and
+seconds of CPU in all threads, which hold where other work runs on the machine.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def main() -> None:
         folder = Path(scratch)
         file = _write_clips(arguments.run_directory, folder / "examples", arguments.clips)
         model = _newest(arguments.run_directory / "artifacts" / "Trainer" / "model")
-        seconds: dict[str, list[float]] = {}
+        seconds: dict[str, list[tuple[float, float]]] = {}
         for number in range(arguments.repetitions):
             out = folder / str(number)
             for name, work in (
@@ -49,10 +50,14 @@ def main() -> None:
             ):
                 seconds.setdefault(name, []).append(_seconds(work))
     print(f"{arguments.clips} clips, medians of {arguments.repetitions} (range)\n")
-    print("| | seconds | of the plain pass |\n|---|---|---|")
+    print("| | seconds | of the plain pass | seconds of CPU | of the plain pass |")
+    print("|---|---|---|---|---|")
     for name, runs in seconds.items():
-        ratios = [run / plain for run, plain in zip(runs, seconds["plain pass"], strict=True)]
-        print(f"| {name} | {_spread(runs, '.1f')} | {_spread(ratios, '.2f')} |")
+        cells = [name]
+        for own, plain in zip(_columns(runs), _columns(seconds["plain pass"]), strict=True):
+            ratios = [one / other for one, other in zip(own, plain, strict=True)]
+            cells += [_spread(own, ".1f"), _spread(ratios, ".2f")]
+        print(f"| {' | '.join(cells)} |")
 
 
 def _write_clips(run_directory: Path, examples: Path, clips: int) -> Path:
@@ -120,10 +125,15 @@ def _newest(folder: Path) -> Path:
     return max(folder.iterdir(), key=lambda path: int(path.name))
 
 
-def _seconds(work: Callable[[], None]) -> float:
-    started = time.monotonic()
+def _seconds(work: Callable[[], None]) -> tuple[float, float]:
+    """That passed, and of CPU."""
+    started = time.monotonic(), time.process_time()
     work()
-    return time.monotonic() - started
+    return time.monotonic() - started[0], time.process_time() - started[1]
+
+
+def _columns(rows: list[tuple[float, float]]) -> list[list[float]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _spread(values: list[float], form: str) -> str:
