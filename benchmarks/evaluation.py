@@ -5,15 +5,18 @@
 RUN_DIRECTORY is of a finished `auricle run`. The test clips of its last ingest are repeated under
 other ids; its newest model is candidate and baseline at once. The plain pass loads both and asks
 them batches of 256 examples; Evaluator does the same, writes the table and has TFMA measure it;
-ModelGate judges with intervals in every slice. Seconds, in one process, in turn.
+ModelGate judges with intervals in every slice. In one process, in turn: seconds that passed, and
+seconds of CPU in all threads, which hold where other work runs on the machine.
 """
 
 import argparse
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
-from finished_run import artifact, examples_artifact, newest, repeat_test_clips, seconds_of, spread
+from finished_run import artifact, examples_artifact, newest, repeat_test_clips, spread
 from tfx.types import standard_artifacts
 
 from components.artifacts import ClipScores
@@ -34,7 +37,7 @@ def main() -> None:
         folder = Path(scratch)
         file = repeat_test_clips(arguments.run_directory, folder / "examples", arguments.clips)
         model = newest(arguments.run_directory, "Trainer", "model")
-        seconds: dict[str, list[float]] = {}
+        seconds: dict[str, list[tuple[float, float]]] = {}
         for number in range(arguments.repetitions):
             out = folder / str(number)
             for name, work in (
@@ -42,12 +45,16 @@ def main() -> None:
                 ("Evaluator", lambda out=out: _evaluate(model, folder / "examples", out)),
                 ("ModelGate", lambda out=out: _judge(model, out)),
             ):
-                seconds.setdefault(name, []).append(seconds_of(work))
+                seconds.setdefault(name, []).append(_seconds(work))
     print(f"{arguments.clips} clips, medians of {arguments.repetitions} (range)\n")
-    print("| | seconds | of the plain pass |\n|---|---|---|")
+    print("| | seconds | of the plain pass | seconds of CPU | of the plain pass |")
+    print("|---|---|---|---|---|")
     for name, runs in seconds.items():
-        ratios = [run / plain for run, plain in zip(runs, seconds["plain pass"], strict=True)]
-        print(f"| {name} | {spread(runs, '.1f')} | {spread(ratios, '.2f')} |")
+        cells = [name]
+        for own, plain in zip(_columns(runs), _columns(seconds["plain pass"]), strict=True):
+            ratios = [one / other for one, other in zip(own, plain, strict=True)]
+            cells += [spread(own, ".1f"), spread(ratios, ".2f")]
+        print(f"| {' | '.join(cells)} |")
 
 
 def _plain_pass(saved_model: Path, file: Path) -> None:
@@ -84,6 +91,17 @@ def _judge(model: Path, out: Path) -> None:
         {"blessing": [artifact(standard_artifacts.ModelBlessing, out / "blessing")]},
         {"gate": gate.model_dump_json()},
     )
+
+
+def _seconds(work: Callable[[], None]) -> tuple[float, float]:
+    """That passed, and of CPU."""
+    started = time.monotonic(), time.process_time()
+    work()
+    return time.monotonic() - started[0], time.process_time() - started[1]
+
+
+def _columns(rows: list[tuple[float, float]]) -> list[list[float]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 if __name__ == "__main__":

@@ -52,8 +52,12 @@ DEPENDENCES = {
     "DataGate": Dependence(modules=("components.data_gate.executor",)),
     "Trainer": Dependence(modules=("components.trainer.run_fn",), libraries=("tfx",)),
     "Evaluator": Dependence(
-        # TFMA imports the metric by its name.
-        modules=("components.evaluator.executor", "components.evaluation.calibration"),
+        # TFMA imports the metrics by their names.
+        modules=(
+            "components.evaluator.executor",
+            "components.evaluation.calibration",
+            "components.evaluation.confusion",
+        ),
     ),
     "ModelGate": Dependence(modules=("components.model_gate.executor",)),
     "ServingCheck": Dependence(

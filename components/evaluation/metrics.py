@@ -1,14 +1,16 @@
 """What TFMA measures on a table of scores: overall, by label and by every other feature."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import apache_beam as beam
 import pyarrow as pa
 import tensorflow_model_analysis as tfma
 from google.protobuf import text_format
 
+from components.evaluation.batches import make_extractors
 from components.evaluation.counts import LABEL_KEY
-from components.evaluation.scores import ClipScores, ModelScores
+from components.evaluation.scores import ClipScores, ModelScores, read_scores
 
 CANDIDATE = tfma.CANDIDATE_KEY
 BASELINE = tfma.BASELINE_KEY
@@ -16,9 +18,6 @@ CONFUSION_METRIC = "multi_class_confusion_matrix_at_thresholds"
 CALIBRATION_METRIC = "calibration_error"
 _UNKNOWN_CLASS = -1
 _CLIPS_AT_ONCE = 1000
-# Below any score, so that every clip counts as answered with its highest score; TFMA's own default
-# leaves out answers below 0.5.
-_THRESHOLD = -1.0
 
 
 def make_eval_config(scores: ClipScores) -> tfma.EvalConfig:
@@ -36,14 +35,18 @@ def make_eval_config(scores: ClipScores) -> tfma.EvalConfig:
         slicing_specs {{ feature_keys: "{LABEL_KEY}" }}
         metrics_specs {{
           metrics {{ class_name: "ExampleCount" }}
+          example_weights {{ weighted: true }}
+        }}
+        metrics_specs {{
           metrics {{
             class_name: "CalibrationError"
             module: "components.evaluation.calibration"
             config: '"name": "{CALIBRATION_METRIC}"'
           }}
           metrics {{
-            class_name: "MultiClassConfusionMatrixAtThresholds"
-            config: '"name": "{CONFUSION_METRIC}", "thresholds": [{_THRESHOLD}]'
+            class_name: "ConfusionMatrix"
+            module: "components.evaluation.confusion"
+            config: '"name": "{CONFUSION_METRIC}"'
           }}
         }}
         """,
@@ -54,19 +57,26 @@ def make_eval_config(scores: ClipScores) -> tfma.EvalConfig:
     return config
 
 
-def evaluate(scores: ClipScores, output_path: str, pipeline: beam.Pipeline) -> None:
-    """Has TFMA measure the table in `pipeline` and write its files to `output_path`."""
-    config = make_eval_config(scores)
+def evaluate(scores_file: Path, output_path: str, pipeline: beam.Pipeline) -> None:
+    """Has TFMA measure the table in `scores_file` in `pipeline` and write to `output_path`."""
+    config = make_eval_config(read_scores(scores_file))
     _ = (
         pipeline
-        | "CreateTable" >> beam.Create(list(record_batches(scores)))
+        # Not the table itself: Beam pickles and compresses what a pipeline holds, several times.
+        | "CreatePath" >> beam.Create([str(scores_file)])
+        | "ReadTable" >> beam.FlatMap(_read_table)
         | "Evaluate"
         >> tfma.ExtractEvaluateAndWriteResults(
             eval_config=config,
+            extractors=make_extractors(config),
             writers=tfma.default_writers(output_path=output_path, eval_config=config),
             output_path=output_path,
         )
     )
+
+
+def _read_table(file: str) -> Iterator[pa.RecordBatch]:
+    return record_batches(read_scores(Path(file)))
 
 
 def record_batches(scores: ClipScores) -> Iterator[pa.RecordBatch]:

@@ -12,8 +12,8 @@ from components.evaluation.metrics import CALIBRATION_METRIC, CANDIDATE, CONFUSI
 def read_results(evaluation_dir: str, model: str) -> Results:
     """Results of `metrics.CANDIDATE` or `BASELINE` out of an evaluation artifact's folder.
 
-    True labels come from the slices by label, not from TFMA's class ids: for a label outside the
-    model's classes TFMA counts class 0. Nothing evaluated gives results with no clips.
+    True labels come from the slices by label, not from TFMA's class ids: every label outside the
+    model's classes is -1 there. Nothing evaluated gives results with no clips.
     """
     answers: dict[str, dict[int, int]] = {}
     slices: dict[str, dict[str, Tally]] = {}

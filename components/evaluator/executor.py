@@ -47,21 +47,21 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         ]
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
         scores = score_clips(files, [Path(saved_model_uri(model)) for model in models])
-        write_scores(
-            scores, Path(artifact_utils.get_single_uri(output_dict["scores"])) / SCORES_FILE
-        )
+        folder = Path(artifact_utils.get_single_uri(output_dict["scores"]))
+        file = folder / SCORES_FILE
+        write_scores(scores, file)
         if uri := exec_properties.get(BACKGROUND_URI_KEY):
-            _hear_background(uri, models[0], artifact_utils.get_single_uri(output_dict["scores"]))
+            _hear_background(uri, models[0], folder)
         with self._make_beam_pipeline() as pipeline:
-            evaluate(scores, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
+            evaluate(file, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
 
 
-def _hear_background(uri: str, model: types.Artifact, scores: str) -> None:
+def _hear_background(uri: str, model: types.Artifact, scores: Path) -> None:
     with fileio.open(uri, "rb") as file:
         recordings = BACKGROUND_LIST.validate_json(file.read())
     saved_model = Path(saved_model_uri(model))
     background = hear(recordings, saved_model, _card(saved_model))
-    write_background(background, Path(scores) / BACKGROUND_FILE)
+    write_background(background, scores / BACKGROUND_FILE)
 
 
 def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:

@@ -5,7 +5,7 @@ import numpy as np
 from components.evaluation.counts import Results, Tally
 from components.evaluation.intervals import accuracy_interval, difference_interval
 from components.evaluation.keywords import Background
-from components.evaluation.scores import ClipScores
+from components.evaluation.scores import ClipScores, ModelScores
 from components.model_gate.keyword_rules import judge_keywords, operating_point
 from components.model_gate.rules import count, judge, on
 from schemas.reports import ClassMetrics, GateRule, Interval, SliceMetrics, Verdict
@@ -27,16 +27,17 @@ def decide(
 
     `background` is what it answered on recordings without keywords, where there are any.
 
-    Refused: a broken rule of the gate, no test clips, scores that are not numbers, and test clips
-    with a label the model was not taught. Undecided: no rule is broken, but one cannot be judged
-    on so few clips. Without any rule every other model is blessed.
+    Refused: a broken rule of the gate, no test clips, counts that are not those of the table,
+    scores that are not numbers, and test clips with a label the model was not taught. Undecided: no
+    rule is broken, but one cannot be judged on so few clips. Without any rule every other model is
+    blessed.
     """
     labels = scores.candidate.labels.tolist()
     tally, tallies = candidate.tally(labels), candidate.tallies(labels)
     keywords = None
     rules = [
         GateRule(name="sound", outcome="broken", said=said)
-        for said in _faults(candidate, scores, labels, background)
+        for said in _faults(candidate, baseline, scores, labels, background)
     ]
     if not rules:
         rules = judge(gate, {"": {"": tally}, **tallies}, scores)
@@ -92,12 +93,18 @@ def _reasons(rules: list[GateRule], tally: Tally) -> list[str]:
 
 
 def _faults(
-    candidate: Results, scores: ClipScores, labels: list[str], background: Background | None
+    candidate: Results,
+    baseline: Results | None,
+    scores: ClipScores,
+    labels: list[str],
+    background: Background | None,
 ) -> list[str]:
     """Why the numbers cannot be trusted at all."""
-    if not candidate.clips:
+    if not len(scores.labels):
         return ["there are no test clips, so nothing shows what the model is worth"]
-    faults = []
+    faults = _miscounts("the model", candidate, scores, scores.candidate)
+    if baseline and scores.baseline:
+        faults += _miscounts("the last blessed model", baseline, scores, scores.baseline)
     if not_finite := int((~scores.candidate.is_finite).sum()):
         faults.append(
             f"the model answers {count(not_finite)} with scores that are no numbers (NaN)"
@@ -114,6 +121,19 @@ def _faults(
             "which the model was not taught"
         )
     return faults
+
+
+def _miscounts(whose: str, results: Results, scores: ClipScores, model: ModelScores) -> list[str]:
+    """How TFMA's counts of all clips differ from those of the table that it counted."""
+    found = results.tally(model.labels.tolist())
+    # Not `is_right`: TFMA takes a score that is no number for the highest.
+    expected = Tally(int((model.answers == scores.labels).sum()), len(scores.labels))
+    if found == expected:
+        return []
+    return [
+        f"TFMA counts {found.right:,} right answers of {whose} {on(found.clips)}, "
+        f"its scores hold {expected.right:,} {on(expected.clips)}"
+    ]
 
 
 def _classes(confusion: list[list[int]], labels: list[str]) -> dict[str, ClassMetrics]:

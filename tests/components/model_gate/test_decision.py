@@ -247,3 +247,25 @@ def test_numbers_of_classes() -> None:
         "yes": ClassMetrics(precision=0.0, recall=None, clips=0),
     }
     assert verdict.macro_f1 == pytest.approx(2 * 0.75 / 1.75)
+
+
+@pytest.mark.parametrize("whose", ["candidate", "baseline"])
+def test_counts_that_are_not_those_of_the_table_are_refused(whose: str) -> None:
+    scores = table(97, 3, baseline=model([0] * 98 + [1] * 2))
+    assert scores.baseline
+    counts = {
+        "candidate": results(scores),
+        "baseline": results(scores, scores.baseline),
+    }
+    gate = Gate.model_validate({"accuracy": {"at_least": 0.5}})
+    sound = decide(gate, counts["candidate"], scores, baseline=counts["baseline"])
+    assert sound.outcome == "blessed"
+    counts[whose] = Results({"no": {0: 99, 1: 1}})
+    verdict = decide(gate, counts["candidate"], scores, baseline=counts["baseline"])
+    assert verdict.outcome == "refused"
+    assert [rule.name for rule in verdict.rules] == ["sound"]
+    assert "TFMA counts 99 right answers" in verdict.reasons[0]
+    counts[whose] = Results({"no": {0: 97, 1: 2}})  # a clip is lost
+    verdict = decide(gate, counts["candidate"], scores, baseline=counts["baseline"])
+    assert verdict.outcome == "refused"
+    assert "on 99 clips" in verdict.reasons[0]
