@@ -17,8 +17,8 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.digests import FileDigests
 from components.pusher.executor import MODEL_DIGEST_PROPERTY
 from components.versions.serving import newest_version
+from pipeline.run_directory import DIGEST_PROPERTY
 
-DIGEST_PROPERTY = "content_sha256"
 PUSHED_DESTINATION_PROPERTY = "pushed_destination"  # TFX's name
 FINGERPRINT_PARAMETER = "fingerprint"
 

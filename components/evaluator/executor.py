@@ -45,8 +45,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         write_scores(
             scores, Path(artifact_utils.get_single_uri(output_dict["scores"])) / SCORES_FILE
         )
+        evaluation = artifact_utils.get_single_uri(output_dict["evaluation"])
         with self._make_beam_pipeline() as pipeline:
-            evaluate(scores, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
+            evaluate(scores.counted, evaluation, pipeline)
 
 
 def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:

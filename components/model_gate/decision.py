@@ -5,7 +5,7 @@ import numpy as np
 from components.evaluation.counts import Results, Tally
 from components.evaluation.intervals import accuracy_interval, difference_interval
 from components.evaluation.scores import ClipScores
-from components.model_gate.rules import count, judge, on
+from components.model_gate.rules import count, judge, must_pass, on
 from schemas.reports import ClassMetrics, GateRule, Interval, SliceMetrics, Verdict
 from schemas.workflow import Gate
 
@@ -20,18 +20,22 @@ def decide(
     baseline: Results | None = None,
     generated: bool = False,
 ) -> Verdict:
-    """The verdict on the candidate, by TFMA's counts `candidate` and the table they come from.
+    """The verdict on the candidate, by TFMA's counts `candidate` and the table they come from, of
+    which they leave out the clips that must pass.
 
-    Refused: a broken rule of the gate, no test clips, scores that are not numbers, and test clips
-    with a label the model was not taught. Undecided: no rule is broken, but one cannot be judged
-    on so few clips. Without any rule every other model is blessed.
+    Refused: a broken rule of the gate, a wrong answer to a clip that must pass, no test clips,
+    scores that are not numbers, and test clips with a label the model was not taught. Undecided: no
+    rule is broken, but one cannot be judged on so few clips. Without any rule every other model is
+    blessed.
     """
+    hard, scores = scores, scores.counted
     labels = scores.candidate.labels.tolist()
     tally, tallies = candidate.tally(labels), candidate.tallies(labels)
     rules = [
         GateRule(name="sound", outcome="broken", said=said)
         for said in _faults(candidate, scores, labels)
     ] or judge(gate, {"": {"": tally}, **tallies}, scores)
+    rules += must_pass(hard)
     outcomes = {rule.outcome for rule in rules}
     all_labels = labels + sorted(set(candidate.answers) - set(labels))
     confusion = _confusion(candidate, labels, all_labels)

@@ -82,7 +82,7 @@ def _gather(inputs: dict[str, list[types.Artifact]], settings: dict[str, Any]) -
         examples=sample_clips(_files(inputs["examples"], "train"), shown, count),
         worst=worst_clips(_files(inputs["examples"], "test"), scores, _WORST_CLIPS),
         explained=_explain(saved_model, documents["card"], mistakes),
-        scores=scores,
+        scores=scores.counted,
         lineage=_lineage(inputs),
         versions={name: importlib.metadata.version(name) for name in _VERSIONS},
         **documents,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli import data, models, runs
+from pipeline.cli import data, feedback, models, runs
 from pipeline.cli.faults import explain_fault
 from schemas.errors import AuricleError
 
@@ -29,7 +29,9 @@ app = typer.Typer(
         "  auricle runs workflow.yaml       list the judged runs; `compare` compares two\n"
         "  auricle predict workflow.yaml clip.wav\n"
         "  auricle explain workflow.yaml clip.wav\n"
-        "  auricle models workflow.yaml     list what was pushed; also `rollback`, `promote`\n\n"
+        "  auricle models workflow.yaml     list what was pushed; also `rollback`, `promote`\n"
+        "  auricle feedback workflow.yaml clip.wav --label stop    for the next runs\n"
+        "  auricle forget workflow.yaml --speaker ann\n\n"
         "Exit codes: 0 done, 1 a fault, 2 bad input, 3 stopped by a gate."
     ),
     rich_markup_mode=None,
@@ -38,7 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-for commands in (data, runs, models):
+for commands in (data, runs, models, feedback):
     app.add_typer(commands.app)
 
 

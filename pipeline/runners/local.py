@@ -13,16 +13,18 @@ from components.digests import FileDigests, file_digest
 from components.evaluation.scores import SCORES_FILE
 from components.evaluation.slices import check_slices
 from components.example_gen.index import IndexRef, write_index
-from components.example_gen.sources import Listing, list_utterances
+from components.example_gen.sources import Listing
 from components.example_gen.splits import check_data_set
 from components.versions.serving import check_serving
 from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
 from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
+from pipeline.listing import list_rows
 from pipeline.logs import logged_to
 from pipeline.plan import needed_bytes
 from pipeline.progress import Progress
 from pipeline.run_directory import (
+    DIGEST_PROPERTY,
     RunDirectory,
     claim,
     explain_full_disk,
@@ -72,12 +74,12 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
     directory = locate_run_directory(workflow, base)
     beam_args = beam_pipeline_args(workflow.run.beam)
     with claim(directory, workflow), explain_full_disk(directory):
-        listing = list_utterances(workflow.data, base)
+        listing = list_rows(workflow, base)
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         check_serving(directory.serving)
-        notes = settle(workflow, directory)
+        notes = _say_listing(listing) + settle(workflow, directory)
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(workflow, directory, listing, beam_args, terminal)
@@ -85,6 +87,16 @@ def run_workflow(workflow: Workflow, base: Path) -> RunResult:
         result = _gather(outcomes, directory, log, time.monotonic() - start, notes)
         _record(workflow, outcomes, directory, result)
         return result
+
+
+def _say_listing(listing: Listing) -> list[str]:
+    """What the rows hold besides the person's data, and what was left out of it."""
+    said = []
+    if listing.feedback:
+        said.append(f"{listing.feedback:,} clips are feedback from the field")
+    if listing.forgotten:
+        said.append(f"{listing.forgotten:,} rows of forgotten speakers were left out")
+    return said
 
 
 def _run_graph(
@@ -225,8 +237,6 @@ def _record(
     result: RunResult,
 ) -> None:
     """Keeps what was decided, and where the scores of single clips lie."""
-    from pipeline.cache import DIGEST_PROPERTY
-
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
     scores = Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE
     record = RunRecord(
