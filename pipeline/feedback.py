@@ -218,10 +218,13 @@ def _take(workflow: Workflow, directory: RunDirectory, files: list[Path], ask: b
     folder.mkdir(exist_ok=True)
     refused: dict[str, str] = {}
     drafts: dict[Path, tuple[Path, Path]] = {}
+    names: dict[str, str] = {}
     for number, file in enumerate(dict.fromkeys(files)):
         draft = folder / f".draft-{number}"
         try:
-            drafts[file] = draft, folder / _copy(file, draft)
+            sha256 = _copy(file, draft)
+            name = names.setdefault(sha256, _name(folder, sha256, file.suffix.lower()))
+            drafts[file] = draft, folder / name
         except OSError as error:
             refused[str(file)] = str(error.strerror)
     try:
@@ -249,17 +252,19 @@ def _take(workflow: Workflow, directory: RunDirectory, files: list[Path], ask: b
 
 
 def _copy(file: Path, draft: Path) -> str:
-    """Copies a file to the disk, and returns the name it will have."""
+    """Copies a file to the disk, and returns the SHA-256 of its bytes."""
     content = file.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
     with draft.open("wb") as target:
         target.write(content)
         target.flush()
         os.fsync(target.fileno())
-    if there := next(draft.parent.glob(f"{sha256}.*"), None):
-        return there.name
-    suffix = file.suffix.lower()
-    return f"{sha256}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
+    return hashlib.sha256(content).hexdigest()
+
+
+def _name(folder: Path, sha256: str, suffix: str) -> str:
+    """What a clip is called: as it was first, if it is there already."""
+    there = next(folder.glob(f"{sha256}.*"), None)
+    return there.name if there else f"{sha256}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
 
 
 def _row(stored: Path, file: Path, said: Feedback, answered: str | None) -> FeedbackClip:
@@ -296,12 +301,12 @@ def _check_label(
 
 
 def _known_labels(workflow: Workflow, base: Path, directory: RunDirectory) -> list[str]:
-    """Those that the workflow names, or the served model, or the data."""
+    """Those that the workflow names, or else those of the served model and of the data."""
     if workflow.data.labels is not None:
         return workflow.data.labels
-    if (served := newest_version(directory.serving)) is not None:
-        return read_card(served).labels
-    return sorted({row.label for row in list_rows(workflow, base).utterances})
+    served = newest_version(directory.serving)
+    labels = read_card(served).labels if served is not None else []
+    return sorted({*labels, *(row.label for row in list_rows(workflow, base).utterances)})
 
 
 def _write_feedback(clips: list[FeedbackClip], directory: RunDirectory) -> None:
