@@ -33,7 +33,7 @@ def feedback(
     remove: Annotated[str | None, typer.Option(metavar="ID", help="Remove a clip.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have later runs learn from clips of the field, or be tested on them.
+    """Have later runs learn from field clips, or pass them.
 
     Clips are copied to the run directory. They train; with --must-pass they test instead, count in
     no accuracy, and no model that answers one of them wrong is pushed. A clip that cannot be used

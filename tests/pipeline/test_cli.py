@@ -14,7 +14,7 @@ from schemas.errors import InputError
 from schemas.reports import Interval, ServingReport, Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
-COMMANDS = ("init", "plan", "run", "predict", "explain", "compile")
+COMMANDS = ("init", "plan", "run", "predict", "explain", "compile", "feedback", "forget")
 
 
 def auricle(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
