@@ -6,8 +6,6 @@ Vertex AI asks for names in two parts.
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
-DIGEST_PROPERTY = "content_sha256"  # of an artifact, where the runner knows what is in it
-
 
 class Rejects(Artifact):
     """`rejects.jsonl`: a line for every row that did not become an example, with its reason."""

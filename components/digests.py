@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+DIGEST_PROPERTY = "content_sha256"  # of an artifact in the metadata: what it was sealed with
 _BLOCK_BYTES = 1 << 20
 # Kernels stamp files with the time of the last tick. A file changed this shortly before it was
 # read may change again under the same stamp, so its digest is not remembered.

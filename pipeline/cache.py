@@ -14,8 +14,7 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.artifacts import DIGEST_PROPERTY
-from components.digests import FileDigests
+from components.digests import DIGEST_PROPERTY, FileDigests
 from components.pusher.executor import MODEL_DIGEST_PROPERTY
 from components.versions.serving import newest_version
 

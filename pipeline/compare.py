@@ -128,7 +128,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _read(record: RunRecord) -> ClipScores:
     try:
-        return read_scores(Path(record.scores))
+        return read_scores(Path(record.scores)).counted
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"the scores of run {record.number} are gone: {error}") from error
 

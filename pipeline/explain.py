@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pipeline.predict import load_model, read_card, read_clips, served_version
 from pipeline.run_directory import locate_run_directory
 from schemas.errors import InputError
-from schemas.workflow import Workflow
+from schemas.workflow import Audio, Workflow
 
 
 class Stretch(BaseModel):
@@ -62,7 +62,7 @@ def explain_file(workflow: Workflow, base: Path, file: Path, picture: Path) -> E
     """
     version = served_version(locate_run_directory(workflow, base).serving, workflow.name)
     card = read_card(version)
-    [clip] = read_clips([file], card)
+    [clip] = read_clips([file], Audio.model_validate(card.audio))
     if isinstance(clip, str):
         raise InputError(f"{file}: {clip}")
     from components.explanation.answer import attribute, is_explainable

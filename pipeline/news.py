@@ -15,10 +15,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.digests import file_digest
-from components.example_gen.sources import Listing, find_manifests, list_utterances
+from components.example_gen.sources import Listing, find_manifests
 from components.versions.ledger import read_ledger
 from pipeline.fingerprint import component_fingerprint
-from pipeline.run_directory import RunDirectory
+from pipeline.listing import list_rows
+from pipeline.run_directory import RunDirectory, locate_run_directory
 from schemas.workflow import Data, Workflow
 
 # Blocks that say when and where, not what is trained.
@@ -67,9 +68,9 @@ def look(workflow: Workflow, base: Path, directory: RunDirectory, now: datetime.
     ]
     if reasons:
         return News(train=True, reasons=reasons)
-    manifests = _manifests(workflow.data, base)
+    manifests = _manifests(workflow.data, base, directory)
     known = _read_files(directory)
-    if manifests == seen.manifests and _is_as_seen(workflow.data, base, known):
+    if manifests == seen.manifests and _is_as_seen(workflow.data, base, directory, known):
         return News(train=False, reasons=[f"nothing new since {seen.finished:%Y-%m-%d %H:%M}"])
     return _look_closely(seen, known, manifests, workflow, base, directory)
 
@@ -90,7 +91,7 @@ def observe(workflow: Workflow, base: Path, listing: Listing) -> Observation:
     return Observation(
         settings=_settings(workflow),
         code=_code(),
-        manifests=_manifests(workflow.data, base),
+        manifests=_manifests(workflow.data, base, locate_run_directory(workflow, base)),
         labels=_labels(listing),
         files=dict(_stamps(sorted({row.path for row in listing.utterances if row.path}))),
     )
@@ -123,7 +124,7 @@ def _look_closely(
     """Which rows are new or changed, of which there have to be enough, or drift."""
     from components.example_gen.index import write_index
 
-    listing = list_utterances(workflow.data, base)
+    listing = list_rows(workflow, base)
     digest = write_index(listing, workflow.data, directory.index, directory.digests).digest
     if digest == seen.data:
         return News(train=False, reasons=["files were touched, but hold what they held"])
@@ -177,16 +178,19 @@ def _code() -> str:
     return " ".join(map(component_fingerprint, _CODE))
 
 
-def _manifests(data: Data, base: Path) -> dict[str, str]:
-    return {str(path): file_digest(path) for path in find_manifests(data, base)}
+def _manifests(data: Data, base: Path, directory: RunDirectory) -> dict[str, str]:
+    """With what the run directory adds to them and leaves out of them."""
+    own = [path for path in (directory.feedback, directory.forgotten) if path.is_file()]
+    return {str(path): file_digest(path) for path in [*find_manifests(data, base), *own]}
 
 
-def _is_as_seen(data: Data, base: Path, known: dict[str, str]) -> bool:
+def _is_as_seen(data: Data, base: Path, directory: RunDirectory, known: dict[str, str]) -> bool:
     """Whether the recordings are the files they were, by size and time."""
     if data.folder is None:
         return dict(_stamps(known)) == known
     folders = [entry.path for entry in os.scandir(base / data.folder) if entry.is_dir()]
     paths = [entry.path for folder in folders for entry in os.scandir(folder)]
+    paths += [path for path in known if Path(path).parent == directory.feedback.parent]
     return dict(_stamps(os.path.abspath(path) for path in paths)) == known  # noqa: PTH100
 
 

@@ -18,8 +18,8 @@ from components.audio.formats import is_supported
 from components.evaluation.slices import check_slices
 from components.evaluation.words import amount_text
 from components.example_gen.background import list_background
-from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split, check_data_set, split_by
+from pipeline.listing import list_rows
 from pipeline.run_directory import locate_run_directory
 from pipeline.steps import STEPS
 from schemas.errors import DataError
@@ -50,11 +50,16 @@ class Background(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a run would do. `refused` says why it would not start; None where it would."""
+    """What a run would do. `refused` says why it would not start; None where it would.
+
+    `feedback` of the `rows` are clips from the field; `forgotten` rows are left out of all counts.
+    """
 
     name: str
     generated: bool
     rows: int
+    feedback: int
+    forgotten: int
     hours: float
     hours_are_estimated: bool
     split_by: SplitBy
@@ -78,7 +83,7 @@ def make_plan(workflow: Workflow, base: Path) -> Plan:
 
     Raises DataError where there is nothing to read at all.
     """
-    listing = list_utterances(workflow.data, base)
+    listing = list_rows(workflow, base)
     rejects = [*listing.rejects, *_look_at_files(listing.utterances)]
     rejected = {reject.id for reject in rejects}
     usable = [row for row in listing.utterances if row.id not in rejected]
@@ -90,6 +95,8 @@ def make_plan(workflow: Workflow, base: Path) -> Plan:
         name=workflow.name,
         generated=listing.generated is not None,
         rows=len(listing.utterances) + len(listing.rejects),
+        feedback=listing.feedback,
+        forgotten=listing.forgotten,
         hours=sum(durations_s.values()) / 3600,
         hours_are_estimated=are_estimated,
         split_by=split_by(usable, workflow.data.split),
@@ -243,6 +250,10 @@ def print_plan(plan: Plan) -> None:
         f"[bold]{plan.name}[/]: {plan.clips:,} clips{speech}, {about}{plan.hours:.2f} hours, "
         f"{len(labels)} classes, {speakers or 'unknown'} speakers"
     )
+    if plan.feedback:
+        console.print(f"{plan.feedback:,} rows are feedback from the field")
+    if plan.forgotten:
+        console.print(f"{plan.forgotten:,} rows of forgotten speakers are left out")
     console.print("", _splits_table(plan), sep="\n")
     if plan.split_by == "clip":
         console.print("Split by clip, since some rows name no speaker: voices can leak into test.")

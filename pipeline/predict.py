@@ -76,12 +76,12 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
     card = read_card(version)
     clips: dict[Path, np.ndarray] = {}
     errors: dict[Path, str] = {}
-    for file, clip in zip(files, read_clips(files, card), strict=True):
+    for file, clip in zip(files, read_clips(files, Audio.model_validate(card.audio)), strict=True):
         if isinstance(clip, str):
             errors[file] = clip
         else:
             clips[file] = clip
-    answers = dict(zip(clips, _answer(version, card, list(clips.values()), top), strict=True))
+    answers = dict(zip(clips, answer_clips(version, card, list(clips.values()), top), strict=True))
     return Predictions(
         model=card.name,
         version=int(version.name),
@@ -151,12 +151,13 @@ def read_card(version: Path) -> ModelCard:
         raise InputError(f"{version} is no model that auricle pushed: {path}: {error}") from error
 
 
-def read_clips(files: list[Path], card: ModelCard) -> Iterator["np.ndarray | str"]:
-    """Each file as the model of `card` takes it, float32 [clip_samples]; or why it cannot be used.
+def read_clips(files: list[Path], audio: Audio) -> Iterator["np.ndarray | str"]:
+    """Each file as a model of these settings takes it, float32 [clip_samples]; or why it cannot be
+    used.
 
     Decoding happens in a child process, so a file that crashes a decoder costs itself only.
     """
-    pool = IsolatedPool(ClipReader(Audio.model_validate(card.audio)))
+    pool = IsolatedPool(ClipReader(audio))
     try:
         for clip in pool.map(files):
             yield clip.detail if isinstance(clip, Failure) else clip
@@ -180,9 +181,10 @@ class ClipReader:
             return str(error.strerror)
 
 
-def _answer(
+def answer_clips(
     version: Path, card: ModelCard, clips: list["np.ndarray"], top: int
 ) -> Iterator[list[Answer]]:
+    """The `top` most likely labels of clips as `read_clips` gives them."""
     if not clips:
         return
     import numpy as np

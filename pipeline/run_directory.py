@@ -14,6 +14,8 @@ runs/<workflow name>/
                        list of background recordings
     shards/            finished shards of the last ingest, so that the next redoes what changed
     checkpoints/       unfinished trainings, to be continued
+    feedback/          clips from the field, and the manifest that joins them to the data
+    forgotten.json     the speakers that later runs leave out, without their names
     logs/              a file a run
     history/           a record of each judged run, by number
     seen.json          what the last finished run was made from; its recordings in seen-files.json
@@ -55,6 +57,11 @@ class RunDirectory:
     @property
     def index(self) -> Path:
         return self.root / "index"
+
+    @property
+    def scratch(self) -> Path:
+        """For who holds the run directory; what is found there was left by a kill."""
+        return self.root / ".scratch"
 
     @property
     def digests(self) -> Path:
@@ -101,6 +108,15 @@ class RunDirectory:
         return self.root / "schedule.sqlite"
 
     @property
+    def feedback(self) -> Path:
+        """The manifest of the clips from the field, which lie beside it."""
+        return self.root / "feedback" / "manifest.jsonl"
+
+    @property
+    def forgotten(self) -> Path:
+        return self.root / "forgotten.json"
+
+    @property
     def report(self) -> Path:
         return self.root / "report.html"
 
@@ -109,10 +125,35 @@ class RunDirectory:
         return self.root / TIMINGS_FILE
 
 
+def local_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
+    """`locate_run_directory` of a workflow that runs on this machine.
+
+    Raises:
+        RunDirectoryError: it runs elsewhere.
+    """
+    if "://" in (workflow.run.directory or ""):
+        raise RunDirectoryError(f"{workflow.run.directory} is not on this machine")
+    return locate_run_directory(workflow, base)
+
+
 def locate_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
     """Where this workflow runs; relative paths are meant from `base`, the folder of its file."""
     root = (base / (workflow.run.directory or f"runs/{workflow.name}")).resolve()
     return RunDirectory(root=root, serving=(root / workflow.push.directory).resolve())
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, also if the power is cut."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

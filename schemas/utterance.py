@@ -1,6 +1,9 @@
 """One row of the data set, and the closed list of reasons for which a row is not used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+MUST_PASS = "must_pass"  # key of the metadata; such a clip tests, and stays out of all statistics
 
 REJECT_REASONS = (
     "bad_row",  # the manifest row is not JSON, lacks a key, or a value has the wrong type
@@ -54,3 +57,13 @@ class Utterance:
     def split_key(self) -> str:
         """What must not be divided between splits: the speaker, or else the whole recording."""
         return self.speaker or self.uri
+
+    @property
+    def is_must_pass(self) -> bool:
+        """Whether every model has to answer this clip right."""
+        return is_must_pass(self.metadata)
+
+
+def is_must_pass(metadata: Mapping[str, object]) -> bool:
+    """Whether a row with this metadata is a test that every model has to pass."""
+    return metadata.get(MUST_PASS) in (True, "true")

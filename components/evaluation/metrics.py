@@ -58,8 +58,10 @@ def make_eval_config(scores: ClipScores) -> tfma.EvalConfig:
 
 
 def evaluate(scores_file: Path, output_path: str, pipeline: beam.Pipeline) -> None:
-    """Has TFMA measure the table in `scores_file` in `pipeline` and write to `output_path`."""
-    config = make_eval_config(read_scores(scores_file))
+    """Has TFMA measure the counted clips of the table in `scores_file` in `pipeline` and write to
+    `output_path`.
+    """
+    config = make_eval_config(read_scores(scores_file).counted)
     _ = (
         pipeline
         # Not the table itself: Beam pickles and compresses what a pipeline holds, several times.
@@ -76,7 +78,7 @@ def evaluate(scores_file: Path, output_path: str, pipeline: beam.Pipeline) -> No
 
 
 def _read_table(file: str) -> Iterator[pa.RecordBatch]:
-    return record_batches(read_scores(Path(file)))
+    return record_batches(read_scores(Path(file)).counted)
 
 
 def record_batches(scores: ClipScores) -> Iterator[pa.RecordBatch]:

@@ -1,12 +1,13 @@
 """What models answered on every clip of a split: the table that all judgements are made from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.intervals import Paired
+from schemas.utterance import MUST_PASS
 
 SCORES_FILE = "test.npz"
 _FEATURE = "feature "
@@ -59,6 +60,38 @@ class ClipScores:
     unsliced: dict[str, int]
     candidate: ModelScores
     baseline: ModelScores | None
+
+    @property
+    def is_must_pass(self) -> NDArray[np.bool_]:
+        """Of which clips every model has to be right."""
+        if MUST_PASS not in self.features:
+            return np.zeros(len(self.labels), np.bool_)
+        must_pass: NDArray[np.bool_] = self.features[MUST_PASS] == "true"
+        return must_pass
+
+    @property
+    def counted(self) -> "ClipScores":
+        """The clips that statistics are made of: all but those that must pass, which are chosen for
+        being hard; without features that only those have.
+        """
+        if MUST_PASS not in self.features:
+            return self
+        counted = self.select(~self.is_must_pass)
+        features = {name: values for name, values in counted.features.items() if any(values)}
+        return replace(counted, features=features)
+
+    def select(self, chosen: NDArray[np.bool_]) -> "ClipScores":
+        """The table of some of its clips."""
+        candidate = replace(self.candidate, scores=self.candidate.scores[chosen])
+        baseline = self.baseline and replace(self.baseline, scores=self.baseline.scores[chosen])
+        return replace(
+            self,
+            ids=self.ids[chosen],
+            labels=self.labels[chosen],
+            features={name: values[chosen] for name, values in self.features.items()},
+            candidate=candidate,
+            baseline=baseline,
+        )
 
     def is_right(self, model: ModelScores) -> NDArray[np.bool_]:
         """Whether the model's highest score is that of the true label."""

@@ -69,7 +69,7 @@ class ClipReader:
             AuricleError: the file is not the one that was indexed.
         """
         rate = self._audio.sample_rate
-        decoded = self._speak(row) if self._generated else self._decode(row)
+        decoded = self._decode(row) if row["path"] else self._speak(row)
         waveform = decoded.waveform
         frames_db = frame_levels_db(waveform, rate)
         features: dict[str, FeatureValue] = dict(measure(waveform, rate, frames_db))

@@ -8,7 +8,8 @@ without its checksum: what was damaged is made again.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +122,52 @@ class ShardStore:
 
     def _ledger_uri(self, name: str) -> str:
         return FileSystems.join(self._uri, f"{name}.jsonl")
+
+
+def drop_records(
+    uri: str, is_dropped: Callable[[bytes], bool], dropped_keys: frozenset[str] = frozenset()
+) -> int:
+    """Takes records and the entries of `dropped_keys` out of all shards in the folder `uri`; says
+    of how many rows.
+
+    What is left of a shard is stored under another name: it has no longer the rows that its name
+    stands for, but each of them is found by the next ingest. A damaged shard is deleted. Only to be
+    called while nobody ingests there.
+    """
+    dropped = 0
+    delete_files([FileSystems.join(uri, _UNFINISHED)])
+    for name in ShardStore(uri, "")._names("*"):
+        settings, number, of, _ = name.split("-")
+        store = ShardStore(uri, settings)
+        checksum, entries = store._read_ledger(name)
+        is_whole = checksum is not None and _checksum(store._data_uri(name)) == checksum
+        kept = list(_kept(store._data_uri(name), entries, is_dropped, dropped_keys, is_whole))
+        if is_whole and len(kept) == len(entries):
+            continue
+        dropped += len(entries) - len(kept)
+        if kept:
+            rest = Shard("", int(number), int(of), 0, 0, len(kept), uuid.uuid4().hex)
+            store.write(rest, kept)
+        delete_files([store._data_uri(name), store._ledger_uri(name)])
+    return dropped
+
+
+def _kept(
+    data_uri: str,
+    entries: list[Entry],
+    is_dropped: Callable[[bytes], bool],
+    dropped_keys: frozenset[str],
+    is_whole: bool,
+) -> Iterator[tuple[Entry, bytes]]:
+    if not is_whole:
+        return
+    with open_uncompressed(data_uri) as file:
+        for entry in entries:
+            file.seek(entry.start)
+            framed = file.read(entry.length)
+            is_hers = bool(framed) and is_dropped(unframe_record(framed))
+            if not is_hers and entry.key not in dropped_keys:
+                yield entry, framed
 
 
 class EarlierRecords:

@@ -9,7 +9,7 @@ import glob
 import json
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from components.example_gen.spans import span_manifests
 from schemas.errors import ClipError, DataError
 from schemas.reports import Reject
 from schemas.spans import has_spans
-from schemas.utterance import Utterance
+from schemas.utterance import MUST_PASS, Utterance
 from schemas.workflow import Data, Generated
 
 AUDIO_SUFFIXES = (
@@ -45,32 +45,54 @@ _SPLIT_NAMES = {
     **dict.fromkeys(("eval", "validation", "valid", "val", "dev"), "eval"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
+_FEEDBACK_METADATA = ("origin", MUST_PASS)  # the rest of a row is for people
 _MANIFEST_KEYS = ("audio_filepath", "label", "speaker", "offset", "duration", "id", "split")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source holds: usable rows sorted by id, and the rows that cannot be used."""
+    """What a source holds: usable rows sorted by id, and the rows that cannot be used.
+
+    `feedback` of the rows are clips from the field. `forgotten` rows are in neither list: of
+    speakers that are to be forgotten.
+    """
 
     utterances: list[Utterance]
     rejects: list[Reject]
     generated: Generated | None = None
+    feedback: int = 0
+    forgotten: int = 0
 
 
-def list_utterances(data: Data, base: Path) -> Listing:
+IsForgotten = Callable[[str], bool]
+
+
+def list_utterances(
+    data: Data,
+    base: Path,
+    feedback: Path | None = None,
+    is_forgotten: IsForgotten = lambda speaker: False,
+) -> Listing:
     """The rows of `data`; relative paths in it are relative to `base`.
+
+    The rows of the manifest `feedback`, if it is there, are joined: their recordings lie in its
+    folder, and their uris are relative to the folder above. Rows of a speaker that `is_forgotten`
+    are left out.
 
     Raises:
         DataError: no manifest or folder is there, or no row in it can be used.
     """
     if data.generated is not None:
-        listing = Listing(_generated_rows(data.generated), [], data.generated)
+        listing = _list_generated(data.generated, is_forgotten)
     elif data.folder is not None:
         listing = _list_folder(base / data.folder, data.folder)
     elif data.manifests is not None:
-        listing = _list_manifests(data, base, base / data.root if data.root else None)
+        root = base / data.root if data.root else None
+        listing = _list_manifests(data, base, root, is_forgotten)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
+    if feedback is not None and feedback.is_file():
+        listing = _with_feedback(listing, feedback, is_forgotten)
     listing = _without_duplicates(_with_known_labels(listing, data.labels))
     if data.cut is None:
         return listing
@@ -84,7 +106,7 @@ def generated_uri(word: str, voice: str, take: int) -> str:
     return f"{GENERATED_SCHEME}{word}/{voice}/{take}"
 
 
-def _generated_rows(generated: Generated) -> list[Utterance]:
+def _list_generated(generated: Generated, is_forgotten: IsForgotten) -> Listing:
     from components.audio.synthesis import voices
 
     rows = []
@@ -93,7 +115,8 @@ def _generated_rows(generated: Generated) -> list[Utterance]:
             for take in range(generated.takes):
                 uri = generated_uri(word, voice.name, take)
                 rows.append(Utterance(uri, uri, "", word, voice.name))
-    return rows
+    kept = [row for row in rows if not is_forgotten(row.speaker)]
+    return Listing(kept, [], generated, forgotten=len(rows) - len(kept))
 
 
 def _list_folder(folder: Path, said: str) -> Listing:
@@ -144,19 +167,57 @@ def manifest_patterns(data: Data) -> list[str]:
     return [data.manifests] if isinstance(data.manifests, str) else data.manifests or []
 
 
-def _list_manifests(data: Data, base: Path, allowed: Path | None) -> Listing:
+def _list_manifests(
+    data: Data, base: Path, allowed: Path | None, is_forgotten: IsForgotten
+) -> Listing:
     manifests = find_manifests(data, base)
     root = common_root(manifest_patterns(data), base)
     allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
+    listing = _read_manifests(manifests, root, allowed, is_forgotten)
+    if not listing.utterances:
+        names = ", ".join(str(path) for path in manifests[:3])
+        raise DataError(f"data.manifests: no row of {names} can be used" + _first(listing.rejects))
+    return listing
+
+
+def _read_manifests(
+    manifests: Iterable[Path], root: Path, allowed: Path, is_forgotten: IsForgotten
+) -> Listing:
     rows: list[Utterance] = []
     rejects: list[Reject] = []
+    forgotten = 0
     for manifest in manifests:
-        for row in _manifest_rows(manifest, root, allowed):
-            (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
-    if not rows:
-        names = ", ".join(str(path) for path in manifests[:3])
-        raise DataError(f"data.manifests: no row of {names} can be used" + _first(rejects))
-    return Listing(rows, rejects)
+        for row in _manifest_rows(manifest, root, allowed, is_forgotten):
+            if row is None:
+                forgotten += 1
+            else:
+                (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
+    return Listing(rows, rejects, forgotten=forgotten)
+
+
+def _with_feedback(listing: Listing, manifest: Path, is_forgotten: IsForgotten) -> Listing:
+    """`listing` with the rows of a feedback manifest.
+
+    A speaker whom the data has already keeps her split, or she would be in two.
+    """
+    folder = manifest.parent
+    found = _read_manifests([manifest], folder.parent, folder, is_forgotten)
+    splits = {row.speaker: row.split for row in listing.utterances if row.speaker}
+    rows = [
+        replace(
+            row,
+            split=row.split if row.is_must_pass else splits.get(row.speaker, row.split),
+            metadata={k: row.metadata[k] for k in _FEEDBACK_METADATA if k in row.metadata},
+        )
+        for row in found.utterances
+    ]
+    return replace(
+        listing,
+        utterances=listing.utterances + rows,
+        rejects=listing.rejects + found.rejects,
+        feedback=len(rows),
+        forgotten=listing.forgotten + found.forgotten,
+    )
 
 
 def matching_files(
@@ -237,7 +298,10 @@ def _files_in(folder: str) -> set[str]:
         return set()
 
 
-def _manifest_rows(manifest: Path, root: Path, allowed: Path) -> Iterator[Utterance | Reject]:
+def _manifest_rows(
+    manifest: Path, root: Path, allowed: Path, is_forgotten: IsForgotten
+) -> Iterator[Utterance | Reject | None]:
+    """What each row becomes; None of a speaker that is forgotten, whose place is not kept."""
     prefix = manifest.parent.relative_to(root).as_posix()
     name = posixpath.normpath(posixpath.join(prefix, manifest.name))
     folders = _Folders(manifest.parent, allowed)
@@ -249,7 +313,9 @@ def _manifest_rows(manifest: Path, root: Path, allowed: Path) -> Iterator[Uttera
             row: dict[str, Any] = {}
             try:
                 row = _parse_line(line)
-                yield _utterance(row, folders, prefix, root)
+                speaker = row.get("speaker")
+                is_left_out = isinstance(speaker, str) and is_forgotten(speaker)
+                yield None if is_left_out else _utterance(row, folders, prefix, root)
             except ClipError as error:
                 uri = row.get("audio_filepath")
                 uri = uri if isinstance(uri, str) and _is_text(uri) else ""
@@ -369,7 +435,7 @@ def _without_duplicates(listing: Listing) -> Listing:
         else:
             kept.append(row)
     rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
-    return Listing(kept, rejects, listing.generated)
+    return replace(listing, utterances=kept, rejects=rejects)
 
 
 def _canonical_order(row: Utterance) -> tuple[str, str, str, str, float, float]:

@@ -14,10 +14,12 @@ from schemas.workflow import Split
 def assign_split(utterance: Utterance, split: Split) -> str:
     """`train`, `eval` or `test`.
 
-    Named speakers go where they are named, rows that say their split go there. All others are
-    hashed, so that they stay where they are as data grows; nobody is hashed into a split that has
-    names.
+    Clips that must pass are tests. Named speakers go where they are named, rows that say their
+    split go there. All others are hashed, so that they stay where they are as data grows; nobody is
+    hashed into a split that has names.
     """
+    if utterance.is_must_pass:
+        return "test"
     if utterance.speaker and utterance.speaker in split.test_speakers:
         return "test"
     if utterance.speaker and utterance.speaker in split.eval_speakers:
@@ -50,10 +52,13 @@ def split_by(utterances: Iterable[Utterance], split: Split) -> SplitBy:
 def check_data_set(utterances: list[Utterance], split: Split) -> None:
     """Refuses rows that cannot train and judge a classifier, with what to do about it.
 
+    Clips that must pass count in no statistics, so they do not count here either.
+
     Raises:
         DataError: fewer than two classes, one speaker only, a named speaker that is not there, an
             empty split, or a label that one split lacks.
     """
+    utterances = [row for row in utterances if not row.is_must_pass]
     classes = sorted({row.label for row in utterances})
     if len(classes) < 2:
         raise DataError(

@@ -7,7 +7,7 @@ from components.evaluation.intervals import accuracy_interval, difference_interv
 from components.evaluation.keywords import Background
 from components.evaluation.scores import ClipScores, ModelScores
 from components.model_gate.keyword_rules import judge_keywords, operating_point
-from components.model_gate.rules import count, judge, on
+from components.model_gate.rules import count, judge, must_pass, on
 from schemas.reports import ClassMetrics, GateRule, Interval, SliceMetrics, Verdict
 from schemas.workflow import Gate
 
@@ -23,15 +23,17 @@ def decide(
     background: Background | None = None,
     generated: bool = False,
 ) -> Verdict:
-    """The verdict on the candidate, by TFMA's counts `candidate` and the table they come from.
+    """The verdict on the candidate, by TFMA's counts `candidate` and the table they come from, of
+    which they leave out the clips that must pass.
 
     `background` is what it answered on recordings without keywords, where there are any.
 
-    Refused: a broken rule of the gate, no test clips, counts that are not those of the table,
-    scores that are not numbers, and test clips with a label the model was not taught. Undecided: no
-    rule is broken, but one cannot be judged on so few clips. Without any rule every other model is
-    blessed.
+    Refused: a broken rule of the gate, a wrong answer to a clip that must pass, no test clips,
+    counts that are not those of the table, scores that are not numbers, and test clips with a label
+    the model was not taught. Undecided: no rule is broken, but one cannot be judged on so few
+    clips. Without any rule every other model is blessed.
     """
+    hard, scores = scores, scores.counted
     labels = scores.candidate.labels.tolist()
     tally, tallies = candidate.tally(labels), candidate.tallies(labels)
     keywords = None
@@ -44,6 +46,7 @@ def decide(
         if background is not None:
             keywords = operating_point(gate, scores, background)
             rules += judge_keywords(gate, keywords, scores)
+    rules += must_pass(hard)
     outcomes = {rule.outcome for rule in rules}
     all_labels = labels + sorted(set(candidate.answers) - set(labels))
     confusion = _confusion(candidate, labels, all_labels)

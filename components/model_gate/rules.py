@@ -20,6 +20,7 @@ from components.evaluation.intervals import (
 )
 from components.evaluation.scores import ClipScores
 from schemas.reports import GateRule
+from schemas.utterance import MUST_PASS
 from schemas.workflow import Gate
 
 SLICES_NAMED = 10  # a reason lists this many values of one feature, worst first
@@ -41,6 +42,27 @@ def _judge(
             yield _at_least_in_slices(feature, tallies, rule.at_least, gate.confidence, scores)
     if rule.no_worse_by_more_than is not None:
         yield _no_worse(scores, rule.no_worse_by_more_than, gate.confidence)
+
+
+def must_pass(scores: ClipScores) -> list[GateRule]:
+    """Whether the candidate is right on every clip that must pass; nothing where there are none."""
+    chosen = scores.is_must_pass
+    if not chosen.any():
+        return []
+    clips = count(int(chosen.sum()), "must-pass ")
+    wrong = np.flatnonzero(chosen & ~scores.is_right(scores.candidate))
+    if not len(wrong):
+        return [GateRule(name=MUST_PASS, outcome="held", said=f"right on {clips} ({MUST_PASS})")]
+    answers = scores.candidate.answers
+    words = [f"{scores.labels[n]} as {answers[n]} ({scores.ids[n]})" for n in wrong.tolist()]
+    return [
+        GateRule(
+            name=MUST_PASS,
+            outcome="broken",
+            said=f"wrong on {len(wrong):,} of {clips}, {_some(words)} ({MUST_PASS})",
+            clips=scores.ids[wrong].tolist(),
+        )
+    ]
 
 
 def _at_least(tally: Tally, at_least: float, confidence: float, scores: ClipScores) -> GateRule:

@@ -17,7 +17,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
-from components.artifacts import DIGEST_PROPERTY, saved_model_uri
+from components.artifacts import saved_model_uri
+from components.digests import DIGEST_PROPERTY
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.explanation.answer import BRIEF, attribute, load_model
 from components.explanation.picture import explanation_png, explanation_text
@@ -107,7 +108,7 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
         worst=[clips[place] for place in worst],
         explained=_explain(saved_model, documents["card"], [clips[place] for place in mistakes]),
         named={clips[place].clip.id: clips[place] for place in named},
-        scores=scores,
+        scores=scores.counted,
         origin=_origin(inputs, properties),
         timings=read_timings(properties["timings"]),
         lineage=_lineage(inputs),

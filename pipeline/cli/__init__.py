@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli import data, models, runs, schedule
+from pipeline.cli import data, feedback, models, runs, schedule
 from pipeline.cli.faults import explain_fault
 from schemas.errors import AuricleError
 
@@ -31,7 +31,9 @@ app = typer.Typer(
         "  auricle predict workflow.yaml clip.wav\n"
         "  auricle explain workflow.yaml clip.wav\n"
         "  auricle models workflow.yaml     list what was pushed; also `rollback`, `promote`\n"
-        "  auricle schedule workflow.yaml   train again when there is something new\n\n"
+        "  auricle schedule workflow.yaml   train again when there is something new\n"
+        "  auricle feedback workflow.yaml clip.wav --label stop    for the next runs\n"
+        "  auricle forget workflow.yaml --speaker ann\n\n"
         "Exit codes: 0 done, 1 a fault, 2 bad input, 3 stopped by a gate."
     ),
     rich_markup_mode=None,
@@ -40,7 +42,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-for commands in (data, runs, models, schedule):
+for commands in (data, runs, models, schedule, feedback):
     app.add_typer(commands.app)
 
 

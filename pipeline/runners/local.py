@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from components.digests import FileDigests, file_digest
+from components.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.evaluation.scores import SCORES_FILE
 from components.evaluation.slices import check_slices
 from components.example_gen.background import list_background, write_background
 from components.example_gen.index import IndexRef, write_index
-from components.example_gen.sources import Listing, list_utterances
+from components.example_gen.sources import Listing
 from components.example_gen.splits import check_data_set
 from components.versions.serving import check_serving
 from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
 from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
+from pipeline.listing import list_rows
 from pipeline.logs import logged_to
 from pipeline.news import observe, remember
 from pipeline.notify import notify, problems_of, result_event, told_if_it_fails
@@ -90,7 +91,7 @@ def _run(
     directory = locate_run_directory(workflow, base)
     beam_args = beam_pipeline_args(workflow.run.beam)
     with claim(directory, workflow), explain_full_disk(directory):
-        listing = list_utterances(workflow.data, base)
+        listing = list_rows(workflow, base)
         observed = observe(workflow, base, listing)
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
@@ -98,7 +99,7 @@ def _run(
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         check_serving(directory.serving)
         begin()
-        notes = settle(workflow, directory)
+        notes = _say_listing(listing) + settle(workflow, directory)
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(
@@ -113,6 +114,16 @@ def _run(
             notes += settle(workflow, directory)
         record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
         return _gather(record, outcomes, directory, log, notes)
+
+
+def _say_listing(listing: Listing) -> list[str]:
+    """What the rows hold besides the person's data, and what was left out of it."""
+    said = []
+    if listing.feedback:
+        said.append(f"{listing.feedback:,} clips are feedback from the field")
+    if listing.forgotten:
+        said.append(f"{listing.forgotten:,} rows of forgotten speakers were left out")
+    return said
 
 
 def _run_graph(
@@ -265,8 +276,6 @@ def _record(
     seconds: float,
 ) -> RunRecord:
     """Keeps what was decided, and where the scores of single clips lie."""
-    from components.artifacts import DIGEST_PROPERTY
-
     blessing = outcomes["ModelGate"].artifacts["blessing"]
     verdict = Verdict.model_validate_json((Path(blessing.uri) / VERDICT_FILE).read_text())
     infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)

@@ -17,7 +17,7 @@ from schemas.errors import InputError
 from schemas.reports import Interval, ServingReport, Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
-COMMANDS = ("init", "plan", "run", "predict", "explain", "notify", "compile")
+COMMANDS = ("init", "plan", "run", "predict", "explain", "notify", "compile", "feedback", "forget")
 
 
 def auricle(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

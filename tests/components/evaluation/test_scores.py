@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,25 @@ def test_a_table_without_clips():
     scores = ModelScores(np.array(["no", "yes"]), np.empty((0, 2), np.float32))
     assert scores.answers.tolist() == []
     assert scores.score_of(np.empty(0, np.str_)).tolist() == []
+
+
+def test_clips_that_must_pass_are_not_counted():
+    scores = table()
+    assert scores.counted is scores
+    assert not scores.is_must_pass.any()
+    hard = replace(
+        scores,
+        features={
+            **scores.features,
+            "must_pass": np.array(["", "true", "", "true"]),
+            "origin": np.array(["", "field", "", "field"]),
+        },
+    )
+    assert hard.is_must_pass.tolist() == [False, True, False, True]
+    counted = hard.counted
+    assert counted.ids.tolist() == ["a", "c"]
+    assert counted.labels.tolist() == ["no", "yes"]
+    assert {name: v.tolist() for name, v in counted.features.items()} == {"speaker": ["ann", "zoë"]}
+    np.testing.assert_equal(counted.candidate.scores, scores.candidate.scores[[0, 2]])
+    assert counted.baseline is not None
+    np.testing.assert_equal(counted.baseline.scores, scores.baseline.scores[[0, 2]])

@@ -60,6 +60,12 @@ def test_generated_speech_does_not_depend_on_who_asks_first():
     assert {example["source_format"] for example in forward} == {"generated"}
 
 
+def test_a_recording_is_decoded_also_among_generated_speech(ramp):
+    generated = Generated(words=["yes", "no"], speakers=3, takes=2)
+    plain, _ = ClipReader(PLAIN).example(_row(ramp))
+    assert ClipReader(PLAIN, generated).example(_row(ramp))[0] == plain
+
+
 def _row_of(word, voice, take):
     uri = f"generated:{word}/{voice}/{take}"
     row = {"id": uri, "uri": uri, "path": "", "label": word, "speaker": voice, "split_key": voice}

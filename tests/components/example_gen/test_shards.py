@@ -14,9 +14,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components.example_gen.entry import Entry
 from components.example_gen.files import link_or_copy
 from components.example_gen.index import Shard, write_index
-from components.example_gen.shards import ShardStore
+from components.example_gen.shards import ShardStore, drop_records
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
+from schemas.example import decode_example
 from schemas.tfrecord import frame_record, read_records
 from schemas.workflow import Audio, Data, Generated
 
@@ -105,6 +106,50 @@ def test_an_artifact_shares_the_file_where_it_can(tmp_path, monkeypatch, has_lin
     assert target.read_bytes() == b"records"
     assert target.samefile(source) == has_links
     assert len(list(tmp_path.rglob("*"))) == 3
+
+
+def _has_ada(record):
+    return decode_example(record)["speaker"] == "ada"
+
+
+def test_records_are_dropped_and_the_rest_is_reused(recordings, data, write_manifest, tmp_path):
+    before = _ingest(data, recordings, tmp_path / "first", tmp_path / "shards")[1]
+    [index] = (tmp_path / "first").glob("index-*")
+    rows = [json.loads(line) for line in index.read_text().splitlines()[1:]]
+    keys = {row["key"] for row in rows if row.get("speaker") == "ada"}
+    assert drop_records(str(tmp_path / "shards"), _has_ada, frozenset(keys)) == 9
+    shards = (tmp_path / "shards").glob("*.tfrecord")
+    assert not any(_has_ada(record) for shard in shards for record in read_records(shard))
+    assert drop_records(str(tmp_path / "shards"), _has_ada, frozenset(keys)) == 0
+    kept = [
+        row
+        for row in map(json.loads, (recordings / "manifest.jsonl").read_text().splitlines())
+        if row.get("speaker") != "ada"
+    ]
+    write_manifest(recordings, kept)
+    reused, files = _ingest(data, recordings, tmp_path / "second", tmp_path / "shards")
+    assert reused == 18
+    assert files == _ingest(data, recordings, tmp_path / "fresh", tmp_path / "elsewhere")[1]
+    assert _bytes(tmp_path / "first") == before  # though they were the same files
+    write_manifest(recordings, [*kept, *[row for row in _ada_rows() if row not in kept]])
+    assert _ingest(data, recordings, tmp_path / "third", tmp_path / "shards")[0] == 18
+
+
+def _ada_rows():
+    return [
+        {"audio_filepath": f"clips/{label}/ada-{take}.wav", "label": label, "speaker": "ada"}
+        for label in ("no", "yes")
+        for take in range(3)
+    ]
+
+
+def test_a_damaged_shard_is_deleted_when_records_are_dropped(store, tmp_path):
+    store.write(SHARD, OUTCOMES)
+    [path] = (tmp_path / "shards").glob("*.tfrecord")
+    path.write_bytes(path.read_bytes()[:-1])
+    (tmp_path / "shards" / ".unfinished").mkdir(exist_ok=True)
+    assert drop_records(str(tmp_path / "shards"), lambda record: False) == 2
+    assert list((tmp_path / "shards").rglob("*")) == []
 
 
 def _ingest(data, base, out, store):

@@ -240,3 +240,68 @@ def test_nothing_to_use_is_an_error_that_says_so(tmp_path, data, words):
     _manifest(tmp_path, [b"{"], "bad.jsonl")
     with pytest.raises(DataError, match=words):
         list_utterances(data, tmp_path)
+
+
+def _feedback(run, rows):
+    return _manifest(run / "feedback", rows)
+
+
+def test_feedback_is_joined_with_ids_of_its_own(tmp_path):
+    _manifest(tmp_path / "data", [ROW | {"speaker": "theo", "split": "test"}])
+    said = {"id": "feedback-a", "split": "train", "origin": "field", "source": "x.wav"}
+    hard = said | {"id": "feedback-b", "split": "test", "must_pass": True, "speaker": "theo"}
+    rows = [
+        said | ROW | {"audio_filepath": "a.wav", "added": "2026-11-25"},
+        hard | ROW | {"audio_filepath": "b.wav"},
+        said | ROW | {"id": "feedback-c", "audio_filepath": "c.wav", "speaker": "theo"},
+        ROW | {"audio_filepath": "../elsewhere.wav"},
+    ]
+    found = []
+    for place in ("here", "there"):
+        manifest = _feedback(tmp_path / place / "run", rows)
+        found.append(list_utterances(Data(manifests="data/manifest.jsonl"), tmp_path, manifest))
+    here, there = found
+    assert [(row.id, row.uri, row.split, row.metadata) for row in here.utterances] == [
+        ("clips/1.wav", "clips/1.wav", "test", {}),
+        ("feedback-a", "feedback/a.wav", "train", {"origin": "field"}),
+        ("feedback-b", "feedback/b.wav", "test", {"must_pass": True, "origin": "field"}),
+        ("feedback-c", "feedback/c.wav", "test", {"origin": "field"}),  # with all else of theo
+    ]
+    assert [(row.id, row.uri) for row in here.utterances] == [
+        (row.id, row.uri) for row in there.utterances
+    ]
+    assert [(r.reason, r.id) for r in here.rejects] == [("outside", "feedback/manifest.jsonl:4")]
+    assert (here.feedback, here.forgotten) == (3, 0)
+
+
+def test_without_feedback_nothing_changes(tmp_path):
+    _manifest(tmp_path, [ROW, b"[]"])
+    data = Data(manifests="manifest.jsonl")
+    assert list_utterances(data, tmp_path, tmp_path / "run/feedback/manifest.jsonl") == (
+        list_utterances(data, tmp_path)
+    )
+
+
+def test_the_forgotten_are_left_out_and_counted(tmp_path):
+    rows = [
+        ROW | {"speaker": "theo"},
+        ROW | {"audio_filepath": "clips/2.wav", "speaker": "ann"},
+        {"audio_filepath": "clips/3.wav", "speaker": "theo"},  # no label: still no reject of hers
+        ROW | {"audio_filepath": "clips/4.wav", "speaker": ["theo"]},
+    ]
+    _manifest(tmp_path, rows)
+    manifest = _feedback(tmp_path / "run", [ROW | {"speaker": "theo"}])
+    listing = list_utterances(
+        Data(manifests="manifest.jsonl"), tmp_path, manifest, lambda speaker: speaker == "theo"
+    )
+    assert [row.uri for row in listing.utterances] == ["clips/2.wav"]
+    assert [reject.id for reject in listing.rejects] == ["manifest.jsonl:4"]
+    assert (listing.forgotten, listing.feedback) == (3, 0)
+    generated = Generated(words=["no", "yes"], speakers=3, takes=1)
+    everyone = list_utterances(Data(generated=generated), tmp_path).utterances
+    gone = everyone[0].speaker
+    listing = list_utterances(
+        Data(generated=generated), tmp_path, is_forgotten=lambda speaker: speaker == gone
+    )
+    assert listing.utterances == [row for row in everyone if row.speaker != gone]
+    assert listing.forgotten == 2

@@ -134,3 +134,14 @@ def test_shares_that_would_do_are_named():
     assert "speakers" not in str(e.value)
     share = float(str(e.value).split(" to ")[1].split(",")[0])
     check_data_set(rows, Split(eval=share, test=share))
+
+
+def test_what_must_pass_tests_whoever_says_it_and_counts_in_no_check():
+    hard = Utterance("h", "h", "", "maybe", "ann", split="train", metadata={"must_pass": True})
+    assert assign_split(hard, Split(eval_speakers=["ann"])) == "test"
+    rows = [*_rows(["ann", "bob", "cyd"]), hard]
+    named = Split(eval_speakers=["bob"], test_speakers=["cyd"])
+    check_data_set(rows, named)  # `maybe` is in no other split
+    plain = Utterance("h", "h", "", "maybe", "ann")
+    with pytest.raises(DataError, match="maybe"):
+        check_data_set([*rows, plain], named)

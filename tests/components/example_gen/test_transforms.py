@@ -268,3 +268,19 @@ def test_the_portable_path_writes_the_same_bytes_from_other_processes(
     assert list(workers.iterdir())
     assert str(os.getpid()) not in {path.name for path in workers.iterdir()}
     assert len(_files(tmp_path / "again")) == 3
+
+
+@pytest.mark.parametrize(("must_pass", "leaks"), [(True, 0), (False, 1)])
+def test_a_voice_that_must_pass_may_be_known(
+    recordings, data, write_manifest, tmp_path, must_pass, leaks
+):
+    rows = [
+        json.loads(line) for line in (recordings / "manifest.jsonl").read_text().splitlines()[:24]
+    ]
+    hard = rows[0]
+    assert hard["speaker"] == "ada"
+    hard |= {"split": "test", **({"must_pass": True} if must_pass else {})}
+    write_manifest(recordings, rows)
+    _ingest(data, recordings, tmp_path / "out")
+    certificate = json.loads((tmp_path / "out/report/certificate.json").read_text())
+    assert certificate["counts"]["speaker"] == leaks

@@ -1,5 +1,7 @@
 """The rules of the gate on counts that are written out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -269,3 +271,63 @@ def test_counts_that_are_not_those_of_the_table_are_refused(whose: str) -> None:
     verdict = decide(gate, counts["candidate"], scores, baseline=counts["baseline"])
     assert verdict.outcome == "refused"
     assert "on 99 clips" in verdict.reasons[0]
+
+
+def with_hard_clips(scores: ClipScores, answers: list[int]) -> ClipScores:
+    """The table with clips of `no` that must pass behind it."""
+    hard = np.array([""] * len(scores.ids) + ["true"] * len(answers))
+    return replace(
+        scores,
+        ids=np.array([*scores.ids, *(f"hard{n}" for n in range(len(answers)))]),
+        labels=np.array(["no"] * len(hard)),
+        features={"must_pass": hard},
+        candidate=model([*scores.candidate.scores.argmax(1), *answers]),
+        baseline=scores.baseline
+        and model([*scores.baseline.scores.argmax(1), *[0] * len(answers)]),
+    )
+
+
+def verdict_with(scores: ClipScores, **rules: object) -> Verdict:
+    gate = Gate.model_validate({"accuracy": rules})
+    counted = scores.counted
+    baseline = results(counted, counted.baseline) if counted.baseline else None
+    return decide(gate, results(counted), scores, baseline=baseline)
+
+
+def test_one_wrong_answer_to_a_clip_that_must_pass_refuses() -> None:
+    scores = with_hard_clips(table(97, 3), [0, 1, 1])
+    verdict = verdict_with(scores, at_least=0.9)
+    assert verdict.outcome == "refused"
+    assert [(rule.name, rule.outcome) for rule in verdict.rules] == [
+        ("gate.accuracy.at_least", "held"),
+        ("must_pass", "broken"),
+    ]
+    assert verdict.reasons == [
+        "wrong on 2 of 3 must-pass clips, no as yes (hard1); no as yes (hard2) (must_pass)"
+    ]
+    assert verdict.rules[1].clips == ["hard1", "hard2"]
+
+
+def test_clips_that_must_pass_are_in_no_statistic() -> None:
+    baseline = model([0] * 100)
+    plain = verdict_on(table(97, 3, baseline=baseline), at_least=0.9, no_worse_by_more_than=0.2)
+    hard = verdict_with(
+        with_hard_clips(table(97, 3, baseline=baseline), [0] * 50),
+        at_least=0.9,
+        no_worse_by_more_than=0.2,
+    )
+    assert hard.outcome == "blessed"
+    assert hard.rules.pop().said == "right on 50 must-pass clips (must_pass)"
+    assert hard.reasons.pop() == "right on 50 must-pass clips (must_pass)"
+    assert hard == plain
+
+
+def test_a_must_pass_rule_needs_no_other_and_no_number_is_wrong() -> None:
+    verdict = verdict_with(with_hard_clips(table(1, 0), [0]))
+    assert (verdict.outcome, verdict.reasons) == (
+        "blessed",
+        ["right on 1 must-pass clip (must_pass)"],
+    )
+    scores = with_hard_clips(table(1, 0), [0])
+    scores.candidate.scores[-1] = np.nan
+    assert verdict_with(scores).outcome == "refused"

@@ -1,0 +1,116 @@
+"""Commands about what comes back from the field: clips that were answered wrong, and speakers who
+want to be forgotten.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.arguments import AsJson, WorkflowFile
+from schemas.errors import InputError
+
+app = typer.Typer()
+
+
+@app.command()
+def feedback(
+    file: WorkflowFile,
+    audio: Annotated[
+        list[Path] | None, typer.Argument(metavar="[AUDIO...]", help="Audio files.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="What is said in them.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="Who says it.")] = None,
+    origin: Annotated[str, typer.Option(help="Where they come from.")] = "field",
+    must_pass: Annotated[
+        bool, typer.Option("--must-pass", help="Refuse every model that answers them wrong.")
+    ] = False,
+    ask: Annotated[bool | None, typer.Option(help="Ask the served model what it answers.")] = None,
+    relabel: Annotated[bool, typer.Option("--relabel", help="Replace another label.")] = False,
+    new_label: Annotated[bool, typer.Option("--new-label", help="Take a label as new.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List what there is.")] = False,
+    remove: Annotated[str | None, typer.Option(metavar="ID", help="Remove a clip.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have later runs learn from field clips, or pass them.
+
+    Clips are copied to the run directory. They train; with --must-pass they test instead, count in
+    no accuracy, and no model that answers one of them wrong is pushed. A clip that cannot be used
+    is named, and the exit code is 2.
+
+    \b
+      auricle feedback workflow.yaml clip.wav --label stop --speaker ann
+      auricle feedback workflow.yaml clip.wav --label stop --must-pass
+      auricle feedback workflow.yaml --list
+      auricle feedback workflow.yaml --remove feedback-6f1ed002ab559585
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline import feedback as feedbacks
+
+    if remove is not None:
+        gone = feedbacks.remove_feedback(workflow, base, remove)
+        typer.echo(f"Removed {gone.id}: {gone.label}, {gone.source}")
+        return
+    if list_:
+        clips = feedbacks.list_feedback(workflow, base)
+        if as_json:
+            typer.echo(feedbacks.clips_as_json(clips))
+        else:
+            feedbacks.print_feedback(clips)
+        return
+    if not audio or not (label or "").strip():
+        raise InputError("feedback takes audio files and their --label; or --list, or --remove ID")
+    assert label is not None
+    said = feedbacks.Feedback(label=label, speaker=speaker, must_pass=must_pass, origin=origin)
+    added = feedbacks.add_feedback(
+        workflow, base, audio, said, ask=ask, relabel=relabel, new_label=new_label
+    )
+    if as_json:
+        typer.echo(added.model_dump_json(indent=2, exclude_none=True))
+    else:
+        feedbacks.print_added(added)
+    if added.refused:
+        raise typer.Exit(2)
+
+
+@app.command()
+def forget(
+    file: WorkflowFile,
+    speaker: Annotated[str, typer.Option(help="Who is to be forgotten.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget a speaker: list who heard her, and remove her clips.
+
+    Every run that heard her with her clips by split, and the versions that learnt from her: those
+    are marked to be replaced, and served until a retrain does. Her clips go from examples, shards,
+    feedback, score tables and reports; logs that name her are deleted. Later runs leave her out.
+    Your own recordings and manifests stay. Without --yes it only lists, or asks on a terminal.
+
+    \b
+      auricle forget workflow.yaml --speaker ann
+      auricle forget workflow.yaml --speaker ann --yes
+    """
+    from pipeline.workflow import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline import forget as forgetting
+
+    traces = forgetting.trace(workflow, base, speaker)
+    if as_json:
+        typer.echo(traces.model_dump_json(indent=2))
+    else:
+        forgetting.print_traces(traces)
+    if not traces.is_left and not yes:
+        typer.echo(f"{speaker} is forgotten already", err=True)
+        return
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Forget {speaker}?")):
+        typer.echo("Nothing was changed; --yes does it", err=True)
+        return
+    said = forgetting.forget(workflow, base, speaker)
+    for line in said:
+        typer.echo(f"  - {line}", err=as_json)
+    typer.echo(f"Forgotten: {speaker}; the next `auricle run` trains without her", err=as_json)

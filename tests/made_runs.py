@@ -1,0 +1,242 @@
+"""Run directories as runs leave them, made up component by component: real records, a real metadata
+store, sealed artifacts and a ledger; no model was trained.
+"""
+
+import datetime
+import json
+from pathlib import Path
+
+import numpy as np
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from pushed import LINEAGE, make_verdict, make_version
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from words import write_clip, write_project
+
+from components.digests import DIGEST_PROPERTY, tree_digest
+from components.evaluation.scores import ClipScores, ModelScores, write_scores
+from components.example_gen.entry import Entry
+from components.example_gen.index import Shard, write_index
+from components.example_gen.shards import ShardStore
+from components.example_gen.sources import list_utterances
+from pipeline.feedback import Feedback, add_feedback
+from pipeline.history import RunRecord, write_record
+from pipeline.run_directory import claim, locate_run_directory
+from pipeline.versions import settle
+from pipeline.workflow import read_workflow
+from schemas.example import FEATURES, encode_example
+from schemas.reports import GateRule, Interval, ServingReport, SliceMetrics, Verdict
+from schemas.tfrecord import frame_record
+
+Artifact, Event = metadata_store_pb2.Artifact, metadata_store_pb2.Event
+ANN, EVE, TOM = "Ännchen", "eve", "tom"
+
+
+def example(clip_id: str, speaker: str) -> bytes:
+    values: dict[str, object] = {
+        name: {"bytes": "x", "float": 0.5, "int64": 1}[kind] for name, kind in FEATURES.items()
+    }
+    named = {"id": clip_id, "speaker": speaker, "audio": b"\0\1" * 50, "metadata": "{}"}
+    return encode_example(values | named)  # type: ignore[arg-type]
+
+
+def verdict_naming(speaker: str, clip_id: str) -> Verdict:
+    slices = [
+        SliceMetrics(
+            feature="speaker",
+            value=name,
+            accuracy=0.5,
+            interval=Interval(low=0.1, high=0.9),
+            clips=2,
+            is_small=True,
+            difference=None,
+        )
+        for name in (speaker, TOM)
+    ]
+    said = f"speaker {speaker}: accuracy 0.5 on 2 clips; speaker {speaker}son: accuracy 0.5"
+    rule = GateRule(name="slices", outcome="held", said=said, clips=[clip_id, "other"])
+    changes = {"slices": slices, "rules": [rule], "reasons": [said, f"listen to {clip_id}"]}
+    return make_verdict().model_copy(update=changes)
+
+
+class Runs:
+    """A run directory in which runs are made up, component by component."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.file = write_project(base)
+        rows = (base / "manifest.jsonl").read_text().replace('"ann"', json.dumps(ANN))
+        (base / "manifest.jsonl").write_text(rows)
+        self.workflow = read_workflow(self.file)
+        self.directory = locate_run_directory(self.workflow, base)
+        with claim(self.directory, self.workflow):
+            pass
+        config = metadata_store_pb2.ConnectionConfig()
+        config.sqlite.filename_uri = str(self.directory.metadata)
+        config.sqlite.connection_mode = 3
+        self.store = MetadataStore(config)
+        self.number = 0
+
+    def make(
+        self, component: str, inputs: dict[str, Artifact], **outputs: object
+    ) -> list[Artifact]:
+        """An execution with sealed outputs: `key=(type, {file: content})`."""
+        properties = outputs.pop("properties", {})
+        type_id = self.store.put_execution_type(metadata_store_pb2.ExecutionType(name=component))
+        execution = metadata_store_pb2.Execution(type_id=type_id)
+        for key, value in properties.items():  # type: ignore[attr-defined]
+            execution.custom_properties[key].string_value = value
+        [number] = self.store.put_executions([execution])
+        events = [self.event(a.id, number, Event.INPUT, key) for key, a in inputs.items()]
+        made = []
+        for key, (type_, files) in outputs.items():  # type: ignore[misc]
+            folder = self.directory.artifacts / component / key / str(number)
+            for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+            artifact = Artifact(
+                type_id=self.store.put_artifact_type(metadata_store_pb2.ArtifactType(name=type_)),
+                uri=str(folder),
+                state=Artifact.LIVE,
+            )
+            artifact.custom_properties[DIGEST_PROPERTY].string_value = tree_digest(folder)
+            [artifact.id] = self.store.put_artifacts([artifact])
+            events.append(self.event(artifact.id, number, Event.OUTPUT, key))
+            made.append(artifact)
+        self.store.put_events(events)
+        return made
+
+    @staticmethod
+    def event(artifact: int, execution: int, kind: int, key: str) -> Event:
+        found = Event(artifact_id=artifact, execution_id=execution, type=kind)
+        found.path.steps.add(key=key)
+        return found
+
+    def run(
+        self, clips: dict[str, list[tuple[str, str]]], baseline: dict[str, Artifact] | None = None
+    ) -> dict[str, Artifact]:
+        """One run on `clips` (id and speaker by split), pushed; its model and verdict."""
+        self.number += 1
+        files = {
+            f"Split-{split}/data_tfrecord-00000-of-00001": b"".join(
+                frame_record(example(*clip)) for clip in rows
+            )
+            for split, rows in clips.items()
+        }
+        everyone = " ".join(f"{i} {s}" for rows in clips.values() for i, s in rows).encode()
+        source = f"{self.number:064d}"
+        examples, rejects, ingest = self.make(
+            "AudioExampleGen",
+            {},
+            properties={"index_digest": source},
+            examples=("Examples", files),
+            rejects=("auricle.Rejects", {"rejects.jsonl": everyone}),
+            ingest_report=("auricle.IngestReport", {"counts.json": everyone}),
+        )
+        [statistics] = self.make(
+            "StatisticsGen",
+            {"examples": examples},
+            statistics=("ExampleStatistics", {"Split-train/FeatureStats.pb": everyone}),
+        )
+        [gated] = self.make(
+            "DataGate",
+            {"statistics": statistics, "rejects": rejects, "ingest_report": ingest},
+            verdict=("auricle.DataVerdict", {"FeatureStats.pb": statistics_of(clips["train"])}),
+        )
+        [model] = self.make(
+            "Trainer", {"examples": examples}, model=("Model", {"saved_model.pb": b"weights"})
+        )
+        judged = {"examples": examples, "model": model}
+        if baseline:
+            judged["baseline_model"] = baseline["model"]
+        scores, evaluation = self.make(
+            "Evaluator",
+            judged,
+            scores=("auricle.ClipScores", {"empty": b""}),
+            evaluation=("ModelEvaluation", {"metrics.tfrecord": everyone}),
+        )
+        write_table(Path(scores.uri) / "test.npz", clips["test"])
+        test_id, test_speaker = clips["test"][0]
+        verdict = verdict_naming(test_speaker, test_id)
+        [blessing] = self.make(
+            "ModelGate",
+            {"evaluation": evaluation, "scores": scores, "model": model},
+            blessing=(
+                "ModelBlessing",
+                {"verdict.json": verdict.model_dump_json(indent=2).encode(), "BLESSED": b""},
+            ),
+        )
+        settings = {"data": {"split": {"eval": 0.1, "test_speakers": [test_speaker]}}}
+        self.make(
+            "Report",
+            {"examples": examples, "model": model, "data_verdict": gated, "blessing": blessing},
+            properties={"workflow": json.dumps(settings)},
+            report=("auricle.RunReport", {"report.html": everyone}),
+        )
+        (self.directory.report).write_bytes(everyone)
+        version = self.push(source)
+        self.record(examples, verdict, version, Path(scores.uri) / "test.npz")
+        return {"model": model, "blessing": blessing, "gated": gated, "scores": scores}
+
+    def push(self, source: str) -> str:
+        folder = make_version(self.directory.serving, f"m{self.number}")
+        manifest = folder / "assets.extra/manifest.json"
+        manifest.write_text(manifest.read_text().replace(LINEAGE.examples, source))
+        settle(self.workflow, self.directory)
+        return folder.name
+
+    def record(self, examples: Artifact, verdict: Verdict, version: str, scores: Path) -> None:
+        record = RunRecord(
+            number=self.number,
+            finished=datetime.datetime(2026, 11, self.number, tzinfo=datetime.timezone.utc),
+            workflow=self.workflow,
+            data=examples.custom_properties[DIGEST_PROPERTY].string_value,
+            verdict=verdict,
+            serving=ServingReport(passed=True, rules=[], asked=0),
+            pushed_version=version,
+            scores=str(scores),
+            seconds=1.0,
+        )
+        write_record(record, self.directory.history)
+
+    def more_traces(self) -> None:
+        """Index, shards, rejects, logs, file digests and feedback, as runs leave them."""
+        root = self.directory.root
+        listing = list_utterances(self.workflow.data, self.base)
+        write_index(listing, self.workflow.data, self.directory.index, self.directory.digests)
+        store = ShardStore(str(self.directory.shards / "code"), "settings")
+        rows = [("a1", ANN), ("e1", EVE)]
+        shard = Shard("train", 0, 1, 0, 0, 2, "d" * 32)
+        store.write(shard, [(Entry(i), frame_record(example(i, s))) for i, s in rows])
+        (root / "rejects").mkdir()
+        self.directory.rejects.write_text(ANN)
+        (root / "checkpoints/code/training").mkdir(parents=True)
+        self.directory.logs.mkdir()
+        (self.directory.logs / "1.log").write_text(f"could not read {ANN}, so\n")
+        (self.directory.logs / "2.log").write_text(f"nothing of {ANN}son\n")
+        clip = write_clip(self.base / "field.wav")
+        add_feedback(self.workflow, self.base, [clip], Feedback(label="go", speaker=ANN), ask=False)
+
+
+def statistics_of(rows: list[tuple[str, str]]) -> bytes:
+    statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    data_set = statistics.datasets.add()
+    for name, values in (("speaker", [s for _, s in rows]), ("label", ["go"])):
+        feature = data_set.features.add()
+        feature.path.step.append(name)
+        for value in values:
+            feature.string_stats.top_values.add(value=value)
+    return statistics.SerializeToString(deterministic=True)
+
+
+def write_table(file: Path, rows: list[tuple[str, str]]) -> None:
+    labels = np.array(["go", "no"])
+    table = ClipScores(
+        ids=np.array([i for i, _ in rows]),
+        labels=np.array(["go"] * len(rows)),
+        features={"speaker": np.array([s for _, s in rows])},
+        unsliced={},
+        candidate=ModelScores(labels, np.eye(2, dtype=np.float32)[[0] * len(rows)]),
+        baseline=None,
+    )
+    write_scores(table, file)
