@@ -30,7 +30,7 @@ from pipeline.schedule import read_decisions, run_once
 from pipeline.workflow import read_workflow
 from schemas.workflow import Generated
 
-WORDS = ["yes", "no", "stop", "go"]
+WORDS = ["yes", "left", "stop", "marvin"]
 RATE = 8000
 FIRST = datetime.datetime(2026, 1, 1, 3, 0, tzinfo=datetime.timezone.utc)
 WORKFLOW = """\
@@ -39,7 +39,7 @@ data: {manifests: "data/{SPAN}/manifest.jsonl", split: {eval: 0.15, test: 0.35}}
 audio: {sample_rate: 8000}
 frontend: {num_mel_bins: 20}
 model: {architecture: cnn, units: 32, layers: 2, filters: 16}
-train: {epochs: 15}
+train: {epochs: 25}
 gate: {accuracy: {at_least: 0.85, no_worse_by_more_than: 0.05}}
 schedule: {cron: "0 3 * * *", max_age_days: 21}
 """
