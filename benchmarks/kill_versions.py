@@ -1,0 +1,186 @@
+"""Commands killed at random moments: the next one finds a consistent state, and goes on from it.
+
+    python benchmarks/kill_versions.py FOLDER [--kills 100] [--seed 1]
+
+A small workflow (tones for words) in FOLDER. In turn a run, a push (a run of which only the end is
+left to do), a rollback and a promotion are started, killed with SIGKILL between their start and the
+end that an undisturbed one has, and followed by the same command. Then everything has to agree: the
+newest folder of the serving directory is whole, ledger and registry say what it is, nothing
+half-written lies about, and the command did what it is for. A reader looks every 50 ms.
+"""
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from mlflow import MlflowClient
+from polling import reading
+
+from components.versions.ledger import read_ledger
+from components.versions.manifest import verify
+from components.versions.serving import newest_version, pushed_versions
+from pipeline.run_directory import RunDirectory, locate_run_directory
+from pipeline.workflow import read_workflow
+from schemas.versions import Ledger
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from e2e.tiny import write_recordings, write_workflow
+
+AURICLE = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()"]
+
+
+@dataclass
+class Bench:
+    """The workflow file and what the next run changes in it, so that there is something to push."""
+
+    file: Path
+    directory: RunDirectory
+    changes: int = 0
+
+    def change(self, key: str) -> None:
+        """Another value of `train.<key>`: a new training, or, of `gate`, a new push only."""
+        self.changes += 1
+        workflow = yaml.safe_load(self.file.read_text())
+        if key == "seed":
+            workflow["train"]["seed"] = self.changes
+        else:
+            workflow["gate"] = {"confidence": round(0.9 + 0.0001 * self.changes, 4)}
+        self.file.write_text(yaml.safe_dump(workflow))
+
+    def ledger(self) -> Ledger:
+        return read_ledger(self.directory.ledger)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    folder.mkdir(parents=True)
+    write_recordings(folder / "recordings")
+    file = write_workflow(folder)
+    bench = Bench(file, locate_run_directory(read_workflow(file), folder))
+    for _ in range(2):  # two versions to begin with
+        bench.change("seed")
+        _finish(bench, ["run"])
+    lasts = {name: _measure(bench, name) for name in KINDS}
+    moments = random.Random(arguments.seed)
+    print("| | command | killed after, s | what the next command said | agrees |")
+    print("|---|---|---|---|---|")
+    bad = 0
+    with reading(bench.directory.serving, _whole_is_enough) as reader:
+        for number in range(arguments.kills):
+            name = list(KINDS)[number % len(KINDS)]
+            bad += not _kill(bench, number, name, moments.uniform(0.0, lasts[name]))
+    print(f"\n{arguments.kills - bad} of {arguments.kills} agree; the reader: {reader}")
+    sys.exit(bool(bad or reader.wrong))
+
+
+def _whole_is_enough(version: Path) -> str:
+    return ""
+
+
+def _run(bench: Bench) -> list[str]:
+    bench.change("seed")
+    return ["run"]
+
+
+def _push(bench: Bench) -> list[str]:
+    bench.change("gate")
+    return ["run"]
+
+
+def _roll_back(bench: Bench) -> list[str]:
+    return ["rollback", "--reason", "benchmark"]
+
+
+def _promote(bench: Bench) -> list[str]:
+    ledger = bench.ledger()
+    assert ledger.champion is not None
+    content = ledger.champion.content
+    there = [r.version for r in ledger.versions if r.is_there and r.content != content]
+    return ["promote", "--force", str(there[-1])]
+
+
+KINDS: dict[str, Callable[[Bench], list[str]]] = {
+    "run": _run,
+    "push": _push,
+    "rollback": _roll_back,
+    "promote": _promote,
+}
+
+
+def _measure(bench: Bench, name: str) -> float:
+    started = time.monotonic()
+    _finish(bench, KINDS[name](bench))
+    return time.monotonic() - started
+
+
+def _finish(bench: Bench, command: list[str]) -> str:
+    done = subprocess.run(_arguments(bench, command), capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode else done.stdout
+
+
+def _arguments(bench: Bench, command: list[str]) -> list[str]:
+    name, *rest = command
+    options = [each for each in rest if not each.isdecimal()]
+    return [*AURICLE, name, str(bench.file), *(r for r in rest if r.isdecimal()), *options]
+
+
+def _kill(bench: Bench, number: int, name: str, after: float) -> bool:
+    if name == "rollback" and bench.ledger().previous is None:
+        _finish(bench, _run(bench))  # something to go back from
+    before = bench.ledger()
+    command = KINDS[name](bench)
+    process = subprocess.Popen(
+        _arguments(bench, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    said = _finish(bench, command)
+    problem = disagreement(bench, before)
+    words = next((x.strip() for x in said.splitlines() if x.strip().startswith("-")), "")
+    verdict = "yes" if not problem else f"NO: {problem}; {said[-200:]}"
+    print(f"| {number} | {name} | {after:.1f} | {words[:100]} | {verdict} |", flush=True)
+    return not problem
+
+
+def disagreement(bench: Bench, before: Ledger) -> str:
+    """What does not agree; empty where all does."""
+    serving = bench.directory.serving
+    if leftovers := [path.name for path in serving.iterdir() if not path.name.isdecimal()]:
+        return f"left over: {leftovers}"
+    for version in pushed_versions(serving):
+        verify(version)
+    ledger, newest = bench.ledger(), newest_version(serving)
+    champion = ledger.champion
+    if newest is None or champion is None or champion.version != int(newest.name):
+        return f"served is {newest}, the ledger says {champion}"
+    if champion.version <= (before.champion.version if before.champion else 0):
+        return "nothing new is served"
+    client = MlflowClient(f"sqlite:///{bench.directory.root}/registry.sqlite")
+    aliases = client.get_registered_model("tones").aliases
+    registered = {name: str(entry) for name, entry in aliases.items()}
+    wanted = {"champion": champion, "previous": ledger.previous, "candidate": ledger.candidate}
+    expected = {name: record.entry for name, record in wanted.items() if record and record.entry}
+    if registered != expected:
+        return f"the registry says {registered}, the ledger {expected}"
+    entries = [r.entry for r in ledger.versions if r.entry]
+    made = client.search_model_versions("name = 'tones'", max_results=1000)
+    if len(entries) != len(set(entries)) or len(made) != len(entries):
+        return f"{len(made)} entries for {len(entries)} versions"
+    return ""
+
+
+if __name__ == "__main__":
+    main()
