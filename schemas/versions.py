@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,8 +38,13 @@ class Manifest(_Document):
     @property
     def model_digest(self) -> str:
         """SHA-256 of the model alone: the same whatever was found out and written about it."""
-        model = sorted(item for item in self.files.items() if not item[0].startswith(_ABOUT))
-        return hashlib.sha256("".join(f"{d}  {p}\n" for p, d in model).encode()).hexdigest()
+        return digest_model(self.files)
+
+
+def digest_model(files: Mapping[str, str]) -> str:
+    """SHA-256 of a model whose `files`, by relative path, have these SHA-256."""
+    model = sorted(item for item in files.items() if not item[0].startswith(_ABOUT))
+    return hashlib.sha256("".join(f"{d}  {p}\n" for p, d in model).encode()).hexdigest()
 
 
 class VersionRecord(_Document):

@@ -57,6 +57,7 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         ingest_args=[],
         baseline_strategy=latest_blessed_model_strategy.LatestBlessedModelStrategy,
         passed_before_strategy=latest_artifact_strategy.LatestArtifactStrategy,
+        champion_strategy=latest_blessed_model_strategy.LatestBlessedModelStrategy,
     )
     kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image=CONTAINER_IMAGE),

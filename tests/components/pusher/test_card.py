@@ -3,7 +3,7 @@
 import pytest
 
 from components.pusher.card import render_card
-from schemas.reports import Interval, ModelCard, SliceMetrics, TrainingData, Verdict
+from schemas.reports import Interval, ModelCard, SliceMetrics, Start, TrainingData, Verdict
 
 
 def make_card(**changes: object) -> ModelCard:
@@ -75,6 +75,12 @@ def test_a_card_has_numbers_with_intervals_and_names_weak_slices(verdict: Verdic
         assert expected in text
     assert text.index("| speaker theo | 0.800") < text.index("| speaker ann | 0.950")
     assert render_card(make_card(), verdict) == text
+
+
+def test_a_card_says_what_training_started_from(verdict: Verdict) -> None:
+    start = Start(weights="champion", said="from the last blessed model (c0ffee)")
+    text = render_card(make_card(start=start), verdict)
+    assert "161,578 parameters, trained from the last blessed model (c0ffee)." in text
 
 
 def test_what_is_not_known_is_said(verdict: Verdict) -> None:

@@ -22,6 +22,7 @@ from schemas.reports import (
     ServingReport,
     SliceMetrics,
     SplitCounts,
+    Start,
     Verdict,
 )
 from schemas.tfrecord import frame_record
@@ -184,6 +185,7 @@ def write_run(
         model={},
         parameters=1234,
         generated=generated,
+        start=Start(weights="champion", said=f"from a model {SCRIPT}", champion="c"),
     )
     epochs = [
         {
