@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer.champion import read_champion
-from components.trainer.run_fn import run_fn
+from components.trainer.run_fn import _training_key, run_fn
 from schemas.errors import AuricleError
 from schemas.reports import HISTORY_FILE, MODEL_CARD_FILE, ModelCard
 from schemas.workflow import Audio, Augment, Frontend, Model, SpecAugment, Train
@@ -198,3 +198,9 @@ def _spoil(model: Path, scale: float = 30.0) -> None:
     tf.saved_model.save(loaded, str(model), {"serving_default": loaded.serving_default})
     (model / MODEL_CARD_FILE).parent.mkdir(exist_ok=True)
     (model / MODEL_CARD_FILE).write_bytes(about)
+
+
+def test_a_training_that_starts_elsewhere_is_another_training() -> None:
+    """An unfinished one must not be gone on with from other weights."""
+    keys = {_training_key({}, ["f"], base_model) for base_model in (None, "model/1", "model/2")}
+    assert len(keys) == 3
