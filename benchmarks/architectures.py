@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> None:
         for result in _results(arguments.results)
     }
     with tempfile.TemporaryDirectory() as scratch:
-        examples = _ingest(arguments.manifest, arguments.sample_rate, Path(scratch))
+        examples = ingest(arguments.manifest, arguments.sample_rate, Path(scratch))
         for seed in arguments.seeds:
             for number, (test, split) in enumerate(_folds(examples, arguments.speakers)):
                 files = _write(split, Path(scratch) / f"fold{number}")
@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> None:
                     print(json.dumps(line), flush=True)
 
 
-def _ingest(manifest: Path, sample_rate: int, scratch: Path) -> list[bytes]:
+def ingest(manifest: Path, sample_rate: int, scratch: Path) -> list[bytes]:
     """All examples of a manifest, as a run of the pipeline would store them."""
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions

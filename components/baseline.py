@@ -1,9 +1,11 @@
-"""What a candidate is measured against: the last that was good before it was made.
+"""What a candidate is measured against, and a training starts from: the last that was good before.
 
 TFX's own strategies answer with the newest, which is the candidate itself as soon as it was found
 good; running an unchanged workflow again would then do its work again, against itself.
 """
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 from tfx import types
@@ -26,21 +28,26 @@ class BlessedBeforeStrategy(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        candidates = input_dict["candidate"]
-        blessings = {
-            blessing.get_int_custom_property(CURRENT_MODEL_PROPERTY): blessing
-            for blessing in input_dict["model_blessing"]
-            if blessing.get_int_custom_property(BLESSED_PROPERTY) == 1
-        }
-        before = max((candidate.id for candidate in candidates), default=0)
-        earlier = [m for m in input_dict["model"] if m.id in blessings and m.id < before]
-        earlier.sort(key=lambda model: model.id, reverse=True)
-        newest = next((m for m in earlier if _audio(m) == _audio(candidates[0])), None)
-        return {
-            "candidate": candidates,
-            "model": [newest] if newest else [],
-            "model_blessing": [blessings[newest.id]] if newest else [],
-        }
+        return _newest_blessed(input_dict, lambda: _audio(input_dict["candidate"][0]))
+
+
+class ChampionBeforeStrategy(resolver.ResolverStrategy):
+    """Resolves `model` to the newest blessed model that is older than `candidate`, which are the
+    examples of a training, and that has the settings `audio` (JSON).
+
+    So never to a model that was trained on these examples: an unchanged run would start from what
+    it made, and train for ever. The price: a changed setting on the same examples starts from the
+    same champion as the training before it, also where that one's model is the champion by now.
+    A version that failed is passed over, since its blessing was withdrawn.
+    """
+
+    def __init__(self, audio: str) -> None:
+        self._audio = audio
+
+    def resolve_artifacts(
+        self, store: Any, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]]:
+        return _newest_blessed(input_dict, lambda: json.loads(self._audio))
 
 
 class PassedBeforeStrategy(resolver.ResolverStrategy):
@@ -54,6 +61,27 @@ class PassedBeforeStrategy(resolver.ResolverStrategy):
         earlier = [verdict for verdict in input_dict["verdict"] if verdict.id < before]
         newest = max(earlier, key=lambda verdict: verdict.id, default=None)
         return {"candidate": candidates, "verdict": [newest] if newest else []}
+
+
+def _newest_blessed(
+    input_dict: dict[str, list[types.Artifact]], audio: Callable[[], dict[str, object]]
+) -> dict[str, list[types.Artifact]]:
+    """The newest of `model` that is blessed, of these audio settings, and before `candidate`."""
+    candidates = input_dict["candidate"]
+    blessings = {
+        blessing.get_int_custom_property(CURRENT_MODEL_PROPERTY): blessing
+        for blessing in input_dict["model_blessing"]
+        if blessing.get_int_custom_property(BLESSED_PROPERTY) == 1
+    }
+    before = max((candidate.id for candidate in candidates), default=0)
+    earlier = [m for m in input_dict["model"] if m.id in blessings and m.id < before]
+    earlier.sort(key=lambda model: model.id, reverse=True)
+    newest = next((m for m in earlier if _audio(m) == audio()), None)
+    return {
+        "candidate": candidates,
+        "model": [newest] if newest else [],
+        "model_blessing": [blessings[newest.id]] if newest else [],
+    }
 
 
 def _audio(model: types.Artifact) -> dict[str, object]:

@@ -24,7 +24,11 @@ from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
 from components.artifacts import DataVerdict
-from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
+from components.baseline import (
+    BlessedBeforeStrategy,
+    ChampionBeforeStrategy,
+    PassedBeforeStrategy,
+)
 from components.data_gate.component import DataGate
 from components.evaluator.component import Evaluator
 from components.example_gen.component import AudioExampleGen
@@ -60,6 +64,7 @@ class Place:
     ingest_args: list[str]
     baseline_strategy: type[Any]
     passed_before_strategy: type[Any]
+    champion_strategy: type[Any]
     registry: dict[str, str] | None = None  # that Pusher tells, where nobody else does
 
 
@@ -93,10 +98,12 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
         gate=workflow.data_gate.model_dump_json(),
         max_reject_fraction=workflow.data.max_reject_fraction,
     )
+    champion = _champion(place.champion_strategy, examples, workflow)
     trainer = Trainer(
         run_fn="components.trainer.run_fn.run_fn",
         examples=examples,
         schema=schema_gen.outputs["schema"],
+        base_model=champion.outputs["model"] if champion else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
@@ -107,6 +114,7 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
             "examples": place.index_digest,
             "code": place.trainer_code,
             "checkpoints": place.checkpoints,
+            **_trial_settings(workflow),
         },
     )
     trainer.add_upstream_node(data_gate)
@@ -168,6 +176,7 @@ def build_pipeline(workflow: Workflow, place: Place) -> Pipeline:
             example_validator,
             passed_before,
             data_gate,
+            *([champion] if champion else []),
             trainer,
             baseline,
             evaluator,
@@ -195,6 +204,28 @@ def _baseline(strategy: type[Any], trainer: Any) -> Any:
     if strategy is BlessedBeforeStrategy:
         channels["candidate"] = trainer.outputs["model"]
     return Resolver(strategy_class=strategy, **channels).with_id("Baseline")
+
+
+def _champion(strategy: type[Any], examples: Any, workflow: Workflow) -> Any:
+    """Finds the model whose weights training starts with; None where it starts from scratch."""
+    if workflow.train.start == "scratch":
+        return None
+    channels = {
+        "model": Channel(type=standard_artifacts.Model),
+        "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
+    }
+    config = None
+    if strategy is ChampionBeforeStrategy:
+        channels["candidate"] = examples
+        config = {"audio": workflow.audio.model_dump_json()}
+    return Resolver(strategy_class=strategy, config=config, **channels).with_id("Champion")
+
+
+def _trial_settings(workflow: Workflow) -> dict[str, Any]:
+    """What Trainer has to know of the gate where it trains two models and keeps one."""
+    if workflow.train.start != "both":
+        return {}
+    return {"confidence": workflow.gate.confidence}
 
 
 def _passed_before(strategy: type[Any], examples: Any) -> Any:

@@ -31,6 +31,11 @@ _MOST_HEADERS = 2000  # files whose header is read for its duration
 _MAGIC_BYTES = 64
 _FEATURE_BYTES = 1000  # of one example, beside its samples
 _OVERHEAD_BYTES = 100_000_000  # models, statistics, metadata and reports of a run
+_STARTS = {
+    "scratch": "",
+    "champion": ", from the last blessed model",
+    "both": ", from scratch and from the last blessed model",
+}
 _MOST_CLASSES = 40  # shown on the terminal
 _MOST_RECORDINGS = 10  # of the background, likewise
 
@@ -213,7 +218,7 @@ def _steps(workflow: Workflow, splits: dict[str, SplitCounts]) -> list[Step]:
         "AudioExampleGen": f"Beam: {workflow.run.beam.runner}",
         "Trainer": (
             f"{workflow.model.architecture} on {workflow.frontend.kind}, at most {train.epochs} "
-            f"epochs of {steps_per_epoch:,} steps"
+            f"epochs of {steps_per_epoch:,} steps{_STARTS[train.start]}"
         ),
         "ModelGate": _thresholds(workflow),
     }

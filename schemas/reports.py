@@ -266,6 +266,33 @@ class Lineage(_Document):
     code: str
 
 
+class Trial(_Document):
+    """How the model trained from the champion and the one from scratch answered the eval clips.
+
+    `difference` is the first one's accuracy less the second one's, on the same clips.
+    """
+
+    clips: int
+    champion_accuracy: float
+    scratch_accuracy: float
+    difference: float
+    difference_interval: Interval
+    confidence: float
+
+
+class Start(_Document):
+    """The weights that a training began with, and why these, in words.
+
+    `champion` is the SHA-256 of the model they were taken from, by which a version's manifest and
+    the ledger know it too. `trial` is there where both were trained.
+    """
+
+    weights: Literal["scratch", "champion"]
+    said: str
+    champion: str | None = None
+    trial: Trial | None = None
+
+
 class ModelCard(_Document):
     """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`.
 
@@ -284,6 +311,7 @@ class ModelCard(_Document):
     generated: bool
     data: TrainingData | None = None
     lineage: Lineage | None = None
+    start: Start | None = None
     threshold: float | None = None
 
     def is_heard(self, label: str, score: float) -> bool | None:

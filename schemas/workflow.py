@@ -181,6 +181,11 @@ class Train(_Block):
         20, ge=1, description="Epochs without a better eval loss before stopping."
     )
     seed: int = Field(1, ge=0, description="Seed of weights, order and augmentation.")
+    start: Literal["scratch", "champion", "both"] = Field(
+        "scratch",
+        description="champion: from the weights of the last blessed model; both: from scratch and"
+        " from it, and the better one, by the paired test on the eval split, goes on.",
+    )
 
 
 class DataGate(_Block):

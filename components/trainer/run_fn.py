@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.models import build_model
+from components.trainer.champion import Champion, carry_weights, find_misfit, read_champion
 from components.trainer.dataset import (
     count_labels,
     describe_data,
@@ -19,53 +22,95 @@ from components.trainer.dataset import (
 )
 from components.trainer.export import export_model
 from components.trainer.fit import fit, precision, strategy
-from schemas.reports import Lineage, ModelCard
+from components.trainer.trial import choose_start, hold_trial
+from schemas.reports import HISTORY_FILE, Lineage, ModelCard, Start
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a model is trained with, wherever its weights start."""
+
+    workflow: dict[str, Any]
+    train_files: list[str]
+    eval_files: list[str]
+    clips_by_label: dict[str, int]
+
+    @property
+    def labels(self) -> list[str]:
+        return list(self.clips_by_label)
+
+    @property
+    def clip_samples(self) -> int:
+        audio = self.workflow["audio"]
+        return round(audio["clip_s"] * audio["sample_rate"])
+
+    def build(self) -> keras.Model:
+        """The model before its training; each call gives the same weights."""
+        with strategy().scope():
+            return build_model(
+                architecture=self.workflow["model"]["architecture"],
+                num_classes=len(self.labels),
+                sample_rate=self.workflow["audio"]["sample_rate"],
+                clip_samples=self.clip_samples,
+                frontend=self.workflow["frontend"],
+                augment=self.workflow["augment"],
+                model=self.workflow["model"],
+                seed=self.workflow["train"]["seed"],
+            )
+
+    def fit(self, model: keras.Model, checkpoint_dir: Path, log_dir: Path) -> None:
+        """Trains to the end, or on to it where that was begun in `checkpoint_dir`."""
+        train = self.workflow["train"]
+        fit(
+            model,
+            lambda epoch: make_train_dataset(
+                self.train_files,
+                self.labels,
+                self.clip_samples,
+                train["batch_size"],
+                train["seed"],
+                epoch,
+            ),
+            self.eval_dataset(),
+            epochs=train["epochs"],
+            steps_per_epoch=-(-sum(self.clips_by_label.values()) // train["batch_size"]),
+            learning_rate=train["learning_rate"],
+            patience=train["patience"],
+            checkpoint_dir=checkpoint_dir,
+            log_dir=log_dir,
+        )
+
+    def eval_dataset(self) -> tf.data.Dataset:
+        """The clips that pick the best epoch, and the better of two trainings."""
+        batch_size = self.workflow["train"]["batch_size"]
+        return make_eval_dataset(self.eval_files, self.labels, self.clip_samples, batch_size)
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the workflow's model on `train`, stops early by `eval`, exports the best weights.
 
-    An unfinished training of the same settings on the same examples is continued.
+    An unfinished training of the same settings on the same examples, from the same weights, is
+    continued.
     """
     config = fn_args.custom_config
     workflow = json.loads(config["workflow"])
-    audio, train = workflow["audio"], workflow["train"]
-    clip_samples = round(audio["clip_s"] * audio["sample_rate"])
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
-    clips_by_label = count_labels(train_files)
-    labels = list(clips_by_label)
+    training = _Training(workflow, train_files, eval_files, count_labels(train_files))
+    key = _training_key(config, train_files + eval_files, fn_args.base_model)
+    checkpoint = Path(config["checkpoints"]) / key
     keras.config.set_dtype_policy(precision())
-    with strategy().scope():
-        model = build_model(
-            architecture=workflow["model"]["architecture"],
-            num_classes=len(labels),
-            sample_rate=audio["sample_rate"],
-            clip_samples=clip_samples,
-            frontend=workflow["frontend"],
-            augment=workflow["augment"],
-            model=workflow["model"],
-            seed=train["seed"],
-        )
-    checkpoint = Path(config["checkpoints"]) / _training_key(config, train_files + eval_files)
-    fit(
-        model,
-        lambda epoch: make_train_dataset(
-            train_files, labels, clip_samples, train["batch_size"], train["seed"], epoch
-        ),
-        make_eval_dataset(eval_files, labels, clip_samples, train["batch_size"]),
-        epochs=train["epochs"],
-        steps_per_epoch=-(-sum(clips_by_label.values()) // train["batch_size"]),
-        learning_rate=train["learning_rate"],
-        patience=train["patience"],
-        checkpoint_dir=checkpoint,
-        log_dir=fn_args.model_run_dir,
+    champion = read_champion(fn_args.base_model) if fn_args.base_model else None
+    model, start = _train(
+        training, champion, config.get("confidence"), checkpoint, Path(fn_args.model_run_dir)
     )
     export_model(
         model,
         ModelCard(
             name=workflow["name"],
-            labels=labels,
-            audio=audio,
+            labels=training.labels,
+            audio=workflow["audio"],
             frontend=workflow["frontend"],
             model=workflow["model"],
             augment=workflow["augment"],
@@ -78,18 +123,75 @@ def run_fn(fn_args: FnArgs) -> None:
                 settings=hashlib.sha256(config["workflow"].encode()).hexdigest(),
                 code=config["code"],
             ),
+            start=start,
         ),
-        clip_samples,
+        training.clip_samples,
         fn_args.serving_model_dir,
     )
     shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def _train(
+    training: _Training,
+    champion: Champion | None,
+    trial_confidence: float | None,
+    checkpoint: Path,
+    log_dir: Path,
+) -> tuple[keras.Model, Start]:
+    """The trained model, and the weights it began with.
+
+    With a `trial_confidence` two are trained where the champion fits, and the better one comes
+    back; `log_dir` then has the curves of both in folders, and those of the better one.
+    """
+    model = training.build()
+    start = _find_start(training, champion, model)
+    _LOG.info("training starts %s", start.said)
+    if champion is None or start.weights == "scratch":
+        training.fit(model, checkpoint, log_dir)
+        return model, start
+    if trial_confidence is None:
+        carry_weights(champion, model, training.labels)
+        training.fit(model, checkpoint, log_dir)
+        return model, start
+    models = {"scratch": model, "champion": training.build()}
+    carry_weights(champion, models["champion"], training.labels)
+    for name, each in models.items():
+        training.fit(each, checkpoint / name, log_dir / name)
+    trial = hold_trial(
+        models["champion"], models["scratch"], training.eval_dataset(), trial_confidence
+    )
+    start = choose_start(trial, start)
+    _LOG.info("of two trainings the better one is that %s", start.said)
+    shutil.copyfile(log_dir / start.weights / HISTORY_FILE, log_dir / HISTORY_FILE)
+    return models[start.weights], start
+
+
+def _find_start(training: _Training, champion: Champion | None, model: keras.Model) -> Start:
+    """What `model` can start from, of what the workflow asks for."""
+    if training.workflow["train"]["start"] == "scratch":
+        return Start(weights="scratch", said="from scratch")
+    if champion is None:
+        said = "from scratch, since no model was blessed before these examples were made"
+        return Start(weights="scratch", said=said)
+    if misfit := find_misfit(champion, training.workflow, model):
+        said = f"from scratch, since the last blessed model does not fit: {misfit}"
+        return Start(weights="scratch", said=said)
+    about = [champion.digest[:12]]
+    if added := sorted(set(training.labels) - set(champion.card.labels)):
+        about.append(f"new: {', '.join(added)}")
+    if gone := sorted(set(champion.card.labels) - set(training.labels)):
+        about.append(f"gone: {', '.join(gone)}")
+    said = f"from the weights of the last blessed model ({'; '.join(about)})"
+    return Start(weights="champion", said=said, champion=champion.digest)
 
 
 def _expand(patterns: list[str]) -> list[str]:
     return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
 
 
-def _training_key(config: dict[str, Any], files: list[str]) -> str:
-    """Names a training by all that decides its outcome; example files are never rewritten."""
-    text = json.dumps([config, files], sort_keys=True)
+def _training_key(config: dict[str, Any], files: list[str], base_model: str | None) -> str:
+    """Names a training by all that decides its outcome; example files are never rewritten, nor is
+    the model it starts from.
+    """
+    text = json.dumps([config, files, base_model], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -194,7 +194,11 @@ def _place(
 ) -> "Place":
     from tfx.orchestration import metadata
 
-    from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
+    from components.baseline import (
+        BlessedBeforeStrategy,
+        ChampionBeforeStrategy,
+        PassedBeforeStrategy,
+    )
     from pipeline.graph import Place
 
     trainer_code = component_fingerprint("Trainer")
@@ -216,6 +220,7 @@ def _place(
         ingest_args=ingest_args,
         baseline_strategy=BlessedBeforeStrategy,
         passed_before_strategy=PassedBeforeStrategy,
+        champion_strategy=ChampionBeforeStrategy,
     )
 
 

@@ -66,6 +66,7 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         baseline_strategy=latest_blessed_model_strategy.LatestBlessedModelStrategy,
         passed_before_strategy=latest_artifact_strategy.LatestArtifactStrategy,
         registry=vertex_registry(workflow),
+        champion_strategy=latest_blessed_model_strategy.LatestBlessedModelStrategy,
     )
     kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image=CONTAINER_IMAGE),

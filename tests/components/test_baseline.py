@@ -7,7 +7,11 @@ from tfx.types import standard_artifacts
 from tfx.utils import path_utils
 
 from components.artifacts import DataVerdict
-from components.baseline import BlessedBeforeStrategy, PassedBeforeStrategy
+from components.baseline import (
+    BlessedBeforeStrategy,
+    ChampionBeforeStrategy,
+    PassedBeforeStrategy,
+)
 from schemas.reports import MODEL_CARD_FILE, ModelCard
 
 BLESSED, REFUSED = 1, 0
@@ -37,15 +41,20 @@ def _model(folder: Path, id_: int, sample_rate: int) -> standard_artifacts.Model
     return model
 
 
-def resolve(
-    models: list[standard_artifacts.Model], candidate: int, outcomes: dict[int, int]
-) -> list[int]:
+def make_blessings(outcomes: dict[int, int]) -> list[standard_artifacts.ModelBlessing]:
     blessings = []
     for model_id, outcome in outcomes.items():
         blessing = standard_artifacts.ModelBlessing()
         blessing.set_int_custom_property("current_model_id", model_id)
         blessing.set_int_custom_property("blessed", outcome)
         blessings.append(blessing)
+    return blessings
+
+
+def resolve(
+    models: list[standard_artifacts.Model], candidate: int, outcomes: dict[int, int]
+) -> list[int]:
+    blessings = make_blessings(outcomes)
     resolved = BlessedBeforeStrategy().resolve_artifacts(
         None,
         {"candidate": [models[candidate - 1]], "model": models, "model_blessing": blessings},
@@ -75,6 +84,37 @@ def test_newest_blessed_before(
     baseline: list[int],
 ) -> None:
     assert resolve(models, candidate, outcomes) == baseline
+
+
+@pytest.mark.parametrize(
+    ("examples", "sample_rate", "outcomes", "champion"),
+    [
+        (10, 8000, {}, []),  # the first training of all
+        (10, 8000, {1: BLESSED, 2: BLESSED}, [2]),
+        (10, 8000, {1: BLESSED, 2: REFUSED}, [1]),  # refused, or failed and withdrawn
+        (3, 8000, {1: BLESSED, 2: BLESSED, 4: BLESSED}, [2]),  # never what these examples made
+        (1, 8000, {1: BLESSED, 4: BLESSED}, []),
+        (10, 8000, {1: BLESSED, 3: BLESSED}, [1]),  # the third hears another rate
+        (10, 16000, {1: BLESSED, 3: BLESSED}, [3]),
+        (10, 4000, {1: BLESSED, 3: BLESSED}, []),
+    ],
+)
+def test_training_starts_from_the_newest_blessed_before_its_examples(
+    models: list[standard_artifacts.Model],
+    examples: int,
+    sample_rate: int,
+    outcomes: dict[int, int],
+    champion: list[int],
+) -> None:
+    candidate = standard_artifacts.Examples()
+    candidate.id = examples
+    resolved = ChampionBeforeStrategy(f'{{"sample_rate": {sample_rate}}}').resolve_artifacts(
+        None,
+        {"candidate": [candidate], "model": models, "model_blessing": make_blessings(outcomes)},
+    )
+    assert resolved["candidate"] == [candidate]
+    assert [model.id for model in resolved["model"]] == champion
+    assert len(resolved["model_blessing"]) == len(champion)
 
 
 @pytest.mark.parametrize(

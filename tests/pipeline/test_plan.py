@@ -144,6 +144,9 @@ def test_steps_say_what_the_workflow_asks_for(tmp_path: Path) -> None:
     assert (first, last) == ("Prepare", "Report")
     assert steps["Trainer"].endswith("(rnn on log_mel, at most 7 epochs of 2 steps)")
     assert steps["ModelGate"].endswith("(accuracy at least 0.8, also for every speaker)")
+    path.write_text(f"{WORKFLOW}train: {{epochs: 7, batch_size: 4, start: both}}\n")
+    trainer = next(step.does for step in plan_of(path).steps if step.name == "Trainer")
+    assert trainer.endswith("7 epochs of 2 steps, from scratch and from the last blessed model)")
 
 
 def test_background_is_listed_with_its_hours(

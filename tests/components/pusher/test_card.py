@@ -17,6 +17,7 @@ from schemas.reports import (
     ModelCard,
     OperatingPoint,
     SliceMetrics,
+    Start,
     TrainingData,
     Verdict,
 )
@@ -92,6 +93,12 @@ def test_a_card_has_numbers_with_intervals_and_names_weak_slices(verdict: Verdic
         assert expected in text
     assert text.index("| speaker theo | 0.800") < text.index("| speaker ann | 0.950")
     assert render_card(make_card(), verdict) == text
+
+
+def test_a_card_says_what_training_started_from(verdict: Verdict) -> None:
+    start = Start(weights="champion", said="from the last blessed model (c0ffee)")
+    text = render_card(make_card(start=start), verdict)
+    assert "161,578 parameters, trained from the last blessed model (c0ffee)." in text
 
 
 def test_what_is_not_known_is_said(verdict: Verdict) -> None:

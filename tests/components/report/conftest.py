@@ -26,6 +26,7 @@ from schemas.reports import (
     SliceMetrics,
     SplitCertificate,
     SplitCounts,
+    Start,
     StepTiming,
     Verdict,
 )
@@ -219,6 +220,7 @@ def write_run(
         model={},
         parameters=1234,
         generated=generated,
+        start=Start(weights="champion", said=f"from a model {SCRIPT}", champion="c"),
     )
     epochs = [
         {

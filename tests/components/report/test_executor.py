@@ -190,6 +190,7 @@ def test_numbers_on_the_page(run_files: Callable) -> None:
     assert "silent: 8" in text
     assert "3 more of this reason are not listed here" in text
     assert "missing" not in text
+    assert "Trained from a model <script>alert(1)</script>." in text
     assert "6 epochs in 3 min 0 s; the weights of epoch 4 were kept" in text
     assert "10 more slices, all better, are not listed here" in text
     assert text.index("speaker s0 ") < text.index("speaker s1 ") < text.index("speaker s39 ")

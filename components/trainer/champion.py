@@ -1,0 +1,120 @@
+"""The weights of an exported model, put into a model of ours to train on from them.
+
+They are the SavedModel's own variables, which lie there by name and in the order of `weights` of
+the Keras model: nothing is kept beside them, and whatever was pushed once can be started from.
+Name, order and shape of each have to be the same, so that none lands where only the shape is.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.versions import model_digest_of
+
+_HEAD = "logits"  # the last layer, whose last axis is the classes
+_COMPARED = ("audio", "frontend", "model")  # blocks of a workflow that give weights their meaning
+_MAY_DIFFER = ("dropout",)
+_COUNTER = re.compile(r"_\d+(?=/|$)")  # Keras counts the layers of a process: conv2d_7
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A model to start from: `weights` by plain name, in order, without states of generators.
+
+    `digest` is the SHA-256 by which manifests and the ledger know it.
+    """
+
+    card: ModelCard
+    digest: str
+    weights: list[tuple[str, NDArray[np.float32]]]
+
+
+def read_champion(directory: str) -> Champion:
+    """The champion whose SavedModel lies in `directory`, a path or a URI.
+
+    Raises:
+        OSError: there is no SavedModel.
+        pydantic.ValidationError: its card is not what `schemas.reports` says.
+    """
+    with tf.io.gfile.GFile(f"{directory}/{MODEL_CARD_FILE}") as file:
+        card = ModelCard.model_validate_json(file.read())
+    variables = tf.saved_model.load(directory)._model_variables
+    return Champion(
+        card=card,
+        digest=model_digest_of(dict(_file_digests(directory))),
+        weights=[
+            (_plain_name(variable.name), variable.numpy())
+            for variable in variables
+            if variable.dtype.is_floating
+        ],
+    )
+
+
+def find_misfit(champion: Champion, workflow: Mapping[str, Any], model: keras.Model) -> str:
+    """Why `model`, built from the blocks of `workflow`, cannot start from the champion.
+
+    Empty where it can. Other labels are no reason, nor is a setting that the champion's card does
+    not have yet.
+    """
+    blocks = {"audio": champion.card.audio, "frontend": champion.card.frontend}
+    blocks["model"] = champion.card.model
+    settings = [
+        f"{block}.{key} was {blocks[block][key]!r} and is {value!r}"
+        for block in _COMPARED
+        for key, value in workflow[block].items()
+        if key not in _MAY_DIFFER and key in blocks[block] and blocks[block][key] != value
+    ]
+    if settings:
+        return ", ".join(settings)
+    ours = [(_plain_name(each.path), _body_shape(each.path, each.shape)) for each in model.weights]
+    theirs = [(name, _body_shape(name, value.shape)) for name, value in champion.weights]
+    return "" if ours == theirs else "its layers are not those of this version of the code"
+
+
+def carry_weights(champion: Champion, model: keras.Model, labels: Sequence[str]) -> None:
+    """Gives `model`, which answers `labels`, all weights of a champion that fits.
+
+    The statistics of normalisation are among them. In the last layer a class has the weights that
+    its label had; a label that the champion did not know keeps those it has.
+    """
+    known = champion.card.labels
+    shared = [label for label in labels if label in known]
+    ours, theirs = [list(labels).index(s) for s in shared], [known.index(s) for s in shared]
+    for weight, (name, value) in zip(model.weights, champion.weights, strict=True):
+        if _is_head(name):
+            merged = np.array(keras.ops.convert_to_numpy(weight))
+            merged[..., ours] = value[..., theirs]
+            weight.assign(merged)
+        else:
+            weight.assign(value)
+
+
+def _body_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Without the classes, which may be others."""
+    return tuple(shape)[:-1] if _is_head(name) else tuple(shape)
+
+
+def _is_head(name: str) -> bool:
+    return name.startswith(f"{_HEAD}/")
+
+
+def _plain_name(name: str) -> str:
+    return _COUNTER.sub("", name.partition(":")[0])
+
+
+def _file_digests(directory: str) -> Iterator[tuple[str, str]]:
+    """Each file below `directory` by relative path, with the SHA-256 of its content."""
+    for folder, _, names in tf.io.gfile.walk(directory):
+        for name in names:
+            path = f"{folder.rstrip('/')}/{name}"
+            with tf.io.gfile.GFile(path, "rb") as file:
+                digest = hashlib.sha256(file.read()).hexdigest()
+            yield path.removeprefix(directory).lstrip("/"), digest

@@ -1,0 +1,206 @@
+"""A whole training as TFX's Trainer calls it: where its weights start, and what is said of it."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.trainer.champion import read_champion
+from components.trainer.run_fn import _training_key, run_fn
+from schemas.errors import AuricleError
+from schemas.reports import HISTORY_FILE, MODEL_CARD_FILE, ModelCard
+from schemas.workflow import Audio, Augment, Frontend, Model, SpecAugment, Train
+
+Files = dict[str, list[str]]
+LABELS = ("high", "low", "mid")
+
+
+@pytest.fixture(scope="module")
+def files(write_tones: Callable[..., list[str]]) -> Files:
+    return {"train": write_tones(48, 2, seed=1), "eval": write_tones(24, 1, seed=2)}
+
+
+def train(
+    folder: Path,
+    files: Files,
+    base_model: Path | None = None,
+    architecture: str = "rnn",
+    **settings: Any,
+) -> Path:
+    """Trains into `folder`, from the model of the folder `base_model`; the model's folder."""
+    blocks = {
+        "audio": Audio(sample_rate=8000, clip_s=0.3),
+        "frontend": Frontend(frame_length_ms=20.0, frame_step_ms=20.0, num_mel_bins=8),
+        "augment": Augment(speed=0.0, time_shift_ms=10.0, spec_augment=SpecAugment(freq_masks=0)),
+        "model": Model(architecture=architecture, units=8, layers=1, filters=4),
+        "train": Train(**{"epochs": 2, "batch_size": 16, "learning_rate": 0.02} | settings),
+    }
+    workflow = {"name": "t", **{name: block.model_dump() for name, block in blocks.items()}}
+    config = {
+        "workflow": json.dumps(workflow),
+        "generated": False,
+        "examples": "e",
+        "code": "c",
+        "checkpoints": str(folder / "checkpoints"),
+    }
+    if settings.get("start") == "both":
+        config["confidence"] = 0.95
+    run_fn(
+        FnArgs(
+            train_files=files["train"],
+            eval_files=files["eval"],
+            serving_model_dir=str(folder / "model"),
+            model_run_dir=str(folder / "run"),
+            base_model=str(base_model) if base_model else None,
+            custom_config=config,
+        )
+    )
+    assert not list((folder / "checkpoints").rglob("*.npz"))
+    return folder / "model"
+
+
+def card(model: Path) -> ModelCard:
+    return ModelCard.model_validate_json((model / MODEL_CARD_FILE).read_bytes())
+
+
+def accuracies(file: Path) -> list[float]:
+    return [epoch["val_accuracy"] for epoch in json.loads(file.read_text())]
+
+
+@pytest.fixture(scope="module")
+def champion(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained on these clips until it knows them."""
+    folder = tmp_path_factory.mktemp("champion")
+    model = train(folder, files, epochs=12)
+    assert accuracies(folder / "run" / HISTORY_FILE)[-1] > 0.9
+    return model
+
+
+def test_from_scratch_unless_said_otherwise(files: Files, champion: Path, tmp_path: Path) -> None:
+    start = card(train(tmp_path, files, epochs=1)).start
+    assert start is not None
+    assert (start.weights, start.said, start.champion) == ("scratch", "from scratch", None)
+
+
+def test_the_first_training_has_no_champion(files: Files, tmp_path: Path) -> None:
+    start = card(train(tmp_path, files, epochs=1, start="champion")).start
+    assert start is not None
+    assert start.weights == "scratch"
+    assert "no model was blessed before" in start.said
+
+
+def test_training_goes_on_from_the_champion(files: Files, champion: Path, tmp_path: Path) -> None:
+    # A rate that moves nothing: what was carried is what is exported.
+    model = train(tmp_path, files, champion, epochs=1, start="champion", learning_rate=1e-30)
+    start = card(model).start
+    assert start is not None
+    digest = read_champion(str(champion)).digest
+    assert (start.weights, start.champion) == ("champion", digest)
+    assert digest[:12] in start.said
+    clips = tf.constant(np.random.default_rng(0).normal(0, 0.2, (5, 2400)).astype(np.float32))
+    ours, theirs = (
+        tf.saved_model.load(str(each)).signatures["serving_default"](waveform=clips)["scores"]
+        for each in (model, champion)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_classes_that_came_and_went_are_named(
+    write_tones: Callable[..., list[str]], champion: Path, tmp_path: Path
+) -> None:
+    two = ("high", "low")
+    files = {"train": write_tones(16, 1, labels=two), "eval": write_tones(8, 1, labels=two)}
+    smaller = train(tmp_path / "smaller", files, champion, epochs=1, start="champion")
+    start = card(smaller).start
+    assert start is not None
+    assert start.weights == "champion"
+    assert start.said.endswith("; gone: mid)")
+    three = {"train": write_tones(16, 1), "eval": write_tones(8, 1)}
+    larger = train(tmp_path / "larger", three, smaller, epochs=1, start="champion")
+    start = card(larger).start
+    assert start is not None
+    assert start.said.endswith("; new: mid)")
+
+
+@pytest.mark.parametrize("start", ["champion", "both"])
+def test_another_architecture_starts_from_scratch_and_says_so(
+    files: Files, champion: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, start: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        model = train(tmp_path, files, champion, architecture="lstm", epochs=1, start=start)
+    found = card(model).start
+    assert found is not None
+    assert (found.weights, found.trial) == ("scratch", None)
+    assert "model.architecture was 'rnn' and is 'lstm'" in found.said
+    assert any("model.architecture was 'rnn'" in message for message in caplog.messages)
+
+
+def test_both_keeps_a_champion_that_knows_the_clips(
+    files: Files, champion: Path, tmp_path: Path
+) -> None:
+    model = train(tmp_path / "both", files, champion, epochs=1, start="both")
+    start = card(model).start
+    assert start is not None
+    assert start.trial is not None
+    assert start.weights == "champion"
+    assert start.trial.champion_accuracy > start.trial.scratch_accuracy
+    run = tmp_path / "both" / "run"
+    assert (run / HISTORY_FILE).read_bytes() == (run / "champion" / HISTORY_FILE).read_bytes()
+    assert accuracies(run / "scratch" / HISTORY_FILE) != accuracies(run / HISTORY_FILE)
+    # The one from scratch is what a training from scratch would have been.
+    train(tmp_path / "alone", files, epochs=1)
+    alone = accuracies(tmp_path / "alone" / "run" / HISTORY_FILE)
+    assert accuracies(run / "scratch" / HISTORY_FILE) == alone
+
+
+def test_both_drops_a_champion_of_random_weights(files: Files, tmp_path: Path) -> None:
+    spoilt = train(tmp_path / "spoilt", files, epochs=1)
+    _spoil(spoilt)
+    model = train(tmp_path / "both", files, spoilt, epochs=8, start="both")
+    start = card(model).start
+    assert start is not None
+    assert start.trial is not None
+    assert (start.weights, start.champion) == ("scratch", None)
+    assert start.trial.difference < 0
+    run = tmp_path / "both" / "run"
+    assert (run / HISTORY_FILE).read_bytes() == (run / "scratch" / HISTORY_FILE).read_bytes()
+    best = max(accuracies(run / HISTORY_FILE))
+    assert start.trial.scratch_accuracy <= best
+
+
+def test_of_both_only_the_unfinished_is_trained_again(files: Files, tmp_path: Path) -> None:
+    spoilt = train(tmp_path / "spoilt", files, epochs=1)
+    _spoil(spoilt, scale=np.inf)
+    histories = []
+    for _ in range(2):
+        with pytest.raises(AuricleError, match="no longer finite"):  # that from the champion
+            train(tmp_path / "both", files, spoilt, start="both")
+        [checkpoint] = (tmp_path / "both" / "checkpoints").rglob("*.npz")
+        assert checkpoint.parent.name == "scratch"
+        histories.append((tmp_path / "both" / "run" / "scratch" / HISTORY_FILE).read_text())
+    assert histories[0] == histories[1]  # the very same epochs, down to their seconds
+
+
+def _spoil(model: Path, scale: float = 30.0) -> None:
+    """Overwrites the weights of a SavedModel by random ones that saturate every unit."""
+    loaded = tf.saved_model.load(str(model))
+    rng = np.random.default_rng(0)
+    for variable in loaded._model_variables:
+        if variable.dtype.is_floating:
+            variable.assign(scale * rng.normal(0, 1, variable.shape))
+    about = (model / MODEL_CARD_FILE).read_bytes()
+    tf.saved_model.save(loaded, str(model), {"serving_default": loaded.serving_default})
+    (model / MODEL_CARD_FILE).parent.mkdir(exist_ok=True)
+    (model / MODEL_CARD_FILE).write_bytes(about)
+
+
+def test_a_training_that_starts_elsewhere_is_another_training() -> None:
+    """An unfinished one must not be gone on with from other weights."""
+    keys = {_training_key({}, ["f"], base_model) for base_model in (None, "model/1", "model/2")}
+    assert len(keys) == 3

@@ -1,0 +1,81 @@
+"""A run that starts from the champion: with new recordings it does, unchanged it does nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from e2e.tiny import TINY, write_workflow
+
+from pipeline.runners.local import RunResult, run_workflow
+from pipeline.runners.vertex import compile_workflow
+from pipeline.workflow import read_workflow
+from schemas.reports import MODEL_CARD_FILE, ModelCard, Start
+
+pytestmark = pytest.mark.e2e
+
+TRAIN = TINY["train"] | {"epochs": 6, "learning_rate": 0.01}
+
+
+def run(project: Path) -> RunResult:
+    return run_workflow(read_workflow(project / "workflow.yaml"), project)
+
+
+def start_of(result: RunResult) -> Start:
+    assert result.pushed_to is not None
+    card = ModelCard.model_validate_json((result.pushed_to / MODEL_CARD_FILE).read_bytes())
+    assert card.start is not None
+    return card.start
+
+
+def drop_recordings(project: Path, take: int) -> None:
+    """Takes the rows of one take out of the manifest: other examples."""
+    manifest = project / "recordings" / "manifest.jsonl"
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    kept = [row for row in rows if not row["audio_filepath"].endswith(f"-{take}.wav")]
+    assert len(kept) < len(rows)
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+
+def test_new_recordings_start_from_the_champion_and_nothing_new_does_nothing(
+    project: Path,
+) -> None:
+    write_workflow(project, train=TRAIN | {"start": "champion"})
+    first = run(project)
+    assert "no model was blessed before" in start_of(first).said
+    assert run(project).ran == []  # its own model is blessed by now, and not started from
+
+    drop_recordings(project, take=3)
+    second = run(project)
+    assert "Trainer" in second.ran
+    start = start_of(second)
+    ledger = json.loads((project / "runs" / "tones" / "versions.json").read_text())
+    assert start.champion == ledger["versions"][0]["model_digest"]
+    assert run(project).ran == []
+    report = (project / "runs" / "tones" / "report.html").read_text()
+    assert "from the weights of the last blessed model" in report
+
+    # Other settings on the same recordings: from the champion before them again, not from its own.
+    write_workflow(project, train=TRAIN | {"start": "both"})
+    third = run(project)
+    assert "AudioExampleGen" in third.reused
+    newest = max((project / "runs/tones/artifacts/Trainer/model").iterdir(), key=_number)
+    card = ModelCard.model_validate_json((newest / "Format-Serving" / MODEL_CARD_FILE).read_bytes())
+    assert card.start is not None
+    assert card.start.trial is not None
+    assert card.start.champion in (None, start.champion)
+    assert run(project).ran == []
+
+
+def test_vertex_pipeline_with_a_warm_start(project: Path) -> None:
+    file = write_workflow(
+        project, train=TRAIN | {"start": "both"}, run={"directory": "gs://bucket/runs/tones"}
+    )
+    output = project / "pipeline.json"
+    compile_workflow(read_workflow(file), project, output)
+    job = json.loads(output.read_text())
+    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
+    assert "base_model" in tasks["Trainer"]["inputs"]["artifacts"]
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name)
