@@ -5,7 +5,6 @@ good; running an unchanged workflow again would then do its work again, against 
 """
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from tfx import types
@@ -20,15 +19,12 @@ CURRENT_MODEL_PROPERTY = "current_model_id"
 
 
 class BlessedBeforeStrategy(resolver.ResolverStrategy):
-    """Resolves `model` to the newest blessed model that is older than `candidate`.
-
-    A model of other audio settings is passed over: it cannot answer the candidate's test clips.
-    """
+    """Resolves `model` to the newest blessed model that is older than `candidate`."""
 
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        return _newest_blessed(input_dict, lambda: _audio(input_dict["candidate"][0]))
+        return _newest_blessed(input_dict)
 
 
 class ChampionBeforeStrategy(resolver.ResolverStrategy):
@@ -47,7 +43,7 @@ class ChampionBeforeStrategy(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        return _newest_blessed(input_dict, lambda: json.loads(self._audio))
+        return _newest_blessed(input_dict, json.loads(self._audio))
 
 
 class PassedBeforeStrategy(resolver.ResolverStrategy):
@@ -64,9 +60,11 @@ class PassedBeforeStrategy(resolver.ResolverStrategy):
 
 
 def _newest_blessed(
-    input_dict: dict[str, list[types.Artifact]], audio: Callable[[], dict[str, object]]
+    input_dict: dict[str, list[types.Artifact]], audio: dict[str, object] | None = None
 ) -> dict[str, list[types.Artifact]]:
-    """The newest of `model` that is blessed, of these audio settings, and before `candidate`."""
+    """The newest of `model` that is blessed, before `candidate`, and of these audio settings, where
+    any are given.
+    """
     candidates = input_dict["candidate"]
     blessings = {
         blessing.get_int_custom_property(CURRENT_MODEL_PROPERTY): blessing
@@ -76,7 +74,7 @@ def _newest_blessed(
     before = max((candidate.id for candidate in candidates), default=0)
     earlier = [m for m in input_dict["model"] if m.id in blessings and m.id < before]
     earlier.sort(key=lambda model: model.id, reverse=True)
-    newest = next((m for m in earlier if _audio(m) == audio()), None)
+    newest = next((m for m in earlier if audio is None or _audio(m) == audio), None)
     return {
         "candidate": candidates,
         "model": [newest] if newest else [],

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()", "schedule"]
 _JOB = "look"
 _LISTED = 20
+_LONGEST_DETAIL = 500  # characters
 
 Outcome = Literal[
     "nothing new",
@@ -90,7 +91,7 @@ def run_once(workflow: Workflow, base: Path, now: datetime.datetime | None = Non
             if isinstance(error, DataGateError)
             else "failed"
         )
-        detail = str(error).strip().partition("\n")[0]
+        detail = " ".join(str(error).split())[:_LONGEST_DETAIL]
         decision = Decision(time=now, outcome=outcome, reasons=reasons, detail=detail)
         _write(decision, directory)
         if outcome == "busy":
@@ -183,6 +184,7 @@ def _train(workflow: Workflow, base: Path, now: datetime.datetime, reasons: list
         outcome=result.record.outcome,
         reasons=reasons,
         version=result.record.pushed_version,
+        detail="the same as before" if "Pusher" in result.reused else "",
     )
 
 

@@ -223,8 +223,9 @@ class Verdict(_Document):
     """What ModelGate decided, on what, and why in words.
 
     Intervals have `confidence`. `difference` is accuracy less the last blessed model's on the clips
-    whose label both know. `unsliced` are features with too many values, and how many. `keywords` is
-    None where the workflow names no background.
+    whose label both know; `incomparable` says why there is none although there is such a model.
+    `unsliced` are features with too many values, and how many. `keywords` is None where the
+    workflow names no background.
     """
 
     outcome: Literal["blessed", "refused", "undecided"]
@@ -239,6 +240,7 @@ class Verdict(_Document):
     baseline_accuracy: float | None
     difference: float | None
     difference_interval: Interval | None
+    incomparable: str = ""
     classes: dict[str, ClassMetrics]
     slices: list[SliceMetrics]
     unsliced: dict[str, int]

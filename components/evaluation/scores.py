@@ -51,7 +51,8 @@ class ClipScores:
     """One row a clip, in the order in which they are stored; all arrays are [clips].
 
     `features` are what clips are sliced by besides their label, by name; empty where unknown.
-    `unsliced` are features that have too many values, with how many.
+    `unsliced` are features that have too many values, with how many. `incomparable` says why the
+    last blessed model could not be asked these clips; then it is no baseline.
     """
 
     ids: Texts
@@ -60,6 +61,7 @@ class ClipScores:
     unsliced: dict[str, int]
     candidate: ModelScores
     baseline: ModelScores | None
+    incomparable: str = ""
 
     @property
     def is_must_pass(self) -> NDArray[np.bool_]:
@@ -128,6 +130,7 @@ def write_scores(scores: ClipScores, file: Path) -> None:
         "labels": scores.labels,
         "candidate_labels": scores.candidate.labels,
         "candidate_scores": scores.candidate.scores,
+        "incomparable": np.array(scores.incomparable, np.str_),
         "unsliced_names": np.array(list(scores.unsliced), np.str_),
         "unsliced_values": np.array(list(scores.unsliced.values()), np.int64),
         **{f"{_FEATURE}{name}": values for name, values in scores.features.items()},
@@ -169,4 +172,5 @@ def read_scores(file: Path) -> ClipScores:
                 if has_baseline
                 else None
             ),
+            incomparable=str(arrays["incomparable"]),
         )

@@ -66,7 +66,11 @@ def _hear_background(uri: str, model: types.Artifact, scores: Path) -> None:
 
 def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
     """What each SavedModel, the candidate first, answers on the clips of TFRecord `files`."""
-    labels = [_card(path).labels for path in saved_models]
+    cards = [_card(path) for path in saved_models]
+    incomparable = _incomparable(*cards) if len(cards) > 1 else ""
+    if incomparable:
+        saved_models, cards = saved_models[:1], cards[:1]
+    labels = [card.labels for card in cards]
     signatures = [_load(path) for path in saved_models]
     ids: list[str] = []
     true: list[str] = []
@@ -96,6 +100,15 @@ def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
         unsliced=unsliced,
         candidate=models[0],
         baseline=models[1] if len(models) > 1 else None,
+        incomparable=incomparable,
+    )
+
+
+def _incomparable(candidate: ModelCard, baseline: ModelCard) -> str:
+    """Why clips that were conditioned for the candidate are none for the baseline, or nothing."""
+    keys = [key for key in candidate.audio if candidate.audio[key] != baseline.audio.get(key)]
+    return ", ".join(
+        f"audio.{key} was {baseline.audio.get(key)} and is {candidate.audio[key]}" for key in keys
     )
 
 

@@ -79,6 +79,7 @@ def decide(
         ),
         classes=classes,
         slices=_slices(tallies, scores, gate.confidence),
+        incomparable=scores.incomparable,
         unsliced=scores.unsliced,
         confusion=confusion,
         labels=all_labels,

@@ -144,6 +144,8 @@ def _no_worse(scores: ClipScores, allowed: float, confidence: float) -> GateRule
     name = "gate.accuracy.no_worse_by_more_than"
     if scores.baseline is None:
         said = "no model was blessed before, so there is none to be worse than"
+        if scores.incomparable:
+            said = f"not compared, the last blessed model hears other audio: {scores.incomparable}"
         return GateRule(name=name, outcome="held", said=said)
     everything = np.ones(len(scores.labels), np.bool_)
     paired = scores.paired(everything)

@@ -74,7 +74,7 @@ def resolve(
         (4, {1: BLESSED, 2: REFUSED}, [1]),
         (2, {1: BLESSED, 2: BLESSED}, [1]),  # never itself: the run was done before
         (1, {1: BLESSED, 2: BLESSED}, []),  # nor one that came later
-        (5, {1: BLESSED, 3: BLESSED}, [1]),  # the third cannot answer these clips
+        (5, {1: BLESSED, 3: BLESSED}, [3]),  # of other audio: Evaluator says so
     ],
 )
 def test_newest_blessed_before(

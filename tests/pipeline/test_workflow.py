@@ -87,7 +87,7 @@ def test_json_and_a_byte_order_mark_are_read_too(tmp_path: Path) -> None:
         (
             "train: {epoch: 3}",
             "3: train.epoch: got an unknown key, expected one of epochs, batch_size, "
-            "learning_rate, patience, seed; did you mean train.epochs?",
+            "learning_rate, patience, seed, start; did you mean train.epochs?",
         ),
         ("epochs: 3", "did you mean train.epochs?"),
         ("trian: {epochs: 3}", "3: trian: got an unknown key, expected one of name, task, data,"),

@@ -257,6 +257,26 @@ def test_a_model_alone_with_nan_and_an_untaught_label(world: _World, tmp_path: P
     assert not blessing.has_custom_property("baseline_model_id")
 
 
+def test_a_baseline_of_other_audio_is_said_and_not_asked(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", LABELS, "logits", 12)
+    baseline = write_model(tmp_path / "baseline", LABELS, "logits", 7)
+    for each, rate in ((model, 8000), (baseline, 16000)):
+        file = Path(each.uri) / "Format-Serving" / "assets.extra" / "auricle.json"
+        card = ModelCard.model_validate_json(file.read_text())
+        file.write_text(card.model_copy(update={"audio": {"sample_rate": rate}}).model_dump_json())
+    rows = [{"label": b"no", "speaker": b"", "logits": np.eye(4)[1]}]
+    evaluation = evaluate(
+        tmp_path / "evaluation", write_examples(tmp_path / "examples", rows), model, baseline
+    )
+    gate = {"no_worse_by_more_than": 0.01}
+    verdict, _ = judge(tmp_path / "out", gate, evaluation, model, baseline)
+    assert (verdict.outcome, verdict.baseline_accuracy) == ("blessed", None)
+    assert verdict.incomparable == "audio.sample_rate was 16000 and is 8000"
+    assert verdict.reasons == [
+        f"not compared, the last blessed model hears other audio: {verdict.incomparable}"
+    ]
+
+
 def test_an_empty_test_split_is_refused(world: _World, tmp_path: Path) -> None:
     examples = write_examples(tmp_path / "examples", [])
     evaluation = evaluate(tmp_path / "evaluation", examples, world.model, None)
