@@ -31,12 +31,14 @@ _NAMED = 3
 class Seen(BaseModel):
     """What a finished run was made from, whatever became of its model.
 
-    `manifests` are SHA-256 by path, `labels` clips of each, `data` the digest of the source index.
+    `trained` is when the last one trained that no data gate stopped. `manifests` are SHA-256 by
+    path, `labels` clips of each, `data` the digest of the source index.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     finished: datetime.datetime
+    trained: datetime.datetime | None
     settings: dict[str, object]
     code: str
     manifests: dict[str, str]
@@ -98,11 +100,18 @@ def observe(workflow: Workflow, base: Path, listing: Listing) -> Observation:
 
 
 def remember(
-    observed: Observation, data: str, directory: RunDirectory, now: datetime.datetime
+    observed: Observation,
+    data: str,
+    directory: RunDirectory,
+    now: datetime.datetime,
+    *,
+    has_trained: bool = True,
 ) -> None:
     """Writes down what a finished run was made from; `data` is the digest of its source index."""
+    before = _read(directory.seen)
     seen = Seen(
         finished=now,
+        trained=now if has_trained else before and before.trained,
         settings=observed.settings,
         code=observed.code,
         manifests=observed.manifests,
@@ -157,8 +166,10 @@ def _changed_code(seen: Seen) -> list[str]:
 
 
 def _too_old(seen: Seen, max_age_days: float | None, now: datetime.datetime) -> list[str]:
-    age_days = (now - seen.finished).total_seconds() / 86400
-    if max_age_days is None or age_days < max_age_days:
+    if max_age_days is None or seen.trained is None:
+        return []
+    age_days = (now - seen.trained).total_seconds() / 86400
+    if age_days < max_age_days:
         return []
     return [f"the last training is {age_days:.1f} days old, schedule.max_age_days {max_age_days:g}"]
 
@@ -181,7 +192,8 @@ def _code() -> str:
 def _manifests(data: Data, base: Path, directory: RunDirectory) -> dict[str, str]:
     """With what the run directory adds to them and leaves out of them."""
     own = [path for path in (directory.feedback, directory.forgotten) if path.is_file()]
-    return {str(path): file_digest(path) for path in [*find_manifests(data, base), *own]}
+    paths = [*find_manifests(data, base), *own]
+    return {os.path.relpath(path, base): file_digest(path) for path in paths}
 
 
 def _is_as_seen(data: Data, base: Path, directory: RunDirectory, known: dict[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import json
 import os
 import shutil
@@ -109,7 +110,7 @@ def _run(
                 recordings,
                 beam_args,
                 terminal,
-                ended=lambda data: remember(observed, data, directory, now),
+                ended=functools.partial(remember, observed, directory=directory, now=now),
             )
             notes += settle(workflow, directory)
         record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
@@ -133,7 +134,7 @@ def _run_graph(
     recordings: list[BackgroundRecording],
     beam_args: list[str],
     terminal: TextIO,
-    ended: Callable[[str], None],
+    ended: Callable[..., None],
 ) -> dict[str, "Outcome"]:
     """Runs all components; `ended` gets the digest of the data, also where a gate stopped them."""
     with Progress(terminal) as progress, FileDigests(directory.digests) as digests:
@@ -165,7 +166,7 @@ def _run_graph(
                 produced=lambda name, outcome: _publish_rejects(name, outcome, directory),
             )
         except DataGateError:
-            ended(index.digest)
+            ended(index.digest, has_trained=False)
             raise
         ended(index.digest)
         return outcomes

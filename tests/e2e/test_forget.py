@@ -84,9 +84,10 @@ def test_feedback_then_a_speaker_is_forgotten(project: Path) -> None:
     )
 
     second = run(project)
-    assert second.verdict.baseline_accuracy is not None  # the model before is still compared with
-    assert second.verdict.clips == first.verdict.clips  # the hard clip is not among them
-    rule = second.verdict.rules[-1]
+    verdict = second.record.verdict
+    assert verdict.baseline_accuracy is not None  # the model before is still compared with
+    assert verdict.clips == first.record.verdict.clips  # the hard clip is not among them
+    rule = verdict.rules[-1]
     assert rule.name == "must_pass"
     assert "1 must-pass clip" in rule.said
     assert (rule.outcome == "broken") == (second.pushed_to is None)

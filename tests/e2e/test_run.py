@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from e2e.conftest import Webhook
 from e2e.tiny import TINY, write_background, write_workflow
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
+from mlflow import MlflowClient
 from tfx.orchestration import metadata
 
+from components.versions.manifest import verify
+from components.versions.serving import pushed_versions
 from pipeline.history import list_records
+from pipeline.promotion import roll_back
 from pipeline.runners.local import RunResult, run_workflow
 from pipeline.runners.vertex import compile_workflow
 from pipeline.workflow import read_workflow
@@ -27,9 +32,16 @@ pytestmark = pytest.mark.e2e
 AURICLE = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()"]
 
 
-def auricle(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def auricle(
+    *arguments: str, cwd: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*AURICLE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=280
+        [*AURICLE, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env=os.environ | (environment or {}),
     )
 
 
@@ -42,14 +54,22 @@ def artifacts(project: Path, component: str, output: str) -> Path:
     return max(root.iterdir(), key=lambda folder: int(folder.name))
 
 
-def test_run_and_predict_from_the_command_line(project: Path) -> None:
+def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) -> None:
     write_background(project / "noise")
-    data = TINY["data"] | {"background": "noise/*"}
-    write_workflow(project, data=data, gate={"false_alarms_per_hour": 2000.0})
-    ran = auricle("run", "workflow.yaml", cwd=project)
+    write_workflow(
+        project,
+        data=TINY["data"] | {"background": "noise/*"},
+        gate={"false_alarms_per_hour": 2000.0},
+        notify={"webhook": "AURICLE_WEBHOOK"},
+        registry={},
+    )
+    environment = {"AURICLE_WEBHOOK": webhook.url}
+    ran = auricle("run", "workflow.yaml", cwd=project, environment=environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""  # all chatter is in the log
     assert "Pushed" in ran.stdout
+    assert "could not notify AURICLE_WEBHOOK: answered 404 Not Found" in ran.stdout
+    check_told(project, webhook)
     directory = project / "runs" / "tones"
     assert (directory / "serving" / "1" / "saved_model.pb").exists()
     assert (directory / "report.html").read_text().startswith("<!doctype html>")
@@ -72,6 +92,23 @@ def test_run_and_predict_from_the_command_line(project: Path) -> None:
         assert "pushed" in shown.stdout.lower()
     record = str(directory / "history" / "1.json")
     assert "all clips" in auricle("compare", record, record, cwd=project).stdout
+    client = MlflowClient(f"sqlite:///{directory}/registry.sqlite")
+    made = client.get_model_version_by_alias("tones", "champion")
+    lineage = verify(directory / "serving" / "1").lineage
+    assert lineage is not None
+    assert made.tags["auricle.examples_sha256"] == lineage.examples
+    once = auricle("schedule", "workflow.yaml", "--once", cwd=project)
+    assert once.stdout.startswith("nothing new"), once.stdout + once.stderr
+
+
+def check_told(project: Path, webhook: Webhook) -> None:
+    """The webhook was told of the run, and its URL is nowhere."""
+    [event] = webhook.got
+    assert (event["event"], event["version"], event["run"]) == ("blessed", 1, 1)
+    assert event["report"] == str(project / "runs" / "tones" / "report.html")
+    kept = [path for path in project.rglob("*") if path.is_file()]
+    assert len(kept) > 100
+    assert [path for path in kept if webhook.token.encode() in path.read_bytes()] == []
 
 
 def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
@@ -84,7 +121,7 @@ def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
     write_workflow(project, train=TINY["train"] | {"epochs": 8, "learning_rate": 0.01})
     second = run(project)
     assert second.pushed_to == project / "runs" / "tones" / "serving" / "2"
-    assert second.record.verdict.baseline_accuracy == first.verdict.accuracy
+    assert second.record.verdict.baseline_accuracy == first.record.verdict.accuracy
     assert second.record.verdict.accuracy == 1.0  # three tones, far apart
 
     write_workflow(
@@ -99,6 +136,24 @@ def test_a_better_model_is_pushed_beside_the_first_and_a_bad_one_is_refused(
     assert sorted(p.name for p in (project / "runs/tones/serving").iterdir()) == ["1", "2"]
     assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()
     assert auricle("run", "workflow.yaml", cwd=project).returncode == 3
+
+
+def test_a_version_that_was_rolled_back_is_not_pushed_again(project: Path) -> None:
+    run(project)
+    write_workflow(project, train=TINY["train"] | {"seed": 7})
+    second = run(project)
+    assert second.record.pushed_version == "2"
+    workflow = read_workflow(project / "workflow.yaml")
+    assert roll_back(workflow, project, "a person heard it fail").content == 1
+    again = run(project)
+    assert (again.record.outcome, again.pushed_to) == ("withdrawn", None)
+    assert set(again.ran) == {"ServingCheck", "Pusher", "Report"}
+    assert [p.name for p in pushed_versions(project / "runs/tones/serving")] == ["1", "2", "3"]
+    write_workflow(project, train=TINY["train"] | {"seed": 8})
+    third = run(project)
+    assert third.record.pushed_version == "4"
+    accuracy = list_records(workflow, project)[0][1].verdict.accuracy
+    assert third.record.verdict.baseline_accuracy == accuracy  # of version 1, not of the failed one
 
 
 def test_every_row_is_accounted_for(project: Path) -> None:

@@ -1,6 +1,7 @@
 """What is new is found and named; what is not is not, however it was touched."""
 
 import datetime
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 from pushed import make_version
 from seen import NOW, WORKFLOW, add_span, finish_run, make_workflow
 
+from components.example_gen.sources import list_utterances
 from components.versions.ledger import follow, write_ledger
-from pipeline.news import look
+from pipeline.news import look, observe, remember
 from pipeline.run_directory import RunDirectory, locate_run_directory
 from schemas.versions import Ledger
 from schemas.workflow import Workflow
@@ -44,8 +46,7 @@ def test_a_new_span(directory: RunDirectory, tmp_path: Path) -> None:
     add_span(tmp_path, 2)
     train, why = ask(tmp_path)
     assert train
-    assert why.startswith("new manifests: ")
-    assert "data/2/manifest.jsonl; 8 new or changed clips" in why
+    assert why == "new manifests: data/2/manifest.jsonl; 8 new or changed clips"
     train, why = ask(tmp_path, make_workflow(schedule={"min_new_clips": 9}))
     assert not train
     assert why.endswith("too few: schedule.min_new_clips is 9")
@@ -92,6 +93,11 @@ def test_settings_code_age_and_replacement(
     assert not ask(tmp_path, aged, days=29)[0]
     why = "the last training is 31.0 days old, schedule.max_age_days 30"
     assert ask(tmp_path, aged, days=31) == (True, why)
+    listing = list_utterances(WORKFLOW.data, tmp_path)
+    stopped = NOW + datetime.timedelta(days=30)
+    data = json.loads(directory.seen.read_text())["data"]
+    remember(observe(WORKFLOW, tmp_path, listing), data, directory, stopped, has_trained=False)
+    assert ask(tmp_path, aged, days=31) == (True, why)  # a data gate stopped the last one
     make_version(directory.serving, "a")
     ledger, _ = follow(Ledger(), directory.serving)
     write_ledger(ledger.changed(1, replace="heard a speaker"), directory.ledger)
