@@ -6,8 +6,8 @@ Four words in generated voices, a small CNN, a new look each day at three. Data 
 on one a span has drifted, on one it is damaged, on one its labels are wrong; a person takes each of
 them away a day later. On five days the run is killed at a random moment. On one day a person rolls
 back. Some generated voices are so alike that they pass for copies, so the gate does not look for
-these. A reader looks at the serving directory every 50 ms; each version it meets has to be whole and
-to answer clips that no run has seen.
+these. A reader looks at the serving directory every 50 ms; each version it meets has to be whole
+and to answer clips that no run has seen.
 """
 
 import argparse
