@@ -21,6 +21,7 @@ import numpy as np
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from components.digests import DIGEST_PROPERTY, tree_digest
+from components.durable import replace_file
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.example_gen.index import read_index, read_rows
 from pipeline.heard import (
@@ -31,7 +32,7 @@ from pipeline.heard import (
     open_metadata,
 )
 from pipeline.history import read_record, write_record
-from pipeline.run_directory import RunDirectory, replace_file
+from pipeline.run_directory import RunDirectory
 from schemas.errors import AuricleError
 from schemas.reports import VERDICT_FILE, Verdict
 from schemas.tfrecord import frame_record, read_records
@@ -253,6 +254,7 @@ def _forget_in_metadata(
     store.put_executions(changed)
     with contextlib.closing(sqlite3.connect(directory.metadata)) as connection:
         connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _delete_logs(directory: RunDirectory, speaker: str, ids: Iterable[str]) -> int:

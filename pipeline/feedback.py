@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from components.durable import replace_file
 from components.example_gen.sources import AUDIO_SUFFIXES
 from components.versions.serving import newest_version
 from pipeline.listing import list_rows, read_forgotten
 from pipeline.predict import answer_clips, read_card, read_clips, served_version
-from pipeline.run_directory import RunDirectory, claim, local_run_directory, replace_file
+from pipeline.run_directory import RunDirectory, claim, local_run_directory
 from schemas.errors import InputError
 from schemas.workflow import Audio, Workflow
 

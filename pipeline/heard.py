@@ -17,6 +17,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 from components.digests import DIGEST_PROPERTY
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
+from pipeline.metadata import open_store
 from pipeline.run_directory import RunDirectory
 from schemas.errors import AuricleError, VersionError
 from schemas.example import decode_example
@@ -103,13 +104,7 @@ def is_of(record: bytes, speaker: str) -> bool:
 
 def open_metadata(directory: RunDirectory) -> "MetadataStore | None":
     """The metadata store; None where nothing was run yet."""
-    if not directory.metadata.exists():
-        return None
-    from ml_metadata.metadata_store import MetadataStore
-
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(directory.metadata)
-    return MetadataStore(config)
+    return open_store(directory.metadata) if directory.metadata.exists() else None
 
 
 def _clips_of(folder: Path, speaker: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from components.durable import replace_file
 from pipeline.run_directory import locate_run_directory
 from schemas.errors import InputError
 from schemas.reports import GateRule, ServingReport, Verdict
@@ -67,11 +68,8 @@ def next_number(directory: Path) -> int:
 
 def write_record(record: RunRecord, directory: Path) -> Path:
     """Writes `<directory>/<number>.json`, whole or not at all."""
-    directory.mkdir(parents=True, exist_ok=True)
     file = directory / f"{record.number}.json"
-    draft = directory / f".{file.name}.{os.getpid()}"
-    draft.write_text(record.model_dump_json(indent=2))
-    draft.replace(file)
+    replace_file(file, record.model_dump_json(indent=2).encode())
     return file
 
 

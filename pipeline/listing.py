@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from components.durable import replace_file
 from components.example_gen.sources import Listing, list_utterances
-from pipeline.run_directory import RunDirectory, locate_run_directory, replace_file
+from pipeline.run_directory import RunDirectory, locate_run_directory
 from schemas.errors import InputError
 from schemas.workflow import Workflow
 

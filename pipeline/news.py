@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.digests import file_digest
+from components.durable import replace_file
 from components.example_gen.sources import Listing, find_manifests
 from components.versions.ledger import read_ledger
 from pipeline.fingerprint import component_fingerprint
@@ -118,8 +119,8 @@ def remember(
         labels=observed.labels,
         data=data,
     )
-    _replace(directory.seen_files, json.dumps(observed.files))
-    _replace(directory.seen, seen.model_dump_json())
+    replace_file(directory.seen_files, json.dumps(observed.files).encode())
+    replace_file(directory.seen, seen.model_dump_json().encode())
 
 
 def _look_closely(
@@ -262,9 +263,3 @@ def _read_files(directory: RunDirectory) -> dict[str, str]:
         return stamps
     except (OSError, ValueError):
         return {}
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(file)

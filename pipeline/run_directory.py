@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.durable import replace_file
 from schemas.errors import AuricleError, BusyError, RunDirectoryError
 from schemas.reports import REJECTS_FILE, TIMINGS_FILE
 from schemas.workflow import Workflow
@@ -142,46 +143,43 @@ def locate_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
     return RunDirectory(root=root, serving=(root / workflow.push.directory).resolve())
 
 
-def replace_file(file: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, also if the power is cut."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def claim(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
     """Holds the run directory for one run.
 
     Raises:
-        RunDirectoryError: another run holds it, it belongs to another workflow, holds other
-            files, or cannot be written.
+        BusyError: another run holds it.
+        RunDirectoryError: it belongs to another workflow, holds other files, or cannot be written.
+    """
+    what = f"workflow '{workflow.name}' is already running"
+    advice = f" in {directory.root}; wait for it, or give this run its own run.directory"
+    with lock(directory, ".lock", what, advice):
+        adopt(directory, workflow)
+        yield
+
+
+@contextlib.contextmanager
+def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Iterator[None]:
+    """Holds the lock file `name` of a run directory, which says by which process it is held.
+
+    Raises:
+        BusyError: `what` another process does, its number, and `advice`.
+        RunDirectoryError: the run directory cannot be written.
     """
     try:
         directory.root.mkdir(parents=True, exist_ok=True)
-        lock = (directory.root / ".lock").open("a+")
+        file = (directory.root / name).open("a+")
     except OSError as error:
         raise RunDirectoryError(f"cannot write run directory {directory.root}: {error}") from error
-    with lock:
+    with file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
-            raise BusyError(
-                f"workflow '{workflow.name}' is already running (process {lock.read().strip()}) in "
-                f"{directory.root}; wait for it, or give this run its own run.directory"
-            ) from None
-        adopt(directory, workflow)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+            file.seek(0)
+            raise BusyError(f"{what} (process {file.read().strip()}){advice}") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 
@@ -205,9 +203,7 @@ def adopt(directory: RunDirectory, workflow: Workflow) -> None:
             f"{directory.root} is not a run directory and holds other files "
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
-    draft = identity.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(workflow.model_dump_json(indent=2))
-    draft.replace(identity)
+    replace_file(identity, workflow.model_dump_json(indent=2).encode())
 
 
 def require_space(directory: Path, needed_bytes: int) -> None:

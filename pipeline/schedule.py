@@ -5,15 +5,12 @@ as a service in the foreground. Each look is a process of its own, so that a cra
 memory that TensorFlow keeps, ends with it.
 """
 
-import contextlib
 import datetime
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.news import look
-from pipeline.run_directory import RunDirectory, adopt, locate_run_directory
+from pipeline.run_directory import RunDirectory, adopt, locate_run_directory, lock
 from pipeline.workflow import read_workflow, workflow_base
 from schemas.cron import cron_fields
-from schemas.errors import BusyError, DataGateError, InputError, RunDirectoryError
+from schemas.errors import BusyError, DataGateError, InputError
 from schemas.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -114,7 +111,8 @@ def serve(file: Path) -> None:
     workflow = read_workflow(file)
     directory = locate_run_directory(workflow, workflow_base(file))
     adopt(directory, workflow)
-    with _only_one(directory, workflow):
+    what = f"a schedule of workflow '{workflow.name}' is running already"
+    with lock(directory, ".schedule.lock", what):
         scheduler = BackgroundScheduler(
             jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{directory.schedule}")},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
@@ -215,20 +213,3 @@ def _say_next(scheduler: "BackgroundScheduler") -> None:
     due = scheduler.get_job(_JOB).next_run_time
     typer.echo(f"next look: {due:%Y-%m-%d %H:%M %Z}")
     sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def _only_one(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
-    with (directory.root / ".schedule.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise RunDirectoryError(
-                f"a schedule of workflow '{workflow.name}' is running already (process"
-                f" {lock.read().strip()})"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

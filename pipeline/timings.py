@@ -1,10 +1,10 @@
 """How long the steps of the present run took, kept in a file while it goes on: Report reads it."""
 
-import os
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from components.durable import replace_file
 from pipeline.progress import Outcome
 from schemas.reports import StepTiming
 
@@ -25,6 +25,4 @@ class Timings:
         self._write()
 
     def _write(self) -> None:
-        draft = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-        draft.write_bytes(_TIMINGS.dump_json(self._steps, indent=2))
-        draft.replace(self._file)
+        replace_file(self._file, _TIMINGS.dump_json(self._steps, indent=2))

@@ -14,6 +14,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.registry.entries import register_versions
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.serving import remove_leftovers, remove_version
+from pipeline.metadata import open_store
 from pipeline.run_directory import RunDirectory
 from schemas.errors import RegistryError
 from schemas.versions import Ledger
@@ -74,11 +75,7 @@ def _bless(metadata: Path, version: int, is_blessed: bool) -> None:
     """Sets whether the model that was pushed as `version` counts as blessed."""
     if not metadata.exists():
         return
-    from ml_metadata.metadata_store import MetadataStore
-
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(metadata)
-    store = MetadataStore(config)
+    store = open_store(metadata)
     blessings = list(_blessings_of(store, version))
     for blessing in blessings:
         blessing.custom_properties["blessed"].int_value = int(is_blessed)

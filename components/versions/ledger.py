@@ -4,11 +4,11 @@ The serving directory is what counts: a version is there once its folder is. The
 so that a command that was killed in between is finished by the next one.
 """
 
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from components.durable import replace_file
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError
@@ -34,12 +34,7 @@ def read_ledger(file: Path) -> Ledger:
 
 def write_ledger(ledger: Ledger, file: Path) -> None:
     """Replaces the ledger in `file`, whole or not at all, also if the power is cut."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as target:
-        target.write(ledger.model_dump_json(indent=2))
-        target.flush()
-        os.fsync(target.fileno())
-    draft.replace(file)
+    replace_file(file, ledger.model_dump_json(indent=2).encode())
 
 
 def follow(ledger: Ledger, serving: Path) -> tuple[Ledger, list[str]]:

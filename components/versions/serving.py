@@ -6,7 +6,6 @@ records a push where it skipped one. Here a version is the next integer, whateve
 it is made under a name that TensorFlow Serving ignores, and renamed when all of it is on disk.
 """
 
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from components.digests import tree_digest
+from components.durable import sync, sync_tree
 from components.versions.manifest import verify, write_manifest
 from schemas.errors import AuricleError, RunDirectoryError, VersionError
 from schemas.reports import Lineage
@@ -162,7 +162,7 @@ def _whole_files(version: Path) -> dict[str, str]:
 
 
 def _rename_to_next_version(incoming: Path, serving: Path, above: int) -> Path:
-    _sync_tree(incoming)
+    sync_tree(incoming)
     while True:
         newest = newest_version(serving)
         target = serving / str(max(int(newest.name) if newest else 0, above) + 1)
@@ -172,20 +172,5 @@ def _rename_to_next_version(incoming: Path, serving: Path, above: int) -> Path:
             if not target.exists():
                 raise
             continue  # another push took this version in between
-        _sync(serving)
+        sync(serving)
         return target
-
-
-def _sync_tree(folder: Path) -> None:
-    for parent, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            _sync(Path(parent) / name)
-        _sync(Path(parent))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,7 @@ from pipeline.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.history import RunRecord, next_number, write_record
 from pipeline.listing import list_rows
 from pipeline.logs import logged_to
+from pipeline.metadata import prepare_store
 from pipeline.news import observe, remember
 from pipeline.notify import notify, problems_of, result_event, told_if_it_fails
 from pipeline.plan import needed_bytes
@@ -100,7 +101,11 @@ def _run(
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         check_serving(directory.serving)
         begin()
-        notes = _say_listing(listing) + settle(workflow, directory)
+        notes = [
+            *_say_listing(listing),
+            *prepare_store(directory.metadata),
+            *settle(workflow, directory),
+        ]
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(
