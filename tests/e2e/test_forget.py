@@ -2,34 +2,27 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from e2e import running
+from e2e.running import run
 from e2e.tiny import RATE, TONES_HZ, write_workflow
 
-from pipeline.runners.local import RunResult, run_workflow
-from pipeline.workflow import read_workflow
 from schemas.example import decode_example
 from schemas.tfrecord import read_records
 
 pytestmark = pytest.mark.e2e
 
-AURICLE = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()"]
 NAME = "speaker0"
 
 
 def auricle(*arguments: str, cwd: Path) -> str:
-    command = [*AURICLE, *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280)
+    done = running.auricle(*arguments, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def run(project: Path) -> RunResult:
-    return run_workflow(read_workflow(project / "workflow.yaml"), project)
 
 
 def write_field_clip(file: Path, label: str) -> Path:

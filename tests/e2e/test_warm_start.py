@@ -4,20 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from e2e.running import run
 from e2e.tiny import TINY, write_workflow
 
-from pipeline.runners.local import RunResult, run_workflow
-from pipeline.runners.vertex import compile_workflow
-from pipeline.workflow import read_workflow
+from pipeline.runners.local import RunResult
 from schemas.reports import MODEL_CARD_FILE, ModelCard, Start
 
 pytestmark = pytest.mark.e2e
 
 TRAIN = TINY["train"] | {"epochs": 6, "learning_rate": 0.01}
-
-
-def run(project: Path) -> RunResult:
-    return run_workflow(read_workflow(project / "workflow.yaml"), project)
 
 
 def start_of(result: RunResult) -> Start:
@@ -64,17 +59,6 @@ def test_new_recordings_start_from_the_champion_and_nothing_new_does_nothing(
     assert card.start.trial is not None
     assert card.start.champion in (None, start.champion)
     assert run(project).ran == []
-
-
-def test_vertex_pipeline_with_a_warm_start(project: Path) -> None:
-    file = write_workflow(
-        project, train=TRAIN | {"start": "both"}, run={"directory": "gs://bucket/runs/tones"}
-    )
-    output = project / "pipeline.json"
-    compile_workflow(read_workflow(file), project, output)
-    job = json.loads(output.read_text())
-    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
-    assert "base_model" in tasks["Trainer"]["inputs"]["artifacts"]
 
 
 def _number(folder: Path) -> int:
