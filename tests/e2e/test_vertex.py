@@ -28,7 +28,7 @@ def test_vertex_pipeline(project: Path) -> None:
 def test_vertex_pipeline_registers_what_it_pushes(project: Path) -> None:
     vertex = {"project": "my-project", "region": "europe-west4"}
     run = {"directory": "gs://bucket/runs/tones", "vertex": vertex}
-    file = write_workflow(project, run=run)
+    file = write_workflow(project, run=run, registry={})
     output = project / "pipeline.json"
     compile_workflow(read_workflow(file), project, output)
     tasks = json.loads(output.read_text())["pipelineSpec"]["root"]["dag"]["tasks"]

@@ -30,8 +30,9 @@ def build(folder: Path, start: str, strategy: type[Any] = ChampionBeforeStrategy
     places = {
         name: str(folder)
         for name in (
-            *("root", "serving", "ledger", "checkpoints", "trainer_code"),
-            *("index_uri", "index_digest", "shards", "schema_uri"),
+            *("root", "serving", "ledger", "checkpoints", "timings", "trainer_code"),
+            *("index_uri", "index_digest", "background_uri", "background_digest"),
+            *("shards", "schema_uri"),
         )
     }
     place = Place(
