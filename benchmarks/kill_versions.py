@@ -79,7 +79,7 @@ def main() -> None:
     bad = 0
     with reading(bench.directory.serving, _whole_is_enough) as reader:
         for number in range(arguments.kills):
-            name = list(KINDS)[number % len(KINDS)]
+            name = TURNS[number % len(TURNS)]
             bad += not _kill(bench, number, name, moments.uniform(0.0, lasts[name]))
     print(f"\n{arguments.kills - bad} of {arguments.kills} agree; the reader: {reader}")
     sys.exit(bool(bad or reader.wrong))
@@ -117,6 +117,7 @@ KINDS: dict[str, Callable[[Bench], list[str]]] = {
     "rollback": _roll_back,
     "promote": _promote,
 }
+TURNS = ("run", "push", "rollback", "promote", "push", "promote", "rollback", "promote")
 
 
 def _measure(bench: Bench, name: str) -> float:
