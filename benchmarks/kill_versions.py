@@ -67,7 +67,7 @@ def main() -> None:
     folder: Path = arguments.folder
     folder.mkdir(parents=True)
     write_recordings(folder / "recordings")
-    file = write_workflow(folder)
+    file = write_workflow(folder, registry={})
     bench = Bench(file, locate_run_directory(read_workflow(file), folder))
     for _ in range(2):  # two versions to begin with
         bench.change("seed")
