@@ -134,6 +134,7 @@ def link(name, target, kind):
         FSDD[:200],
         b"no archive",
     ],
+    ids=["outside", "past", "link", "link-up", "hard-link", "device", "cut-off", "text"],
 )
 def test_a_hostile_or_damaged_archive_leaves_nothing(tmp_path, archive):
     (tmp_path / "x.tar.gz").write_bytes(archive)
