@@ -24,7 +24,7 @@ from pipeline.run_directory import RunDirectory, locate_run_directory
 from schemas.workflow import Data, Workflow
 
 # Blocks that say when and where, not what is trained.
-_NOT_SETTINGS = {"schedule", "run", "push", "registry", "serving_check"}
+_NOT_SETTINGS = {"schedule", "run", "push", "registry", "serving_check", "notify"}
 _CODE = ("AudioExampleGen", "Trainer")
 _NAMED = 3
 

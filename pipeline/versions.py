@@ -16,7 +16,7 @@ from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.serving import remove_leftovers, remove_version
 from pipeline.metadata import open_store
 from pipeline.run_directory import RunDirectory
-from schemas.errors import RegistryError
+from schemas.errors import RegistryError, VersionError
 from schemas.versions import Ledger
 from schemas.workflow import Workflow
 
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 def settle(workflow: Workflow, directory: RunDirectory) -> list[str]:
     """Has everything follow the serving directory; says what was found and mended.
 
-    To be called by who holds the run directory. A registry that does not answer is named, and told
-    the next time.
+    To be called by who holds the run directory. A registry that does not answer, or a version that
+    is too damaged to be registered, is named and tried again the next time: neither may stand in
+    the way of a rollback.
     """
     said = []
     if remove_leftovers(directory.serving):
@@ -46,7 +47,7 @@ def settle(workflow: Workflow, directory: RunDirectory) -> list[str]:
         try:
             registry = _open_registry(workflow, directory)
             register_versions(registry, ledger, directory.serving, directory.ledger)
-        except RegistryError as error:
+        except (RegistryError, VersionError) as error:
             said.append(f"{error}; the next command registers what is missing there")
     return said
 

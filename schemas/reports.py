@@ -169,6 +169,11 @@ class Interval(_Document):
     low: float
     high: float
 
+    @classmethod
+    def of(cls, bounds: tuple[float, float]) -> "Interval":
+        """From both ends, the lower one first."""
+        return cls(low=bounds[0], high=bounds[1])
+
 
 class SliceMetrics(_Document):
     """One slice of the test split, e.g. feature `speaker`, value `theo`.

@@ -65,7 +65,7 @@ def decide(
         confidence=gate.confidence,
         clips=tally.clips,
         accuracy=float(tally.accuracy),
-        accuracy_interval=_interval(accuracy_interval(tally.right, tally.clips, gate.confidence)),
+        accuracy_interval=Interval.of(accuracy_interval(tally.right, tally.clips, gate.confidence)),
         macro_f1=_macro_f1(classes),
         calibration_error=candidate.calibration_error,
         baseline_accuracy=(
@@ -75,7 +75,7 @@ def decide(
         ),
         difference=paired.difference if paired else None,
         difference_interval=(
-            _interval(difference_interval(paired, gate.confidence)) if paired else None
+            Interval.of(difference_interval(paired, gate.confidence)) if paired else None
         ),
         classes=classes,
         slices=_slices(tallies, scores, gate.confidence),
@@ -196,7 +196,3 @@ def _slices(
                 )
             )
     return sorted(found, key=lambda s: (s.accuracy, s.feature, s.value))
-
-
-def _interval(bounds: tuple[float, float]) -> Interval:
-    return Interval(low=bounds[0], high=bounds[1])

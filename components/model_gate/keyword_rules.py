@@ -35,10 +35,10 @@ def operating_point(gate: Gate, scores: ClipScores, background: Background) -> O
         hours=judge.hours,
         false_alarms=alarms,
         false_alarms_per_hour=alarms / judge.hours,
-        false_alarms_interval=_interval(rate_interval(alarms, judge.hours, gate.confidence)),
+        false_alarms_interval=Interval.of(rate_interval(alarms, judge.hours, gate.confidence)),
         clips=clips,
         false_rejects=missed / clips if clips else 0.0,
-        false_rejects_interval=_interval(accuracy_interval(missed, clips, gate.confidence)),
+        false_rejects_interval=Interval.of(accuracy_interval(missed, clips, gate.confidence)),
         left_out=background.left_out,
     )
 
@@ -110,7 +110,3 @@ def _left_out(point: OperatingPoint) -> str:
     said = [f"{name} ({why})" for name, why in point.left_out.items()]
     more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
     return f"; not heard: {', '.join(said[:_NAMED])}{more}"
-
-
-def _interval(bounds: tuple[float, float]) -> Interval:
-    return Interval(low=bounds[0], high=bounds[1])

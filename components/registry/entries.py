@@ -5,6 +5,7 @@ from pathlib import Path
 from components.registry.interface import Registration, Registry
 from components.versions.ledger import write_ledger
 from components.versions.manifest import verify
+from schemas.errors import VersionError
 from schemas.reports import MODEL_CARD_FILE, ModelCard, Verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRecord
 
@@ -12,15 +13,22 @@ from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRec
 def register_versions(registry: Registry, ledger: Ledger, serving: Path, ledger_file: Path) -> None:
     """Registers what is not registered, tags what failed, and sets the aliases.
 
-    What was done is written to `ledger_file` version by version.
+    What was done is written to `ledger_file` version by version. A damaged version keeps neither
+    the others from being registered nor the aliases from moving.
 
     Raises:
         RegistryError: the registry does not answer.
-        VersionError: a version is not what was pushed.
+        VersionError: a version is not what was pushed; raised when all else is done.
     """
+    damaged: VersionError | None = None
     for record in ledger.versions:
         if record.entry is None and record.is_there:
-            entry = registry.register(_registration(record, serving, ledger))
+            try:
+                registration = _registration(record, serving, ledger)
+            except VersionError as error:
+                damaged = error
+                continue
+            entry = registry.register(registration)
             ledger = ledger.changed(record.version, entry=entry)
             write_ledger(ledger, ledger_file)
         known = ledger.find(record.version)
@@ -35,6 +43,8 @@ def register_versions(registry: Registry, ledger: Ledger, serving: Path, ledger_
     registry.point(
         {name: record.entry for name, record in aliases.items() if record and record.entry}
     )
+    if damaged is not None:
+        raise damaged
     write_ledger(ledger.model_copy(update={"registered_state": ledger.state}), ledger_file)
 
 

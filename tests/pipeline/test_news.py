@@ -89,6 +89,8 @@ def test_settings_code_age_and_replacement(
 ) -> None:
     changed = make_workflow(model={"units": 64}, run={"directory": "runs/digits"})
     assert ask(tmp_path, changed) == (True, "changed settings: model.units")
+    told = make_workflow(notify={"command": ["true"]}, push={"keep": 9}, registry={"kind": "none"})
+    assert not ask(tmp_path, told)[0]
     aged = make_workflow(schedule={"max_age_days": 30.0})
     assert not ask(tmp_path, aged, days=29)[0]
     why = "the last training is 31.0 days old, schedule.max_age_days 30"

@@ -162,6 +162,19 @@ def test_the_registry_follows(
     assert client.get_model_version("digits", "4").tags["auricle.restores"] == "2"
 
 
+def test_a_damaged_version_does_not_keep_the_registry_from_the_others(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    (directory.serving / "1" / "saved_model.pb").write_text("flipped")
+    [said] = settle(REGISTERED, directory)  # none was registered before
+    assert "changed: saved_model.pb" in said
+    assert roll_back(REGISTERED, tmp_path, "too noisy").content == 2
+    client = MlflowClient(f"sqlite:///{directory.root}/registry.sqlite")
+    made = client.search_model_versions("name = 'digits'")
+    assert sorted(version.tags["auricle.version"] for version in made) == ["2", "3", "4"]
+    assert client.get_model_version_by_alias("digits", "champion").tags["auricle.version"] == "4"
+
+
 def test_the_commands(
     directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
