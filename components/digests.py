@@ -190,12 +190,19 @@ def _files_below(root: Path) -> list[str]:
     return sorted(found, key=os.fsencode)
 
 
+def remove_cache(path: Path) -> None:
+    """Deletes the cache at `path` with what SQLite keeps beside it, where there is one."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        file.unlink(missing_ok=True)
+
+
 def _open_cache(path: Path) -> sqlite3.Connection | None:
     """The cache at `path`, made anew where it is damaged; None where none can be had."""
     for attempt in range(2):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=10)
+            connection.execute("PRAGMA journal_mode=WAL")
             with connection:
                 connection.execute(_TABLE)
                 connection.execute("SELECT path, ctime_ns, inode, sha256 FROM digests LIMIT 1")
@@ -204,7 +211,7 @@ def _open_cache(path: Path) -> sqlite3.Connection | None:
             return None
         except sqlite3.DatabaseError:  # not a database: an interrupted disk, another program
             if attempt == 0:
-                path.unlink(missing_ok=True)
+                remove_cache(path)
         except OSError:
             return None
     return None

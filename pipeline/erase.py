@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from components.digests import DIGEST_PROPERTY, tree_digest
+from components.digests import DIGEST_PROPERTY, remove_cache, tree_digest
 from components.durable import replace_file
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.example_gen.index import read_index, read_rows
@@ -69,8 +69,9 @@ def erase(directory: RunDirectory, speaker: str, heard: list[Heard]) -> list[str
     _forget_in_metadata(store, directory, speaker)
     if logs := _delete_logs(directory, speaker, ids):
         said.append(f"deleted {logs:,} logs that name her")
-    for file in (directory.digests, directory.seen, directory.seen_files):  # names of files
-        file.unlink(missing_ok=True)
+    remove_cache(directory.digests)  # these hold the names of files
+    directory.seen.unlink(missing_ok=True)
+    directory.seen_files.unlink(missing_ok=True)
     rows = _drop_from_shards(directory, speaker)
     if clips := sum(_drop_examples(folder, speaker) for folder in example_folders(directory)):
         said.append(f"removed {clips:,} clips from examples, and {rows:,} rows from shards")

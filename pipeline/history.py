@@ -17,6 +17,7 @@ from components.durable import replace_file
 from pipeline.run_directory import locate_run_directory
 from schemas.errors import InputError
 from schemas.reports import GateRule, ServingReport, Verdict
+from schemas.words import some
 from schemas.workflow import Workflow
 
 _MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
@@ -136,9 +137,8 @@ def print_reasons(record: RunRecord) -> None:
             typer.echo(f"  ✗ serving, {check.name}: {check.said}")
     small = [s for s in record.verdict.slices if s.is_small and s.feature != "label"]
     if small:
-        names = ", ".join(f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small[:10])
-        more = f" and {len(small) - 10} more" if len(small) > 10 else ""
-        typer.echo(f"  too few clips to judge: {names}{more}")
+        names = [f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small]
+        typer.echo(f"  too few clips to judge: {some(names, 10)}")
     for feature, values in record.verdict.unsliced.items():
         typer.echo(f"  not sliced by {feature}: {values:,} different values")
 

@@ -21,6 +21,9 @@ from components.versions.ledger import read_ledger
 from pipeline.fingerprint import component_fingerprint
 from pipeline.listing import list_rows
 from pipeline.run_directory import RunDirectory, locate_run_directory
+from schemas.errors import AuricleError
+from schemas.settings import flat_settings
+from schemas.words import some
 from schemas.workflow import Data, Workflow
 
 # Blocks that say when and where, not what is trained.
@@ -75,7 +78,7 @@ def look(workflow: Workflow, base: Path, directory: RunDirectory, now: datetime.
     known = _read_files(directory)
     if manifests == seen.manifests and _is_as_seen(workflow.data, base, directory, known):
         return News(train=False, reasons=[f"nothing new since {seen.finished:%Y-%m-%d %H:%M}"])
-    return _look_closely(seen, known, manifests, workflow, base, directory)
+    return _look_closely(seen, manifests, workflow, base, directory)
 
 
 @dataclass(frozen=True)
@@ -124,29 +127,22 @@ def remember(
 
 
 def _look_closely(
-    seen: Seen,
-    known: dict[str, str],
-    manifests: dict[str, str],
-    workflow: Workflow,
-    base: Path,
-    directory: RunDirectory,
+    seen: Seen, manifests: dict[str, str], workflow: Workflow, base: Path, directory: RunDirectory
 ) -> News:
     """Which rows are new or changed, of which there have to be enough, or drift."""
-    from components.example_gen.index import write_index
+    from components.example_gen.index import read_row_keys, write_index
 
     listing = list_rows(workflow, base)
-    digest = write_index(listing, workflow.data, directory.index, directory.digests).digest
-    if digest == seen.data:
+    index = write_index(listing, workflow.data, directory.index, directory.digests)
+    if index.digest == seen.data:
         return News(train=False, reasons=["files were touched, but hold what they held"])
-    paths = sorted({row.path for row in listing.utterances if row.path})
-    stamps = dict(_stamps(paths))
-    changed = {path for path in paths if known.get(path) != stamps.get(path)}
-    clips = sum(row.path in changed for row in listing.utterances)
+    before, now = _seen_rows(directory, seen.data), read_row_keys(Path(index.uri))
+    clips = sum(before.get(row) != key for row, key in now.items())
     found = [
         *_names("new manifests", sorted(set(manifests) - set(seen.manifests))),
         *_names("manifests no longer used", sorted(set(seen.manifests) - set(manifests))),
         f"{clips:,} new or changed clips",
-        *([f"{gone:,} recordings gone"] if (gone := len(set(known) - set(paths))) else []),
+        *([f"{gone:,} clips gone"] if (gone := len(set(before) - set(now))) else []),
     ]
     wanted, limit = workflow.schedule.min_new_clips, workflow.data_gate.max_drift
     drift = _drift(seen.labels, _labels(listing))
@@ -157,8 +153,18 @@ def _look_closely(
     return News(train=True, reasons=found)
 
 
+def _seen_rows(directory: RunDirectory, digest: str) -> dict[str, str]:
+    """The rows of the last finished run, by id; none where its index is gone."""
+    from components.example_gen.index import index_file, read_row_keys
+
+    try:
+        return read_row_keys(index_file(directory.index, digest))
+    except (OSError, AuricleError):
+        return {}
+
+
 def _changed_settings(seen: Seen, workflow: Workflow) -> list[str]:
-    before, now = _flat(seen.settings), _flat(_settings(workflow))
+    before, now = flat_settings(seen.settings), flat_settings(_settings(workflow))
     return _names("changed settings", [k for k in {**before, **now} if before.get(k) != now.get(k)])
 
 
@@ -232,21 +238,8 @@ def _drift(before: dict[str, int], now: dict[str, int]) -> float:
     return float(distance) ** 2
 
 
-def _flat(settings: dict[str, object], prefix: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
-
-
 def _names(what: str, names: list[str]) -> list[str]:
-    if not names:
-        return []
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return [f"{what}: {', '.join(names[:_NAMED])}{more}"]
+    return [f"{what}: {some(names, _NAMED)}"] if names else []
 
 
 def _read(file: Path) -> Seen | None:

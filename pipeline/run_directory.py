@@ -28,9 +28,11 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from components.durable import replace_file
 from schemas.errors import AuricleError, BusyError, RunDirectoryError
@@ -38,6 +40,8 @@ from schemas.reports import REJECTS_FILE, TIMINGS_FILE
 from schemas.workflow import Workflow
 
 IDENTITY_FILE = "workflow.json"
+_LOCK = ".lock"
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def claim(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
     """
     what = f"workflow '{workflow.name}' is already running"
     advice = f" in {directory.root}; wait for it, or give this run its own run.directory"
-    with lock(directory, ".lock", what, advice):
+    with lock(directory, _LOCK, what, advice):
         adopt(directory, workflow)
         yield
 
@@ -173,7 +177,7 @@ def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Ite
         raise RunDirectoryError(f"cannot write run directory {directory.root}: {error}") from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_exclusively(file)
         except BlockingIOError:
             file.seek(0)
             raise BusyError(f"{what} (process {file.read().strip()}){advice}") from None
@@ -181,6 +185,26 @@ def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Ite
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _lock_exclusively(file: IO[str]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_LOOK_S)  # somebody may just be looking whether it is held
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(directory: RunDirectory) -> bool:
+    """Whether a run is under way in it."""
+    try:
+        with (directory.root / _LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def adopt(directory: RunDirectory, workflow: Workflow) -> None:

@@ -5,9 +5,11 @@ as a service in the foreground. Each look is a process of its own, so that a cra
 memory that TensorFlow keeps, ends with it.
 """
 
+import contextlib
 import datetime
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.news import look
-from pipeline.run_directory import RunDirectory, adopt, locate_run_directory, lock
+from pipeline.run_directory import RunDirectory, adopt, is_held, locate_run_directory, lock
 from pipeline.workflow import read_workflow, workflow_base
 from schemas.cron import cron_fields
 from schemas.errors import BusyError, DataGateError, InputError
@@ -36,6 +38,8 @@ _LISTED = 20
 _LONGEST_DETAIL = 500  # characters
 
 Outcome = Literal[
+    "training",
+    "killed",
     "nothing new",
     "pushed",
     "refused",
@@ -49,7 +53,10 @@ Outcome = Literal[
 
 
 class Decision(BaseModel):
-    """One look: whether there was reason to train, and what came of it."""
+    """One look: whether there was reason to train, and what came of it.
+
+    One that trains is written down before and after it, with the same time.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,6 +86,7 @@ def run_once(workflow: Workflow, base: Path, now: datetime.datetime | None = Non
         reasons = news.reasons
         if not news.train:
             return _write(Decision(time=now, outcome="nothing new", reasons=reasons), directory)
+        _write(Decision(time=now, outcome="training", reasons=reasons), directory)
         return _write(_train(workflow, base, now, reasons), directory)
     except Exception as error:
         outcome: Outcome = (
@@ -114,7 +122,7 @@ def serve(file: Path) -> None:
     what = f"a schedule of workflow '{workflow.name}' is running already"
     with lock(directory, ".schedule.lock", what):
         scheduler = BackgroundScheduler(
-            jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{directory.schedule}")},
+            jobstores={"default": SQLAlchemyJobStore(url=_prepare_store(directory.schedule))},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
         scheduler.start(paused=True)
@@ -150,15 +158,24 @@ def look_in_a_process(file: str) -> int:
 
 
 def read_decisions(workflow: Workflow, base: Path) -> list[Decision]:
-    """Every look there was, the first one first.
+    """Every look there was, the first one first; one that began to train and did not end it is
+    `training` where a run is under way, and else was `killed`.
 
     Raises:
         InputError: there was none yet.
     """
-    file = locate_run_directory(workflow, base).decisions
+    directory = locate_run_directory(workflow, base)
+    file = directory.decisions
     if not file.exists():
         raise InputError(f"the schedule of {workflow.name} has not looked yet ({file})")
-    return [Decision.model_validate_json(line) for line in file.read_bytes().splitlines()]
+    lines = map(Decision.model_validate_json, file.read_bytes().splitlines())
+    decisions = list({decision.time: decision for decision in lines}.values())
+    unfinished = [each for each in decisions if each.outcome == "training"]
+    killed = unfinished[:-1] if is_held(directory) else unfinished
+    return [
+        each.model_copy(update={"outcome": "killed"}) if each in killed else each
+        for each in decisions
+    ]
 
 
 def print_decisions(decisions: list[Decision]) -> None:
@@ -192,6 +209,13 @@ def _write(decision: Decision, directory: RunDirectory) -> Decision:
         file.flush()
         os.fsync(file.fileno())
     return decision
+
+
+def _prepare_store(file: Path) -> str:
+    """The URL of the database, which is written ahead as the others are."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    return f"sqlite:///{file}"
 
 
 _children: list[subprocess.Popen[bytes]] = []

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from schemas.reports import (
     SPLITS,
@@ -12,6 +13,7 @@ from schemas.reports import (
     Rule,
     SplitCertificate,
 )
+from schemas.words import some
 from schemas.workflow import DataGate
 
 _NO_LEAK: dict[LeakKind, str] = {
@@ -25,6 +27,7 @@ _LEAK: dict[LeakKind, str] = {
     "near_duplicate": "the same recording in two splits",
 }
 _NAMED = 3  # examples said of each finding
+_some = partial(some, most=_NAMED, separator="; ")
 
 
 @dataclass(frozen=True)
@@ -151,12 +154,6 @@ def _labels(report: IngestReport) -> set[str]:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.3g} %"
-
-
-def _some(found: Iterable[str]) -> str:
-    found = list(found)
-    rest = len(found) - _NAMED
-    return "; ".join(found[:_NAMED]) + (f"; and {rest:,} more" if rest > 0 else "")
 
 
 def stopped_because(rules: Iterable[Rule]) -> str | None:

@@ -124,9 +124,14 @@ def write_index(
     }
     digest.update(b"".join([_line(header), *rejects]))
     header |= {"shards": table, "rejects_start": start, "bad_rows": len(rejects)}
-    uri = directory / f"index-{digest.hexdigest()[:16]}.jsonl"
+    uri = index_file(directory, digest.hexdigest())
     write_whole(uri, b"".join([_line(header), *lines, *rejects]))
     return IndexRef(str(uri), digest.hexdigest())
+
+
+def index_file(directory: Path, digest: str) -> Path:
+    """Where `write_index` writes the index with this digest."""
+    return directory / f"index-{digest[:16]}.jsonl"
 
 
 def read_index(file: BinaryIO) -> Index:
@@ -163,6 +168,18 @@ def read_rows(file: BinaryIO, shard: Shard) -> list[dict[str, Any]]:
         b"[%b]" % b",".join(file.read(shard.length).splitlines())
     )
     return rows
+
+
+def read_row_keys(file: Path) -> dict[str, str]:
+    """The key of each row by its id; empty for one whose recording could not be read.
+
+    Raises:
+        AuricleError: not an index, or of another format.
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as lines:
+        shards = read_index(lines).shards
+        return {row["id"]: row["key"] for shard in shards for row in read_rows(lines, shard)}
 
 
 def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from schemas.errors import DataError
 from schemas.reports import SPLITS, SplitBy
 from schemas.utterance import Utterance
+from schemas.words import some
 from schemas.workflow import Split
 
 
@@ -154,5 +155,4 @@ def _cure(utterances: list[Utterance], split: Split) -> str:
 
 
 def _some(names: list[str]) -> str:
-    shown = ", ".join(map(repr, names[:8]))
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
+    return some([repr(name) for name in names], 8)

@@ -16,6 +16,7 @@ from components.evaluation.scores import ClipScores
 from components.evaluation.words import amount_text, score_text
 from components.model_gate.rules import between, number, on, worst_clips, would_decide
 from schemas.reports import GateRule, Interval, OperatingPoint
+from schemas.words import some
 from schemas.workflow import Gate
 
 _NAMED = 3  # recordings that were left out
@@ -108,5 +109,4 @@ def _left_out(point: OperatingPoint) -> str:
     if not point.left_out:
         return ""
     said = [f"{name} ({why})" for name, why in point.left_out.items()]
-    more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
-    return f"; not heard: {', '.join(said[:_NAMED])}{more}"
+    return f"; not heard: {some(said, _NAMED)}"

@@ -7,6 +7,7 @@ more clips would decide.
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
@@ -21,10 +22,12 @@ from components.evaluation.intervals import (
 from components.evaluation.scores import ClipScores
 from schemas.reports import GateRule
 from schemas.utterance import MUST_PASS
+from schemas.words import some
 from schemas.workflow import Gate
 
 SLICES_NAMED = 10  # a reason lists this many values of one feature, worst first
 CLIPS_NAMED = 10  # to listen to
+_some = partial(some, most=SLICES_NAMED, separator="; ")
 
 
 def judge(gate: Gate, tallies: dict[str, dict[str, Tally]], scores: ClipScores) -> list[GateRule]:
@@ -213,11 +216,6 @@ def would_decide(needed: int | None, clips: int) -> str:
     if needed is None:
         return "it is as good as the limit itself, which no number of clips decides"
     return f"about {needed - clips:,} more like these would"
-
-
-def _some(words: list[str]) -> str:
-    more = len(words) - SLICES_NAMED
-    return "; ".join(words[:SLICES_NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _slice(feature: str, value: str) -> str:

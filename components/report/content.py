@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from schemas.reports import (
     StepTiming,
     Verdict,
 )
+from schemas.settings import flat_settings
 
 # What is more than these is counted on the page, not listed.
 REJECTS_LISTED = 5  # of each reason
@@ -354,7 +354,7 @@ class Content:
     @property
     def settings_rows(self) -> list[tuple[str, str]]:
         """Every setting as `block.key` and its value."""
-        return list(_flatten(self.settings))
+        return [(key, _shown(value)) for key, value in flat_settings(self.settings).items()]
 
 
 def clips_to_hear(verdict: Verdict) -> list[str]:
@@ -428,14 +428,6 @@ def _read_rejects(path: Path, ingest: IngestReport) -> list[RejectGroup]:
 
 def _most_heard(speakers: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(speakers.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _flatten(settings: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    for key, value in settings.items():
-        if isinstance(value, dict) and value:
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", _shown(value)
 
 
 def _shown(value: object) -> str:

@@ -57,7 +57,25 @@ def test_a_changed_and_a_vanished_clip(directory: RunDirectory, tmp_path: Path) 
     assert ask(tmp_path) == (True, "1 new or changed clips")
     finish_run(tmp_path)
     (tmp_path / "data" / "1" / "3.wav").unlink()
-    assert ask(tmp_path) == (True, "0 new or changed clips; 1 recordings gone")
+    assert ask(tmp_path) == (True, "0 new or changed clips; 1 clips gone")
+
+
+def test_rows_count_and_not_files(directory: RunDirectory, tmp_path: Path) -> None:
+    manifest = tmp_path / "data" / "1" / "manifest.jsonl"
+    rows = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(rows[:7]).replace('"a"', '"b"', 1))
+    said = "1 new or changed clips; 1 clips gone"
+    few = make_workflow(schedule={"min_new_clips": 2})
+    assert ask(tmp_path, few) == (False, f"{said}; too few: schedule.min_new_clips is 2")
+    assert ask(tmp_path) == (True, said)
+
+
+def test_without_the_last_index_every_clip_may_be_new(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    shutil.rmtree(directory.index)
+    add_span(tmp_path, 2)
+    assert ask(tmp_path)[1].endswith("16 new or changed clips")
 
 
 def test_a_clip_beside_others_in_a_folder(tmp_path: Path) -> None:

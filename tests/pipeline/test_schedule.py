@@ -18,7 +18,7 @@ from seen import WORKFLOW, add_span, finish_run
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.run_directory import RunDirectory, claim
+from pipeline.run_directory import RunDirectory, claim, is_held
 from pipeline.schedule import read_decisions, run_once
 from schemas.errors import DataError, InputError
 
@@ -97,6 +97,23 @@ def test_what_fails_is_written_down_and_raised(directory: RunDirectory, tmp_path
     [decision] = read_decisions(WORKFLOW, tmp_path)
     assert decision.outcome == "failed"
     assert "matches no span" in decision.detail
+
+
+def test_a_look_that_was_killed_while_it_trained(directory: RunDirectory, tmp_path: Path) -> None:
+    add_span(tmp_path, 2)
+    command = [*AURICLE, "schedule", str(tmp_path / "workflow.yaml"), "--once"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not directory.decisions.exists() or not is_held(directory):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    [decision] = read_decisions(WORKFLOW, tmp_path)
+    assert decision.outcome == "training"
+    process.kill()
+    process.wait()
+    [decision] = read_decisions(WORKFLOW, tmp_path)
+    assert decision.outcome == "killed"
+    assert decision.reasons[0] == "new manifests: data/2/manifest.jsonl"
 
 
 def test_another_run_has_its_way(directory: RunDirectory, tmp_path: Path) -> None:
