@@ -23,7 +23,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 from components.digests import DIGEST_PROPERTY, remove_cache, tree_digest
 from components.durable import replace_file
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
-from components.example_gen.index import read_index, read_rows
+from components.example_gen.index import drop_rows, read_index, read_rows
 from pipeline.heard import (
     Heard,
     example_files,
@@ -31,7 +31,7 @@ from pipeline.heard import (
     is_of,
     open_metadata,
 )
-from pipeline.history import read_record, write_record
+from pipeline.history import read_history, write_record
 from pipeline.run_directory import RunDirectory
 from schemas.errors import AuricleError
 from schemas.reports import VERDICT_FILE, Verdict
@@ -205,8 +205,7 @@ def _replace_sealed(
 def _rewrite_history(directory: RunDirectory, speaker: str, ids: frozenset[str]) -> int:
     """Takes her out of the records of runs; says out of how many."""
     changed = 0
-    for file in directory.history.glob("*.json"):
-        record = read_record(file)
+    for record in read_history(directory.history):
         kept = record.model_copy(
             update={
                 "verdict": without_speaker(record.verdict, speaker, ids),
@@ -269,27 +268,26 @@ def _delete_logs(directory: RunDirectory, speaker: str, ids: Iterable[str]) -> i
 
 
 def _drop_from_shards(directory: RunDirectory, speaker: str) -> int:
-    """Takes her rows out of the shards, then deletes the indexes, which know the rejected ones."""
+    """Takes her rows out of the shards, then out of the indexes, which know the rejected ones."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Beam says about Python is no answer to a person
         from components.example_gen.shards import drop_records
     keys: set[str] = set()
-    indexes = []
-    for file in directory.index.glob("index-*.jsonl"):
-        own: set[str] = set()
+    indexes = list(directory.index.glob("index-*.jsonl"))
+    for file in indexes:
         with contextlib.suppress(AuricleError), file.open("rb") as lines:
             for shard in read_index(lines).shards:
-                own |= {r["key"] for r in read_rows(lines, shard) if r["speaker"] == speaker}
-        if own or speaker.encode() in file.read_bytes():
-            indexes.append(file)
-        keys |= own
+                keys |= {r["key"] for r in read_rows(lines, shard) if r["speaker"] == speaker}
     rows = sum(
         drop_records(str(folder), lambda record: is_of(record, speaker), frozenset(keys - {""}))
         for folder in directory.shards.glob("*")
         if folder.is_dir()
     )
     for file in indexes:
-        file.unlink()
+        try:
+            drop_rows(file, speaker)
+        except AuricleError:  # nobody can read who is in it
+            file.unlink()
     return rows
 
 

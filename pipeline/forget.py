@@ -22,7 +22,7 @@ from components.versions.serving import pushed_versions
 from pipeline.erase import erase, names_speaker
 from pipeline.feedback import FeedbackClip, drop_clips, read_feedback
 from pipeline.heard import Heard, find_heard
-from pipeline.history import RunRecord, read_record
+from pipeline.history import RunRecord, read_history
 from pipeline.listing import read_forgotten, write_forgotten
 from pipeline.run_directory import RunDirectory, claim, local_run_directory
 from pipeline.versions import settle
@@ -152,9 +152,8 @@ def _trace(
     if not (rows or clips or heard or is_listed):
         known = {row.speaker for row in own} | {clip.speaker or "" for clip in feedback}
         _refuse(speaker, sorted((known | _ever_heard(directory)) - {""}))
-    records = [read_record(file) for file in directory.history.glob("*.json")]
     ledger = read_ledger(directory.ledger)
-    runs = list(_runs(heard, sorted(records, key=lambda record: record.number), ledger))
+    runs = list(_runs(heard, read_history(directory.history), ledger))
     split = workflow.data.split
     traces = Traces(
         speaker=speaker,

@@ -6,15 +6,16 @@ A baseline is no lineage: a model that another was measured against taught it no
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_metadata.proto import metadata_store_pb2
-from ml_metadata.proto.metadata_store_pb2 import Artifact
+from ml_metadata.proto.metadata_store_pb2 import Artifact, Execution
 
 from components.digests import DIGEST_PROPERTY
+from components.example_gen.index import index_file, read_index, read_rows
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
 from pipeline.metadata import open_store
@@ -52,18 +53,23 @@ class Heard:
 
 
 def find_heard(directory: RunDirectory, speaker: str) -> list[Heard]:
-    """All examples that hold clips of `speaker`, the first ones first."""
+    """All examples that held clips of `speaker`, the first ones first; of those that are deleted
+    by now, the index says so.
+    """
     found = []
     store = open_metadata(directory)
-    for folder in example_folders(directory):
-        clips = dict(_clips_of(folder, speaker))
-        if not clips:
-            continue
-        artifacts = _artifacts_at(store, folder) if store else []
-        made: dict[str, list[Artifact]] = {}
+    for folder in sorted({*example_folders(directory), *_deleted(store)}, key=_number):
+        artifacts = store.get_artifacts_by_uri(str(folder)) if store else []
         sources: set[str] = set()
         for artifact in artifacts:
             sources |= _sources(store, artifact) if store else set()
+        clips = dict(
+            _clips_of(folder, speaker) if folder.exists() else _rows_of(directory, sources, speaker)
+        )
+        if not clips:
+            continue
+        made: dict[str, list[Artifact]] = {}
+        for artifact in artifacts:
             for type_, each in _made_with(store, artifact) if store else ():
                 made.setdefault(type_, []).append(each)
         pushed = {
@@ -88,7 +94,7 @@ def find_heard(directory: RunDirectory, speaker: str) -> list[Heard]:
 def example_folders(directory: RunDirectory) -> list[Path]:
     """The folders of all examples artifacts that are there, the first ones first."""
     folders = (directory.artifacts / "AudioExampleGen" / "examples").glob("*")
-    return sorted((f for f in folders if f.name.isdecimal()), key=lambda folder: int(folder.name))
+    return sorted((folder for folder in folders if folder.name.isdecimal()), key=_number)
 
 
 def example_files(folder: Path) -> list[Path]:
@@ -117,17 +123,40 @@ def _clips_of(folder: Path, speaker: str) -> Iterator[tuple[str, str]]:
                     yield str(decode_example(record)["id"]), split
 
 
-def _artifacts_at(store: "MetadataStore", folder: Path) -> list[Artifact]:
-    return list(store.get_artifacts_by_uri(str(folder)))
+def _rows_of(
+    directory: RunDirectory, sources: Iterable[str], speaker: str
+) -> Iterator[tuple[str, str]]:
+    """The same by the indexes with these digests."""
+    for digest in sources:
+        file = index_file(directory.index, digest)
+        with contextlib.suppress(AuricleError, OSError), file.open("rb") as lines:
+            for shard in read_index(lines).shards:
+                rows = [row for row in read_rows(lines, shard) if row["speaker"] == speaker]
+                yield from ((row["id"], shard.split) for row in rows)
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name)
+
+
+def _deleted(store: "MetadataStore | None") -> list[Path]:
+    """Folders of examples that were deleted as old."""
+    artifacts = store.get_artifacts_by_type("Examples") if store else []
+    return [Path(a.uri) for a in artifacts if a.state == Artifact.DELETED]
 
 
 def _sources(store: "MetadataStore", examples: Artifact) -> set[str]:
     """Digests of the indexes that examples were made from, which their models' manifests name."""
     events = store.get_events_by_artifact_ids([examples.id])
     made_by = {e.execution_id for e in events if e.type == metadata_store_pb2.Event.OUTPUT}
+    return index_digests(store.get_executions_by_id(made_by))
+
+
+def index_digests(executions: Iterable[Execution]) -> set[str]:
+    """Digests of the indexes that executions of AudioExampleGen, among others, read."""
     return {
         found.string_value
-        for execution in store.get_executions_by_id(made_by)
+        for execution in executions
         for properties in (execution.properties, execution.custom_properties)
         if (found := properties.get("index_digest")) is not None
     }

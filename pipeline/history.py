@@ -94,10 +94,19 @@ def list_records(workflow: Workflow, base: Path) -> list[tuple[Path, RunRecord]]
         InputError: no run was judged yet.
     """
     directory = locate_run_directory(workflow, base).history
-    files = sorted(_files(directory), key=lambda file: int(file.stem))
+    files = _files(directory)
     if not files:
         raise InputError(f"no run of {workflow.name} was judged yet ({directory})")
     return [(file, read_record(file)) for file in files]
+
+
+def read_history(directory: Path) -> list[RunRecord]:
+    """All records in a folder of them, the first one first.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    return [read_record(file) for file in _files(directory)]
 
 
 def print_records(records: list[tuple[Path, RunRecord]]) -> None:
@@ -148,4 +157,5 @@ def _no_rule(verdict: Verdict) -> GateRule:
 
 
 def _files(directory: Path) -> list[Path]:
-    return [file for file in directory.glob("*.json") if file.stem.isdecimal()]
+    files = [file for file in directory.glob("*.json") if file.stem.isdecimal()]
+    return sorted(files, key=lambda file: int(file.stem))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.versions.ledger import read_ledger
-from components.versions.manifest import verify
+from components.versions.manifest import read_manifest, verify
 from components.versions.serving import restore_version
 from pipeline.run_directory import RunDirectory, claim, locate_run_directory
 from pipeline.versions import settle
@@ -33,15 +33,17 @@ class Step(BaseModel):
 
 
 def roll_back(workflow: Workflow, base: Path, reason: str) -> Step:
-    """Serves the version before the champion again, which is marked as failed for `reason`.
+    """Serves the version before the champion again, which is marked as failed for `reason`. One
+    that was killed is finished instead, so that to repeat it goes back one version and not two.
 
     Raises:
         VersionError: nothing is served, or there is nothing good before it.
     """
     directory = locate_run_directory(workflow, base)
     with claim(directory, workflow):
-        said = settle(workflow, directory)
-        ledger = read_ledger(directory.ledger)
+        ledger, said, cut_off = _settle(workflow, directory)
+        if cut_off is not None and cut_off.withdrawn is not None:
+            return cut_off
         champion, previous = _champion(ledger, directory), ledger.previous
         if previous is None:
             raise VersionError(
@@ -61,9 +63,10 @@ def promote(workflow: Workflow, base: Path, version: int, *, force: bool = False
     """
     directory = locate_run_directory(workflow, base)
     with claim(directory, workflow):
-        said = settle(workflow, directory)
-        ledger = read_ledger(directory.ledger)
+        ledger, said, cut_off = _settle(workflow, directory)
         record = _find(ledger, version, directory)
+        if cut_off is not None and cut_off.content == record.content:
+            return cut_off
         if record.content == _champion(ledger, directory).content:
             raise VersionError(f"version {version} is what is served already")
         failed = ledger.why_failed(record.model_digest)
@@ -136,6 +139,31 @@ def print_step(step: Step) -> None:
     typer.echo(f"  {os.path.relpath(step.folder)}")
 
 
+def _settle(workflow: Workflow, directory: RunDirectory) -> tuple[Ledger, list[str], Step | None]:
+    """The ledger, what was mended, and the step that a killed command had taken, if one had."""
+    before = read_ledger(directory.ledger)
+    said = settle(workflow, directory)
+    ledger = read_ledger(directory.ledger)
+    champion = ledger.champion
+    if champion is None or before.find(champion.version) is not None:
+        return ledger, said, None
+    folder = directory.serving / str(champion.version)
+    manifest = read_manifest(folder)
+    if manifest.restores is None:
+        return ledger, said, None
+    return (
+        ledger,
+        said,
+        Step(
+            version=champion.version,
+            content=champion.content,
+            withdrawn=manifest.withdraws,
+            folder=folder,
+            said=said,
+        ),
+    )
+
+
 def _restore(
     workflow: Workflow,
     directory: RunDirectory,
@@ -158,7 +186,7 @@ def _restore(
         content=record.content,
         withdrawn=withdrawn.version if withdrawn else None,
         folder=folder,
-        said=[*said, *settle(workflow, directory)],
+        said=[*said, *settle(workflow, directory, int(folder.name))],
     )
 
 

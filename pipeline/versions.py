@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from components.registry import Registry
 
 
-def settle(workflow: Workflow, directory: RunDirectory) -> list[str]:
-    """Has everything follow the serving directory; says what was found and mended.
+def settle(workflow: Workflow, directory: RunDirectory, expected: int | None = None) -> list[str]:
+    """Has everything follow the serving directory, to which the caller may just have put the
+    version `expected`; says what was found and mended.
 
     To be called by who holds the run directory. A registry that does not answer, or a version that
     is too damaged to be registered, is named and tried again the next time: neither may stand in
@@ -37,7 +38,7 @@ def settle(workflow: Workflow, directory: RunDirectory) -> list[str]:
     if remove_leftovers(directory.serving):
         said.append(f"removed what a killed push left half-written in {directory.serving}")
     before = read_ledger(directory.ledger)
-    ledger, found = follow(before, directory.serving)
+    ledger, found = follow(before, directory.serving, expected)
     said += found
     ledger = _remove_old(ledger, directory.serving, workflow.push.keep)
     ledger = _tell_metadata(ledger, directory.metadata)

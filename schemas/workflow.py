@@ -371,6 +371,9 @@ class Run(_Block):
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
     vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is pushed.")
+    keep_examples: int = Field(
+        3, ge=1, description="Of how many data sets the run directory keeps the examples."
+    )
 
 
 class Workflow(_Block):

@@ -59,6 +59,11 @@ def verdict_naming(speaker: str, clip_id: str) -> Verdict:
     return make_verdict().model_copy(update=changes)
 
 
+def source_of(run: int) -> str:
+    """Digest of the index that a run was made from."""
+    return f"{run:016d}" * 4
+
+
 class Runs:
     """A run directory in which runs are made up, component by component."""
 
@@ -124,7 +129,7 @@ class Runs:
             for split, rows in clips.items()
         }
         everyone = " ".join(f"{i} {s}" for rows in clips.values() for i, s in rows).encode()
-        source = f"{self.number:064d}"
+        source = source_of(self.number)
         examples, rejects, ingest = self.make(
             "AudioExampleGen",
             {},

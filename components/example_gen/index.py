@@ -7,6 +7,7 @@ wherever it lies; the absolute paths in it do not count.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import uuid
@@ -186,6 +187,36 @@ def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:
     """The rows that never became utterances."""
     file.seek(index.rejects_start)
     return [Reject.model_validate_json(line) for line in file.read().splitlines()]
+
+
+def drop_rows(file: Path, speaker: str) -> None:
+    """Takes a speaker's rows, and rejects that name her, out of an index, if any are in it. It then
+    tells who else was in the data; it is not what its digest stands for, so no run reads it.
+
+    Raises:
+        AuricleError: not an index, or of another format.
+    """
+    with file.open("rb") as lines:
+        index = read_index(lines)
+        lines.seek(0)
+        header = json.loads(lines.readline())
+        blocks = []
+        for shard in index.shards:
+            lines.seek(shard.start)
+            block = lines.read(shard.length).splitlines(keepends=True)
+            blocks.append([line for line in block if json.loads(line)["speaker"] != speaker])
+        lines.seek(index.rejects_start)
+        names = (speaker.encode(), json.dumps(speaker)[1:-1].encode())
+        rejects = [line for line in lines if not any(name in line for name in names)]
+    start = 0
+    for entry, block in zip(header["shards"], blocks, strict=True):
+        length = sum(map(len, block))
+        entry |= {"start": start, "length": length, "rows": len(block)}
+        start += length
+    header |= {"rejects_start": start, "bad_rows": len(rejects)}
+    content = b"".join([_line(header), *itertools.chain(*blocks), *rejects])
+    if content != file.read_bytes():
+        write_whole(file, content)
 
 
 def shard_count(rows: int) -> int:

@@ -37,13 +37,15 @@ def write_ledger(ledger: Ledger, file: Path) -> None:
     replace_file(file, ledger.model_dump_json(indent=2).encode())
 
 
-def follow(ledger: Ledger, serving: Path) -> tuple[Ledger, list[str]]:
+def follow(ledger: Ledger, serving: Path, expected: int | None = None) -> tuple[Ledger, list[str]]:
     """The ledger of what lies in `serving` now; and what was found there that nobody told it.
 
-    A version that is new there is taken up, with the one it withdraws; one that is gone is marked.
-    A folder without a manifest was made by hand: it is named, and left alone.
+    A version that is new there is taken up, with the one it withdraws, and is named unless it is
+    `expected`; one that is gone is marked. A folder without a manifest was made by hand: it is
+    named, and left alone.
     """
-    said = []
+    is_lost = not ledger.versions
+    said, taken_up = [], []
     there = {int(folder.name): folder for folder in pushed_versions(serving)}
     for version, folder in there.items():
         known = ledger.find(version)
@@ -52,14 +54,27 @@ def follow(ledger: Ledger, serving: Path) -> tuple[Ledger, list[str]]:
                 ledger = ledger.changed(version, is_there=True)
             continue
         try:
-            ledger = _with(ledger, version, read_manifest(folder))
+            manifest = read_manifest(folder)
         except VersionError as error:
             said.append(str(error))
+            continue
+        ledger = _with(ledger, version, manifest)
+        if version != expected:
+            taken_up.append(f"finished what was cut off: version {version} {_what(manifest)}")
+    if is_lost and len(taken_up) > 1:
+        taken_up = [f"made the lost ledger of {len(taken_up)} versions again from {serving}"]
     for record in ledger.versions:
         if record.is_there and record.version not in there:
             said.append(f"version {record.version} is no longer in {serving}")
             ledger = ledger.changed(record.version, is_there=False)
-    return ledger, said
+    return ledger, [*said, *taken_up]
+
+
+def _what(manifest: Manifest) -> str:
+    if manifest.restores is None:
+        return "is pushed"
+    failed = f", version {manifest.withdraws} failed" if manifest.withdraws else ""
+    return f"serves the model of version {manifest.restores} again{failed}"
 
 
 def _with(ledger: Ledger, version: int, manifest: Manifest) -> Ledger:

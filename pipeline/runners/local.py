@@ -31,6 +31,7 @@ from pipeline.notify import notify, problems_of, result_event, told_if_it_fails
 from pipeline.plan import needed_bytes
 from pipeline.progress import Outcome as StepOutcome
 from pipeline.progress import Progress
+from pipeline.retention import remove_old_examples
 from pipeline.run_directory import (
     RunDirectory,
     claim,
@@ -98,14 +99,15 @@ def _run(
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
         recordings = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
-        require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         check_serving(directory.serving)
         begin()
         notes = [
             *_say_listing(listing),
             *prepare_store(directory.metadata),
             *settle(workflow, directory),
+            *remove_old_examples(directory, workflow.run.keep_examples),
         ]
+        require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(
@@ -117,7 +119,7 @@ def _run(
                 terminal,
                 ended=functools.partial(remember, observed, directory=directory, now=now),
             )
-            notes += settle(workflow, directory)
+            notes += settle(workflow, directory, _pushed(outcomes))
         record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
         return _gather(record, outcomes, directory, log, notes)
 
@@ -279,6 +281,12 @@ def _refused_push(pusher: "Outcome") -> list[str]:
     return [reason] if reason else []
 
 
+def _pushed(outcomes: dict[str, "Outcome"]) -> int | None:
+    """The version of this run's model in the serving directory."""
+    pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
+    return int(pushed["pushed_version"].string_value) if pushed["pushed"].int_value == 1 else None
+
+
 def _record(
     workflow: Workflow,
     outcomes: dict[str, "Outcome"],
@@ -292,7 +300,7 @@ def _record(
     infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
     serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
-    pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
+    pushed = _pushed(outcomes)
     is_blessed = blessing.custom_properties["blessed"].int_value == 1
     record = RunRecord(
         number=next_number(directory.history),
@@ -301,9 +309,7 @@ def _record(
         data=example_gen.custom_properties[DIGEST_PROPERTY].string_value,
         verdict=verdict,
         serving=serving,
-        pushed_version=(
-            pushed["pushed_version"].string_value if pushed["pushed"].int_value == 1 else None
-        ),
+        pushed_version=None if pushed is None else str(pushed),
         scores=str(Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE),
         seconds=seconds,
         is_withdrawn=verdict.outcome == "blessed" and not is_blessed,

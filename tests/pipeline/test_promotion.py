@@ -42,8 +42,8 @@ def directory(tmp_path: Path) -> RunDirectory:
     found = locate_run_directory(WORKFLOW, tmp_path)
     with claim(found, WORKFLOW):
         for text, accuracy in (("a", 0.91), ("b", 0.92), ("c", 0.93)):
-            make_version(found.serving, text, accuracy)
-            assert settle(WORKFLOW, found) == []
+            made = make_version(found.serving, text, accuracy)
+            assert settle(WORKFLOW, found, int(made.name)) == []
     return found
 
 
@@ -127,10 +127,27 @@ def test_a_killed_rollback_is_finished_by_the_next_command(
         directory.serving / "2", directory.serving, content=2, above=3, withdraws=3, reason="bad"
     )  # killed before anything was written down
     assert read_ledger(directory.ledger) == ledger
-    assert settle(WORKFLOW, directory) == []
+    step = roll_back(WORKFLOW, tmp_path, "bad")
+    assert step.said == [
+        "finished what was cut off: version 4 serves the model of version 2 again, version 3 failed"
+    ]
+    assert (step.version, step.content, step.withdrawn) == (4, 2, 3)
+    assert versions(directory) == [1, 2, 3, 4]  # not one more back
     third = read_ledger(directory.ledger).find(3)
     assert third is not None
     assert third.failed == "bad"
+    assert roll_back(WORKFLOW, tmp_path, "bad too").content == 1
+
+
+def test_a_killed_promotion_is_finished_by_the_same_command(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    serving = directory.serving
+    restore_version(serving / "1", serving, content=1, above=3, withdraws=None, reason="")
+    step = promote(WORKFLOW, tmp_path, 1)
+    assert (step.version, step.content, step.withdrawn) == (4, 1, None)
+    with pytest.raises(VersionError, match="is what is served already"):
+        promote(WORKFLOW, tmp_path, 1)
 
 
 def test_a_lost_ledger_is_made_again(directory: RunDirectory, tmp_path: Path) -> None:

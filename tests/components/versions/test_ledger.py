@@ -23,7 +23,7 @@ def serving(tmp_path: Path) -> Path:
 
 def test_everything_is_known_from_the_folders_alone(serving: Path) -> None:
     ledger, said = follow(Ledger(), serving)
-    assert said == []
+    assert said == [f"made the lost ledger of 4 versions again from {serving}"]
     assert [(r.version, r.content, r.failed) for r in ledger.versions] == [
         (1, 1, ""),
         (2, 2, ""),
@@ -51,6 +51,17 @@ def test_serving_it_again_forgives(serving: Path) -> None:
     ledger, _ = follow(Ledger(), serving)
     assert [r.failed for r in ledger.versions] == [""] * 5
     assert ledger.previous == ledger.find(4)
+
+
+def test_what_nobody_wrote_down_is_said(serving: Path) -> None:
+    ledger, _ = follow(Ledger(), serving)
+    make_version(serving, "d")
+    ledger, said = follow(ledger, serving)
+    assert said == ["finished what was cut off: version 5 is pushed"]
+    restore_version(serving / "2", serving, content=2, above=5, withdraws=5, reason="bad")
+    again = "finished what was cut off: version 6 serves the model of version 2 again"
+    assert follow(ledger, serving)[1] == [f"{again}, version 5 failed"]
+    assert follow(ledger, serving, expected=6)[1] == []
 
 
 def test_folders_made_or_removed_by_hand_are_named(serving: Path) -> None:
