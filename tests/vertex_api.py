@@ -144,7 +144,7 @@ def serve(api: VertexApi) -> Iterator[ModelServiceClient]:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         transport = ModelServiceRestTransport(
             host=f"127.0.0.1:{server.server_port}",
             credentials=AnonymousCredentials(),

@@ -93,7 +93,9 @@ def fit(
             metrics=["accuracy"],
             jit_compile=False,  # XLA is slower on CPU, and on GPU excludes cuDNN's LSTM
         )
+        # All variables before the first step: one that makes some is traced twice.
         model.optimizer.build(model.trainable_variables)
+        model.compute_metrics(None, tf.zeros([1]), tf.zeros([1, model.output_shape[-1]]))
     state = _State(model, Path(checkpoint_dir) / _CHECKPOINT_FILE)
     state.restore()
     if state.epochs_left(epochs, patience):

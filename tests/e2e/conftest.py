@@ -46,7 +46,7 @@ def webhook() -> Iterator[Webhook]:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://anna:{TOKEN}@127.0.0.1:{server.server_port}/{TOKEN}?key={TOKEN}"
         yield Webhook(url, got=got)
         server.shutdown()

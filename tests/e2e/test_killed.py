@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from e2e.running import AURICLE, artifacts, run
 from e2e.tiny import TINY, write_workflow
@@ -19,11 +20,14 @@ from schemas.reports import Epoch
 
 pytestmark = pytest.mark.e2e
 
+EPOCHS = 120  # seconds of training, which a look every 50 ms cannot miss
+TRAIN = TINY["train"] | {"epochs": EPOCHS, "patience": EPOCHS}
+
 
 @pytest.fixture
 def training(project: Path) -> Iterator[subprocess.Popen[str]]:
     """A run in a process of its own, stopped hard in the middle of its training."""
-    write_workflow(project, train=TINY["train"] | {"epochs": 400, "patience": 400})
+    write_workflow(project, train=TRAIN)
     process = subprocess.Popen(
         [*AURICLE, "run", "workflow.yaml"], cwd=project, stdout=subprocess.DEVNULL, text=True
     )
@@ -41,10 +45,14 @@ def training(project: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_killed_training_is_continued(project: Path, training: subprocess.Popen[str]) -> None:
     os.kill(training.pid, signal.SIGKILL)
     training.wait()
-    write_workflow(project, train=TINY["train"] | {"epochs": 400, "patience": 400})
+    [checkpoint] = (project / "runs" / "tones" / "checkpoints").rglob("*.npz")
+    with np.load(checkpoint) as arrays:
+        before = json.loads(str(arrays["history"]))
+    assert 0 < len(before) < EPOCHS
     result = run(project)
     assert {"AudioExampleGen", "StatisticsGen", "ImportSchemaGen"} <= set(result.reused)
     history = json.loads((artifacts(project, "Trainer", "model_run") / "history.json").read_text())
+    assert history[: len(before)] == before  # the very same epochs, down to their seconds
     epochs = [Epoch.model_validate(epoch) for epoch in history]
     assert [epoch.epoch for epoch in epochs] == list(range(1, len(epochs) + 1))
     assert not list((project / "runs" / "tones" / "checkpoints").rglob("*.npz"))

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
-from e2e.running import auricle, run
+from e2e.running import run
 from e2e.tiny import TINY, write_workflow
+from typer.testing import CliRunner
 
 from components.versions.serving import pushed_versions
+from pipeline.cli import app
 from pipeline.promotion import roll_back
 from pipeline.workflow import read_workflow
 
@@ -45,4 +47,5 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     assert third.pushed_to is None
     assert [p.name for p in pushed_versions(serving)] == ["1", "2", "3"]
     assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()
-    assert auricle("run", "workflow.yaml", cwd=project).returncode == 3
+    refused = CliRunner().invoke(app, ["run", str(project / "workflow.yaml")])
+    assert refused.exit_code == 3

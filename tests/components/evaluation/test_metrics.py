@@ -1,5 +1,6 @@
 """What TFMA writes of a table, against numpy on the table and against TFMA's own metrics."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,26 @@ def measure(scores: ClipScores, folder: Path) -> str:
     with beam.Pipeline() as pipeline:
         evaluate(folder / "scores.npz", str(folder / "tfma"), pipeline)
     return str(folder / "tfma")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A table, and where TFMA has written what it measured of it."""
+
+    scores: ClipScores
+    folder: str
+
+
+@pytest.fixture(scope="module")
+def of_both(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    scores = table(CLIPS, has_baseline=True)
+    return Measured(scores, measure(scores, tmp_path_factory.mktemp("both")))
+
+
+@pytest.fixture(scope="module")
+def of_one(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    scores = table(CLIPS, has_baseline=False)
+    return Measured(scores, measure(scores, tmp_path_factory.mktemp("one")))
 
 
 def measure_by_clip(scores: ClipScores, folder: Path) -> str:
@@ -171,18 +192,16 @@ def check_results(results: Results, scores: ClipScores, which: ModelScores) -> N
     }
 
 
-def test_both_models_in_every_slice(tmp_path: Path) -> None:
-    scores = table(CLIPS, has_baseline=True)
+def test_both_models_in_every_slice(of_both: Measured) -> None:
+    scores, folder = of_both.scores, of_both.folder
     assert scores.baseline
-    folder = measure(scores, tmp_path)
     for which, name in ((scores.candidate, CANDIDATE), (scores.baseline, BASELINE)):
         check(load(folder), scores, which, name)
         check_results(read_results(folder, name), scores, which)
 
 
-def test_a_model_alone_in_every_slice(tmp_path: Path) -> None:
-    scores = table(300, has_baseline=False)
-    folder = measure(scores, tmp_path)
+def test_a_model_alone_in_every_slice(of_one: Measured) -> None:
+    scores, folder = of_one.scores, of_one.folder
     check(load(folder), scores, scores.candidate, SINGLE)
     check_results(read_results(folder, CANDIDATE), scores, scores.candidate)
 
@@ -194,11 +213,13 @@ def test_no_clips(tmp_path: Path, has_baseline: bool) -> None:
     assert read_results(folder, CANDIDATE) == read_results(folder, BASELINE) == Results()
 
 
-@pytest.mark.parametrize("has_baseline", [True, False])
-def test_counts_are_those_of_tfma_clip_by_clip(tmp_path: Path, has_baseline: bool) -> None:
-    scores = table(1100, has_baseline=has_baseline)
-    ours = load(measure(scores, tmp_path / "ours"))
-    theirs = load(measure_by_clip(scores, tmp_path / "theirs"))
+@pytest.mark.parametrize("name", ["of_both", "of_one"])
+def test_counts_are_those_of_tfma_clip_by_clip(
+    tmp_path: Path, request: pytest.FixtureRequest, name: str
+) -> None:
+    measured: Measured = request.getfixturevalue(name)
+    ours = load(measured.folder)
+    theirs = load(measure_by_clip(measured.scores, tmp_path))
     for metrics in ours.values():
         for model_name in {name for name, _ in metrics}:
             del metrics[model_name, CALIBRATION_METRIC]

@@ -5,10 +5,11 @@ import pytest
 import schemas
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
+from pipeline.beam_options import beam_pipeline_args
 from schemas.errors import DataError
 from schemas.example import SIDE_FEATURES, decode_example, encode_example
 from schemas.tfrecord import frame_record, read_records
-from schemas.workflow import Audio, Data, Generated, Split
+from schemas.workflow import Audio, Beam, Data, Generated, Split
 
 AUDIO = Audio()
 
@@ -29,7 +30,7 @@ def _do(data, base, out):
     for name, artifact in outputs.items():
         artifact.uri = str(out / name)
     context = Executor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(out), unique_id="1"
+        beam_pipeline_args=beam_pipeline_args(Beam()), tmp_dir=str(out), unique_id="1"
     )
     Executor(context).Do(
         {},

@@ -56,12 +56,14 @@ def server(tmp_path: Path) -> Iterator[str]:
     options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     options += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.sqlite"]
     options += ["--artifacts-destination", str(tmp_path / "files"), "--serve-artifacts"]
+    # Jobs have processes of their own, which have nothing to do with the registry.
+    settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (tmp_path / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *options],
             stdout=log,
             stderr=log,
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+            env=os.environ | settings,
             start_new_session=True,
         )
         try:

@@ -255,6 +255,12 @@ def write_run(
     return RunFiles(root, rows, labels)
 
 
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> RunFiles:
+    """What `write_run` writes when asked for nothing else."""
+    return write_run(tmp_path_factory.mktemp("run"))
+
+
 @pytest.fixture
 def run_files(tmp_path: Path) -> Callable[..., RunFiles]:
     """Writes a run's files below the test's folder; takes `write_run`'s other arguments."""

@@ -134,6 +134,12 @@ def make_report(
     return (run.root / "report" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def html(small_run) -> str:
+    """The page of a run that pushed version 3."""
+    return make_report(small_run, version=3)
+
+
 def worst_by_numpy(run) -> list[tuple[str, str]]:
     rows = run.rows["test"]
     scores = read_scores(run.root / "scores" / SCORES_FILE).candidate.scores
@@ -142,11 +148,7 @@ def worst_by_numpy(run) -> list[tuple[str, str]]:
     return [(rows[i].id, f"{true[i]:.3f}") for i in order]
 
 
-def test_the_page_has_all_sections_and_reaches_nothing_outside(
-    run_files: Callable, caplog: pytest.LogCaptureFixture
-) -> None:
-    run = run_files()
-    html = make_report(run)
+def test_the_page_has_all_sections_and_reaches_nothing_outside(html: str) -> None:
     page = _Page(html)
     assert page.sections == SECTIONS
     for tag, attributes in page.tags:
@@ -165,22 +167,18 @@ def test_the_page_has_all_sections_and_reaches_nothing_outside(
     assert "@import" not in html
 
 
-def test_hostile_names_are_shown_not_run(run_files: Callable) -> None:
-    run = run_files()
-    html = make_report(run)
+def test_hostile_names_are_shown_not_run(html: str, small_run) -> None:
     page = _Page(html)
     assert "<script" not in html
     assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
-    for label in run.labels:
+    for label in small_run.labels:
         assert label in page.text
     assert "bad/<script>alert(1)</script>0.wav" in page.text
     assert "<b>0</b>" in page.text
 
 
-def test_numbers_on_the_page(run_files: Callable) -> None:
-    run = run_files()
-    page = _Page(make_report(run, version=3))
-    text = " ".join(page.text.split())
+def test_numbers_on_the_page(html: str) -> None:
+    text = " ".join(_Page(html).text.split())
     assert "✗ Refused 0.700 accuracy on 40 test clips" in text
     assert "accuracy 0.700 is below 0.95" in text
     assert "Pushed version 3" in text
@@ -288,9 +286,8 @@ def test_no_more_than_thirty_named_clips_are_played(run_files: Callable) -> None
     assert len(page.all("audio")) == len(worst | {f"test{i}" for i in range(30)})
 
 
-def test_what_was_found_in_the_data(run_files: Callable) -> None:
-    run = run_files()
-    text = " ".join(_Page(make_report(run)).text.split())
+def test_what_was_found_in_the_data(html: str) -> None:
+    text = " ".join(_Page(html).text.split())
     assert "The same speaker none The same audio none" in text
     assert "The same recording under another encoding 30" in text
     assert "The same recording under another encoding: <script>alert(1)</script>19" in text
@@ -334,14 +331,12 @@ def test_where_the_model_comes_from(run_files: Callable) -> None:
     assert "none: no model was blessed before" in text
 
 
-def test_how_long_the_steps_took(run_files: Callable) -> None:
-    run = run_files()
-    html = make_report(run)
+def test_how_long_the_steps_took(html: str, run_files: Callable) -> None:
     text = " ".join(_Page(html).text.split())
     assert "Of the run that wrote this page, 2 min 4 s before it" in text
     assert "Prepare 4.0 Trainer 120.5 reused" in text
     assert '<i style="--share: 3.3%">' in html
-    assert "Timing" not in make_report(run, timings="")
+    assert "Timing" not in make_report(run_files(), timings="")
 
 
 def test_generated_speech_is_said_wherever_results_are(run_files: Callable) -> None:

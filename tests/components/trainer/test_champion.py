@@ -1,6 +1,7 @@
 """Weights of an exported model: read back whole, carried by label, refused where they differ."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,23 @@ def waveforms(count: int = 5, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.2, (count, SAMPLES)).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A model whose weights were moved, and the folder it was exported to."""
+
+    model: keras.Model
+    folder: str
+
+
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Of the blocks that `make_blocks` gives when asked for nothing else."""
+    blocks = make_blocks()
+    model = build(blocks)
+    move_weights(model)
+    return Exported(model, export(model, blocks, tmp_path_factory.mktemp("cnn")))
+
+
 @pytest.mark.parametrize("kind", ["log_mel", "mfcc", "waveform"])
 @pytest.mark.parametrize("architecture", MODELS)
 def test_a_model_that_was_exported_and_read_back_answers_alike(
@@ -96,11 +114,9 @@ def test_a_model_that_was_exported_and_read_back_answers_alike(
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_statistics_of_normalisation_are_carried(tmp_path: Path) -> None:
-    blocks = make_blocks("cnn")
-    trained, fresh = build(blocks), build(blocks)
-    move_weights(trained)
-    carry_weights(read_champion(export(trained, blocks, tmp_path)), fresh, LABELS)
+def test_statistics_of_normalisation_are_carried(cnn: Exported) -> None:
+    fresh = build(make_blocks())
+    carry_weights(read_champion(cnn.folder), fresh, LABELS)
     means = [w for w in fresh.weights if w.path.endswith("moving_mean")]
     assert means
     assert all(np.abs(np.array(mean)).max() > 0 for mean in means)  # 0 in a fresh one
@@ -116,15 +132,13 @@ def test_statistics_of_normalisation_are_carried(tmp_path: Path) -> None:
         ["a", "b"],  # all others
     ],
 )
-def test_classes_that_stay_are_scored_as_before(labels: list[str], tmp_path: Path) -> None:
-    blocks = make_blocks("cnn")
-    trained = build(blocks)
-    move_weights(trained)
-    champion = read_champion(export(trained, blocks, tmp_path))
+def test_classes_that_stay_are_scored_as_before(labels: list[str], cnn: Exported) -> None:
+    blocks = make_blocks()
+    champion = read_champion(cnn.folder)
     model, fresh = build(blocks, labels), build(blocks, labels)
     assert find_misfit(champion, blocks, model) == ""
     carry_weights(champion, model, labels)
-    old, new = trained(waveforms()).numpy(), model(waveforms()).numpy()
+    old, new = cnn.model(waveforms()).numpy(), model(waveforms()).numpy()
     for label in set(labels) & set(LABELS):
         np.testing.assert_allclose(
             new[:, labels.index(label)], old[:, LABELS.index(label)], atol=1e-5
@@ -145,17 +159,15 @@ def test_classes_that_stay_are_scored_as_before(labels: list[str], tmp_path: Pat
     ],
 )
 def test_another_model_does_not_fit_and_it_is_said_why(
-    changed: dict[str, Any], said: str, tmp_path: Path
+    changed: dict[str, Any], said: str, cnn: Exported
 ) -> None:
-    blocks = make_blocks()
-    champion = read_champion(export(build(blocks), blocks, tmp_path))
     others = make_blocks(**changed)
-    assert find_misfit(champion, others, build(others)) == said
+    assert find_misfit(read_champion(cnn.folder), others, build(others)) == said
 
 
-def test_audio_of_another_rate_does_not_fit(tmp_path: Path) -> None:
+def test_audio_of_another_rate_does_not_fit(cnn: Exported) -> None:
     blocks = make_blocks()
-    champion = read_champion(export(build(blocks), blocks, tmp_path))
+    champion = read_champion(cnn.folder)
     others = {**blocks, "audio": Audio(sample_rate=4000, clip_s=0.5).model_dump()}
     assert find_misfit(champion, others, build(blocks)) == "audio.sample_rate was 8000 and is 4000"
 

@@ -104,6 +104,19 @@ def test_the_loss_falls_epoch_by_epoch(trained):
     assert history[0].learning_rate > history[-1].learning_rate > 0
 
 
+def test_a_step_is_traced_once(files, tmp_path, monkeypatch):
+    model, traced = _model(), []
+    compute_loss = model.compute_loss
+
+    def trace(*args, training, **kwargs):
+        traced.append(training)
+        return compute_loss(*args, training=training, **kwargs)
+
+    monkeypatch.setattr(model, "compute_loss", trace)
+    _fit(model, files, tmp_path, epochs=2)
+    assert traced == [True, False]
+
+
 def test_the_best_weights_are_kept(trained, files):
     model, history, _ = trained
     loss, accuracy = model.evaluate(
