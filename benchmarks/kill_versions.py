@@ -74,7 +74,7 @@ def main() -> None:
         _finish(bench, ["run"])
     lasts = {name: _measure(bench, name) for name in KINDS}
     moments = random.Random(arguments.seed)
-    print("| | command | killed after, s | what the next command said | agrees |")
+    print("| | command | killed after, s | what the same command mended | agrees |")
     print("|---|---|---|---|---|")
     bad = 0
     with reading(bench.directory.serving, _whole_is_enough) as reader:
@@ -117,6 +117,7 @@ KINDS: dict[str, Callable[[Bench], list[str]]] = {
     "rollback": _roll_back,
     "promote": _promote,
 }
+_MENDED = ("  - finished", "  - removed what a killed")
 TURNS = ("run", "push", "rollback", "promote", "push", "promote", "rollback", "promote")
 
 
@@ -149,10 +150,10 @@ def _kill(bench: Bench, number: int, name: str, after: float) -> bool:
     process.send_signal(signal.SIGKILL)
     process.wait()
     said = _finish(bench, command)
-    problem = disagreement(bench, before)
-    words = next((x.strip() for x in said.splitlines() if x.strip().startswith("-")), "")
+    problem = disagreement(bench, before) or _went_too_far(bench, name, before)
+    mended = [line.strip(" -") for line in said.splitlines() if line.startswith(_MENDED)]
     verdict = "yes" if not problem else f"NO: {problem}; {said[-200:]}"
-    print(f"| {number} | {name} | {after:.1f} | {words[:100]} | {verdict} |", flush=True)
+    print(f"| {number} | {name} | {after:.1f} | {'; '.join(mended)} | {verdict} |", flush=True)
     return not problem
 
 
@@ -181,6 +182,16 @@ def disagreement(bench: Bench, before: Ledger) -> str:
     if len(entries) != len(set(entries)) or len(made) != len(entries):
         return f"{len(made)} entries for {len(entries)} versions"
     return ""
+
+
+def _went_too_far(bench: Bench, name: str, before: Ledger) -> str:
+    """Whether a rollback that was started twice went back two versions."""
+    champion, previous = bench.ledger().champion, before.previous
+    if name != "rollback" or champion is None or previous is None:
+        return ""
+    if champion.content == previous.content:
+        return ""
+    return f"went back to {champion.content}, not to {previous.content}"
 
 
 if __name__ == "__main__":
