@@ -36,13 +36,13 @@ REPLACE = "heard a speaker that is to be forgotten"
 
 
 class HearingRun(BaseModel):
-    """A run that heard her: her clips by split, and the version it became; `run` and `finished` are
-    None of data that no run was judged on.
+    """A run that heard her: ids of her clips by split, and the version it became; `run` and
+    `finished` are None of data that no run was judged on.
     """
 
     run: int | None
     finished: datetime.datetime | None
-    clips: dict[str, int]
+    clips: dict[str, list[str]]
     version: int | None
     is_served: bool
 
@@ -113,7 +113,7 @@ def print_traces(traces: Traces) -> None:
             table.add_row(
                 str(run.run or "-"),
                 f"{run.finished:%Y-%m-%d %H:%M}" if run.finished else "not judged",
-                *(f"{run.clips.get(split, 0):,}" for split in SPLITS),
+                *(f"{len(run.clips.get(split, [])):,}" for split in SPLITS),
                 f"{run.version or '-'}{', served' if run.is_served else ''}",
             )
         Console(highlight=False).print(table)

@@ -5,7 +5,7 @@ A baseline is no lineage: a model that another was measured against taught it no
 """
 
 import contextlib
-from collections import Counter
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +35,20 @@ _TRAINED_ON = ("train", "eval")
 class Heard:
     """One examples artifact that holds clips of a speaker.
 
-    `digest` is what it was sealed with, `versions` what was pushed of models trained on it, `made`
-    all other artifacts made with it, by type.
+    `clips` are their ids by split, `digest` is what it was sealed with, `versions` what was pushed
+    of models trained on it, `made` all other artifacts made with it, by type.
     """
 
     folder: Path
-    ids: frozenset[str]
-    clips: dict[str, int]
+    clips: dict[str, list[str]]
     digest: str
     versions: frozenset[int]
     made: dict[str, list[Artifact]]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of all her clips."""
+        return frozenset(itertools.chain(*self.clips.values()))
 
     @property
     def is_trained_on(self) -> bool:
@@ -63,9 +67,12 @@ def find_heard(directory: RunDirectory, speaker: str) -> list[Heard]:
         sources: set[str] = set()
         for artifact in artifacts:
             sources |= _sources(store, artifact) if store else set()
-        clips = dict(
-            _clips_of(folder, speaker) if folder.exists() else _rows_of(directory, sources, speaker)
-        )
+        clips: dict[str, list[str]] = {}
+        is_there = folder.exists()
+        for id_, split in (
+            _clips_of(folder, speaker) if is_there else _rows_of(directory, sources, speaker)
+        ):
+            clips.setdefault(split, []).append(id_)
         if not clips:
             continue
         made: dict[str, list[Artifact]] = {}
@@ -81,8 +88,7 @@ def find_heard(directory: RunDirectory, speaker: str) -> list[Heard]:
         found.append(
             Heard(
                 folder=folder,
-                ids=frozenset(clips),
-                clips=dict(Counter(clips.values())),
+                clips=clips,
                 digest=next(iter(digests), ""),
                 versions=frozenset(pushed | _versions_from(directory, sources)),
                 made=made,

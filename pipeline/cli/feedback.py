@@ -85,10 +85,11 @@ def forget(
 ) -> None:
     """Forget a speaker: list who heard her, and remove her clips.
 
-    Every run that heard her with her clips by split, and the versions that learnt from her: those
-    are marked to be replaced, and served until a retrain does. Her clips go from examples, shards,
-    feedback, score tables and reports; logs that name her are deleted. Later runs leave her out.
-    Your own recordings and manifests stay. Without --yes it only lists, or asks on a terminal.
+    Every run that heard her with her clips by split (their ids with --json), and the versions that
+    learnt from her: those are marked to be replaced, and served until a retrain does. Her clips go
+    from examples, shards, feedback, score tables and reports; logs that name her are deleted. Later
+    runs leave her out. Your own recordings and manifests stay. Without --yes it only lists, or asks
+    on a terminal.
 
     \b
       auricle forget workflow.yaml --speaker ann

@@ -67,9 +67,9 @@ def test_feedback_then_a_speaker_is_forgotten(project: Path) -> None:
     traces = json.loads(
         auricle("forget", "workflow.yaml", "--speaker", NAME, "--json", cwd=project)
     )
-    assert [(r["run"], r["clips"], r["is_served"]) for r in traces["runs"]] == [
-        (1, {"train": 13}, True)
-    ]
+    [heard] = traces["runs"]
+    assert (heard["run"], list(heard["clips"]), heard["is_served"]) == (1, ["train"], True)
+    assert len(set(heard["clips"]["train"])) == 13
     auricle("forget", "workflow.yaml", "--speaker", NAME, "--yes", cwd=project)
     assert subprocess.run(["grep", "-r", NAME, str(directory)], check=False).returncode == 1
     assert "to be replaced: heard a speaker" in " ".join(

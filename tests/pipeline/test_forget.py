@@ -64,7 +64,10 @@ def named_in(root: Path) -> list[str]:
 def test_who_heard_her(runs: Runs) -> None:
     traces = trace(runs.workflow, runs.base, ANN)
     told = [(r.run, r.clips, r.version, r.is_served) for r in traces.runs]
-    assert told == [(1, {"test": 1}, 1, False), (2, {"train": 2, "eval": 1}, 2, False)]
+    assert told == [
+        (1, {"test": ["a9"]}, 1, False),
+        (2, {"train": ["a1", "a2"], "eval": ["a3"]}, 2, False),
+    ]
     assert (traces.rows, traces.feedback, traces.replace) == (4, 1, [2])
     served = trace(runs.workflow, runs.base, TOM)
     assert [(r.run, r.is_served) for r in served.runs] == [(2, False), (3, True)]

@@ -76,7 +76,7 @@ def test_who_was_heard_in_deleted_examples_is_known(runs: Runs) -> None:
     before = trace(runs.workflow, runs.base, ANN)
     remove_old_examples(runs.directory, 2)
     assert trace(runs.workflow, runs.base, ANN) == before
-    assert [run.clips for run in before.runs] == [{"train": 1}]
+    assert [run.clips for run in before.runs] == [{"train": ["f0"]}]
     assert before.replace == [1]
 
 
