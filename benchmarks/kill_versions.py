@@ -1,12 +1,13 @@
 """Commands killed at random moments: the next one finds a consistent state, and goes on from it.
 
-    python benchmarks/kill_versions.py FOLDER [--kills 100] [--seed 1]
+    python benchmarks/kill_versions.py FOLDER [--kills 100] [--seed 1] [--aimed 0.5]
 
 A small workflow (tones for words) in FOLDER. In turn a run, a push (a run of which only the end is
 left to do), a rollback and a promotion are started, killed with SIGKILL between their start and the
 end that an undisturbed one has, and followed by the same command. Then everything has to agree: the
 newest folder of the serving directory is whole, ledger and registry say what it is, nothing
-half-written lies about, and the command did what it is for. A reader looks every 50 ms.
+half-written lies about, and the command did what it is for. A reader looks every 50 ms. `--aimed`
+kills within so many seconds of the first file of a new version instead: where most can go wrong.
 """
 
 import argparse
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--aimed", type=float)
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True)
@@ -80,7 +82,8 @@ def main() -> None:
     with reading(bench.directory.serving, _whole_is_enough) as reader:
         for number in range(arguments.kills):
             name = TURNS[number % len(TURNS)]
-            bad += not _kill(bench, number, name, moments.uniform(0.0, lasts[name]))
+            after = moments.uniform(0.0, arguments.aimed or lasts[name])
+            bad += not _kill(bench, number, name, after, is_aimed=arguments.aimed is not None)
     print(f"\n{arguments.kills - bad} of {arguments.kills} agree; the reader: {reader}")
     sys.exit(bool(bad or reader.wrong))
 
@@ -138,7 +141,7 @@ def _arguments(bench: Bench, command: list[str]) -> list[str]:
     return [*AURICLE, name, str(bench.file), *(r for r in rest if r.isdecimal()), *options]
 
 
-def _kill(bench: Bench, number: int, name: str, after: float) -> bool:
+def _kill(bench: Bench, number: int, name: str, after: float, *, is_aimed: bool) -> bool:
     if name == "rollback" and bench.ledger().previous is None:
         _finish(bench, _run(bench))  # something to go back from
     before = bench.ledger()
@@ -146,6 +149,8 @@ def _kill(bench: Bench, number: int, name: str, after: float) -> bool:
     process = subprocess.Popen(
         _arguments(bench, command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+    if is_aimed:
+        _wait_for_a_version(bench.directory.serving, process)
     time.sleep(after)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -155,6 +160,14 @@ def _kill(bench: Bench, number: int, name: str, after: float) -> bool:
     verdict = "yes" if not problem else f"NO: {problem}; {said[-200:]}"
     print(f"| {number} | {name} | {after:.1f} | {'; '.join(mended)} | {verdict} |", flush=True)
     return not problem
+
+
+def _wait_for_a_version(serving: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Until the first file of a new version is written, or the process ends."""
+    while process.poll() is None:
+        if any(True for incoming in serving.glob(".incoming-*") for _ in incoming.glob("*")):
+            return
+        time.sleep(0.001)
 
 
 def disagreement(bench: Bench, before: Ledger) -> str:

@@ -15,7 +15,7 @@ from components.versions.ledger import read_ledger
 from components.versions.manifest import read_manifest, verify
 from components.versions.serving import restore_version
 from pipeline.run_directory import RunDirectory, claim, locate_run_directory
-from pipeline.versions import settle
+from pipeline.versions import begin_step, read_step, settle
 from schemas.errors import InputError, VersionError
 from schemas.reports import Verdict
 from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
@@ -141,11 +141,11 @@ def print_step(step: Step) -> None:
 
 def _settle(workflow: Workflow, directory: RunDirectory) -> tuple[Ledger, list[str], Step | None]:
     """The ledger, what was mended, and the step that a killed command had taken, if one had."""
-    before = read_ledger(directory.ledger)
+    begun = read_step(directory)
     said = settle(workflow, directory)
     ledger = read_ledger(directory.ledger)
     champion = ledger.champion
-    if champion is None or before.find(champion.version) is not None:
+    if begun is None or champion is None or champion.version <= begun:
         return ledger, said, None
     folder = directory.serving / str(champion.version)
     manifest = read_manifest(folder)
@@ -173,6 +173,7 @@ def _restore(
     reason: str,
     said: list[str],
 ) -> Step:
+    begin_step(directory, ledger)
     folder = restore_version(
         directory.serving / str(record.version),
         directory.serving,

@@ -93,6 +93,11 @@ class RunDirectory:
         return self.root / "versions.json"
 
     @property
+    def step(self) -> Path:
+        """There while a rollback or promotion goes on: the newest version before it."""
+        return self.root / ".step"
+
+    @property
     def history(self) -> Path:
         return self.root / "history"
 

@@ -5,14 +5,17 @@ A version is there once its folder is. All else is made to agree with that by on
 push as after a kill, so that the way that mends is the way that is always walked.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_metadata.proto import metadata_store_pb2
 
+from components.durable import replace_file
 from components.registry.entries import register_versions
-from components.versions.ledger import follow, read_ledger, write_ledger
+from components.versions.ledger import cut_off, follow, read_ledger, write_ledger
+from components.versions.manifest import read_manifest
 from components.versions.serving import remove_leftovers, remove_version
 from pipeline.metadata import open_store
 from pipeline.run_directory import RunDirectory
@@ -35,11 +38,14 @@ def settle(workflow: Workflow, directory: RunDirectory, expected: int | None = N
     the way of a rollback.
     """
     said = []
+    begun = read_step(directory)
     if remove_leftovers(directory.serving):
         said.append(f"removed what a killed push left half-written in {directory.serving}")
     before = read_ledger(directory.ledger)
     ledger, found = follow(before, directory.serving, expected)
     said += found
+    if begun is not None and expected is None:
+        said += _written_down_only(before, begun, directory.serving)
     ledger = _remove_old(ledger, directory.serving, workflow.push.keep)
     ledger = _tell_metadata(ledger, directory.metadata)
     if ledger != before:
@@ -50,7 +56,26 @@ def settle(workflow: Workflow, directory: RunDirectory, expected: int | None = N
             register_versions(registry, ledger, directory.serving, directory.ledger)
         except (RegistryError, VersionError) as error:
             said.append(f"{error}; the next command registers what is missing there")
+    directory.step.unlink(missing_ok=True)
     return said
+
+
+def begin_step(directory: RunDirectory, ledger: Ledger) -> None:
+    """Notes that a rollback or promotion begins, which `settle` ends."""
+    replace_file(directory.step, str(ledger.newest).encode())
+
+
+def read_step(directory: RunDirectory) -> int | None:
+    """The newest version before a rollback or promotion that did not end; None where all did."""
+    return int(directory.step.read_bytes()) if directory.step.exists() else None
+
+
+def _written_down_only(ledger: Ledger, begun: int, serving: Path) -> Iterator[str]:
+    """Says what a step had done that was cut off when only its own words were missing."""
+    for record in ledger.versions:
+        if record.version > begun:
+            with contextlib.suppress(VersionError):  # damaged since
+                yield cut_off(record.version, read_manifest(serving / str(record.version)))
 
 
 def _remove_old(ledger: Ledger, serving: Path, keep: int) -> Ledger:

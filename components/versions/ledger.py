@@ -60,7 +60,7 @@ def follow(ledger: Ledger, serving: Path, expected: int | None = None) -> tuple[
             continue
         ledger = _with(ledger, version, manifest)
         if version != expected:
-            taken_up.append(f"finished what was cut off: version {version} {_what(manifest)}")
+            taken_up.append(cut_off(version, manifest))
     if is_lost and len(taken_up) > 1:
         taken_up = [f"made the lost ledger of {len(taken_up)} versions again from {serving}"]
     for record in ledger.versions:
@@ -70,11 +70,13 @@ def follow(ledger: Ledger, serving: Path, expected: int | None = None) -> tuple[
     return ledger, [*said, *taken_up]
 
 
-def _what(manifest: Manifest) -> str:
+def cut_off(version: int, manifest: Manifest) -> str:
+    """What a command did that was cut off before it could say so."""
     if manifest.restores is None:
-        return "is pushed"
+        return f"finished what was cut off: version {version} is pushed"
     failed = f", version {manifest.withdraws} failed" if manifest.withdraws else ""
-    return f"serves the model of version {manifest.restores} again{failed}"
+    what = f"version {version} serves the model of version {manifest.restores} again{failed}"
+    return f"finished what was cut off: {what}"
 
 
 def _with(ledger: Ledger, version: int, manifest: Manifest) -> Ledger:

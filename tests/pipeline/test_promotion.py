@@ -7,14 +7,14 @@ from mlflow import MlflowClient
 from pushed import make_version
 from typer.testing import CliRunner
 
-from components.versions.ledger import read_ledger
+from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import verify
 from components.versions.serving import restore_version
 from pipeline.cli import app
 from pipeline.predict import served_version
 from pipeline.promotion import export, list_versions, promote, roll_back
 from pipeline.run_directory import RunDirectory, claim, locate_run_directory
-from pipeline.versions import settle
+from pipeline.versions import begin_step, settle
 from schemas.errors import InputError, VersionError
 from schemas.workflow import Workflow
 
@@ -119,14 +119,17 @@ def test_an_export_holds_the_version(directory: RunDirectory, tmp_path: Path) ->
         export(WORKFLOW, tmp_path, 2, target)
 
 
-def test_a_killed_rollback_is_finished_by_the_next_command(
-    directory: RunDirectory, tmp_path: Path
+@pytest.mark.parametrize("is_written_down", [False, True])
+def test_a_killed_rollback_is_finished_by_the_same_command(
+    directory: RunDirectory, tmp_path: Path, is_written_down: bool
 ) -> None:
     ledger = read_ledger(directory.ledger)
+    begin_step(directory, ledger)
     restore_version(
         directory.serving / "2", directory.serving, content=2, above=3, withdraws=3, reason="bad"
-    )  # killed before anything was written down
-    assert read_ledger(directory.ledger) == ledger
+    )
+    if is_written_down:
+        write_ledger(follow(ledger, directory.serving)[0], directory.ledger)
     step = roll_back(WORKFLOW, tmp_path, "bad")
     assert step.said == [
         "finished what was cut off: version 4 serves the model of version 2 again, version 3 failed"
@@ -143,11 +146,24 @@ def test_a_killed_promotion_is_finished_by_the_same_command(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
     serving = directory.serving
+    begin_step(directory, read_ledger(directory.ledger))
     restore_version(serving / "1", serving, content=1, above=3, withdraws=None, reason="")
     step = promote(WORKFLOW, tmp_path, 1)
     assert (step.version, step.content, step.withdrawn) == (4, 1, None)
     with pytest.raises(VersionError, match="is what is served already"):
         promote(WORKFLOW, tmp_path, 1)
+
+
+def test_a_step_that_failed_or_was_undone_is_not_finished(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    (directory.serving / "2" / "saved_model.pb").write_text("flipped")
+    with pytest.raises(VersionError):
+        roll_back(WORKFLOW, tmp_path, "bad")
+    assert promote(WORKFLOW, tmp_path, 1).content == 1
+    begin_step(directory, read_ledger(directory.ledger))  # killed before a version appeared
+    step = promote(WORKFLOW, tmp_path, 3)
+    assert (step.content, step.said) == (3, [])
 
 
 def test_a_lost_ledger_is_made_again(directory: RunDirectory, tmp_path: Path) -> None:
