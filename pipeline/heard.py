@@ -67,11 +67,11 @@ def find_heard(directory: RunDirectory, speaker: str) -> list[Heard]:
         sources: set[str] = set()
         for artifact in artifacts:
             sources |= _sources(store, artifact) if store else set()
+        own = _clips_of(folder, speaker)
+        if not folder.exists():
+            own = _rows_of(directory, sources, speaker)
         clips: dict[str, list[str]] = {}
-        is_there = folder.exists()
-        for id_, split in (
-            _clips_of(folder, speaker) if is_there else _rows_of(directory, sources, speaker)
-        ):
+        for id_, split in own:
             clips.setdefault(split, []).append(id_)
         if not clips:
             continue
