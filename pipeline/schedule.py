@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -168,8 +168,12 @@ def read_decisions(workflow: Workflow, base: Path) -> list[Decision]:
     file = directory.decisions
     if not file.exists():
         raise InputError(f"the schedule of {workflow.name} has not looked yet ({file})")
-    lines = map(Decision.model_validate_json, file.read_bytes().splitlines())
-    decisions = list({decision.time: decision for decision in lines}.values())
+    by_time: dict[datetime.datetime, Decision] = {}
+    for line in file.read_bytes().splitlines():
+        with contextlib.suppress(ValidationError):  # torn when the power was cut
+            decision = Decision.model_validate_json(line)
+            by_time[decision.time] = decision
+    decisions = list(by_time.values())
     unfinished = [each for each in decisions if each.outcome == "training"]
     killed = unfinished[:-1] if is_held(directory) else unfinished
     return [

@@ -81,6 +81,9 @@ def test_nothing_new_is_written_down(directory: RunDirectory, tmp_path: Path) ->
     assert decision.outcome == "nothing new"
     assert str(decision) == "nothing new: nothing new since 2026-05-01 03:00"
     assert read_decisions(WORKFLOW, tmp_path) == [decision]
+    with directory.decisions.open("a") as file:
+        file.write('{"time": "2026-05-0')
+    assert read_decisions(WORKFLOW, tmp_path) == [decision]
     done = CliRunner().invoke(app, ["schedule", str(tmp_path / "workflow.yaml"), "--log"])
     assert "nothing new since" in done.stdout
 
