@@ -84,7 +84,7 @@ def find_heard(directory: RunDirectory, speaker: str) -> list[Heard]:
             for artifact in made.get("PushedModel", [])
             if "pushed_version" in artifact.custom_properties
         }
-        digests = [_property(artifact, DIGEST_PROPERTY) for artifact in artifacts]
+        digests = [text_property(artifact, DIGEST_PROPERTY) for artifact in artifacts]
         found.append(
             Heard(
                 folder=folder,
@@ -202,6 +202,7 @@ def _versions_from(directory: RunDirectory, sources: set[str]) -> set[int]:
     return versions
 
 
-def _property(artifact: Artifact, name: str) -> str:
+def text_property(artifact: Artifact, name: str) -> str:
+    """A custom property; empty where there is none, which indexing would make and never store."""
     found = artifact.custom_properties.get(name)
     return found.string_value if found is not None else ""

@@ -13,10 +13,11 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.digests import DIGEST_PROPERTY
 from components.example_gen.index import index_file
-from pipeline.heard import example_folders, index_digests
+from pipeline.heard import example_folders, index_digests, text_property
 from pipeline.history import read_history
 from pipeline.metadata import open_store
 from pipeline.run_directory import RunDirectory
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
@@ -28,14 +29,20 @@ _DELETED = metadata_store_pb2.Artifact.DELETED
 def remove_old_examples(directory: RunDirectory, keep: int) -> list[str]:
     """Deletes the examples of all but the last `keep` data sets that runs were judged on, and of
     the last ingest; says how many. To be called by who holds the run directory.
+
+    Where a record cannot be read, none are deleted, and that is said: it must not stop a run.
     """
+    try:
+        records = read_history(directory.history)
+    except InputError as error:
+        return [f"old examples were kept: {error}"]
     store = open_store(directory.metadata)
-    data = dict.fromkeys(record.data for record in reversed(read_history(directory.history)))
+    data = dict.fromkeys(record.data for record in reversed(records))
     kept = set(itertools.islice(data, keep))
     removed_bytes, removed = 0, 0
     for folder in example_folders(directory)[:-1]:
         artifacts = store.get_artifacts_by_uri(str(folder))
-        if any(a.custom_properties[DIGEST_PROPERTY].string_value in kept for a in artifacts):
+        if any(text_property(a, DIGEST_PROPERTY) in kept for a in artifacts):
             continue
         for artifact in artifacts:
             artifact.state = _DELETED

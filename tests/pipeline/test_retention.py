@@ -72,6 +72,23 @@ def test_a_kill_between_mark_and_deletion_is_made_up_for(runs: Runs) -> None:
     assert examples_left(runs) == [False, False, True, True]
 
 
+def test_examples_that_a_kill_left_unsealed_are_deleted_too(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("made_runs.DIGEST_PROPERTY", "another")
+    runs.make("AudioExampleGen", {}, examples=("Examples", {"Split-train/a": b"1"}))
+    runs.make("AudioExampleGen", {}, examples=("Examples", {"Split-train/a": b"2"}))
+    remove_old_examples(runs.directory, 4)
+    assert examples_left(runs) == [True, True, True, True, False, True]
+
+
+def test_a_record_that_cannot_be_read_stops_no_run(runs: Runs) -> None:
+    (runs.directory.history / "1.json").write_text("{}")
+    [said] = remove_old_examples(runs.directory, 1)
+    assert said.startswith("old examples were kept: ")
+    assert examples_left(runs) == [True] * 4
+
+
 def test_who_was_heard_in_deleted_examples_is_known(runs: Runs) -> None:
     before = trace(runs.workflow, runs.base, ANN)
     remove_old_examples(runs.directory, 2)
