@@ -2,10 +2,10 @@
 
     python benchmarks/fuzz_decode.py [--files 1000000] [--processes 2] [--seed 1]
 
-Every mutant is decoded in a child process of `components.isolated`, and must end as a clip or as a
-reject. Prints a table by codec, and fails where one takes over 2 s, where memory grows beyond twice
-the longest clip, or where the counts do not add up. A decoder that dies costs its mutant, which is
-then counted under `died`. The same seed makes the same files.
+Every mutant is decoded in a child process of `components.subprocess_pool`, and must end as a clip
+or as a reject. Prints a table by codec, and fails where one takes over 2 s, where memory grows
+beyond twice the longest clip, or where the counts do not add up. A decoder that dies costs its
+mutant, which is then counted under `died`. The same seed makes the same files.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections import Counter
 from mutants import KINDS, RATE, Mutants
 
 from components.audio.decode import MAX_DURATION_S
-from components.isolated import Failure, IsolatedPool, Limits
+from components.subprocess_pool import Failure, Limits, SubprocessPool
 
 MOST_SECONDS = 2.0
 MOST_BYTES = int(2 * MAX_DURATION_S * RATE * 4)
@@ -30,7 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     mutants = Mutants(arguments.seed)
     limits = Limits(cpu_s=round(MOST_SECONDS), chunk_s=60.0)
-    pool = IsolatedPool(mutants, arguments.processes, limits)
+    pool = SubprocessPool(mutants, arguments.processes, limits)
     started = time.monotonic()
     counts = {kind: Counter[str]() for kind in KINDS}
     slowest, least, most = dict.fromkeys(KINDS, 0.0), sys.maxsize, 0

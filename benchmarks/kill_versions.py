@@ -27,8 +27,8 @@ from polling import reading
 from components.versions.ledger import read_ledger
 from components.versions.manifest import verify
 from components.versions.serving import newest_version, pushed_versions
-from pipeline.run_directory import RunDirectory, locate_run_directory
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.versions import Ledger
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

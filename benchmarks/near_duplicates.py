@@ -23,7 +23,7 @@ import soxr
 from components.audio.condition import condition, to_pcm16
 from components.audio.decode import decode
 from components.audio.fingerprint import fingerprint
-from components.example_gen.certificate import StoredClip, certify
+from components.example_gen.leakage import StoredClip, certify
 from schemas.reports import SplitCertificate
 from schemas.workflow import Audio
 

@@ -1,10 +1,10 @@
-"""What a look of the schedule costs where nothing is new, beside listing the files.
+"""What a check of the schedule costs where nothing is new, beside listing the files.
 
     python benchmarks/nothing_new.py [--clips 100000] [--repetitions 5]
 
 As many files of a few bytes, a manifest of them, and what a finished run would have written down.
-Each look is `auricle schedule FILE --once` in a process of its own; listing is `stat` of every file
-by its path, in a process that has done nothing else.
+Each check is `auricle schedule FILE --once` in a process of its own; listing is `stat` of every
+file by its path, in a process that has done nothing else.
 """
 
 import argparse
@@ -19,9 +19,10 @@ from pathlib import Path
 
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
-from pipeline.news import observe, remember
-from pipeline.run_directory import adopt, locate_run_directory
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.runs.snapshot import observe, remember
+from pipeline.workspace.lock import adopt
+from pipeline.workspace.paths import locate_run_directory
 
 WORKFLOW = "name: many\ndata: {manifests: data/manifest.jsonl}\n"
 LOOK = "from pipeline.cli import main; main()"
@@ -60,12 +61,12 @@ def main() -> None:
             )
             looks.append(time.monotonic() - started)
             assert done.stdout.startswith("nothing new"), done.stdout
-    more = [look - listed for look, listed in zip(looks, lists, strict=True)]
+    more = [check - listed for check, listed in zip(looks, lists, strict=True)]
     print(f"{arguments.clips:,} clips, medians of {arguments.repetitions} (range), s")
     for name, values in (
-        ("look", looks),
+        ("check", looks),
         ("listing the files", lists),
-        ("look less listing", more),
+        ("check less listing", more),
     ):
         print(f"| {name} | {statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f}) |")
 

@@ -23,7 +23,7 @@ from components.audio.decode import decode
 from components.audio.measure import measure
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split
-from pipeline.workflow import read_workflow, workflow_base
+from pipeline.config.loader import read_workflow, workflow_base
 from schemas.example import encode_example
 from schemas.tfrecord import frame_record
 from schemas.workflow import Workflow

@@ -2,7 +2,7 @@
 
     python benchmarks/sixty_days.py FOLDER [--days 60] [--seed 1]
 
-Four words in generated voices, a small CNN, a new look each day at three. Data grows on some days;
+Four words in generated voices, a small CNN, a new check each day at three. Data grows on some days;
 on one a span has drifted, on one it is damaged, on one its labels are wrong; a person takes each of
 them away a day later. On five days the run is killed at a random moment. On one day a person rolls
 back. Some generated voices are so alike that they pass for copies, so the gate does not look for
@@ -26,9 +26,9 @@ import soundfile
 from polling import reading
 
 from components.audio.synthesis import generate, voices
-from pipeline.promotion import roll_back
-from pipeline.schedule import read_decisions, run_once
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.releases.rollout import roll_back
+from pipeline.scheduling.scheduler import read_decisions, run_once
 from schemas.workflow import Generated
 
 WORDS = ["yes", "left", "stop", "marvin"]
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--look", type=int, help="only the look of this day")
+    parser.add_argument("--look", type=int, help="only the check of this day")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     if arguments.look is not None:

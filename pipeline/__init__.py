@@ -1,1 +1,1 @@
-"""Declare and run: workflow files, the TFX graph, runners and the command line."""
+"""Auricle's command line and everything it calls, in rooms; `docs/architecture.md` is the map."""

@@ -1,8 +1,8 @@
 """The typed workflow: every key a workflow file may say, its type, its default and its meaning.
 
-Reading the file, and saying where in it something is wrong, is `pipeline.workflow`'s duty. The JSON
-schema for editors (`workflow.schema.json`) and the table in `docs/workflow.md` are generated from
-these types.
+Reading the file, and saying where in it something is wrong, is `pipeline.config.loader`'s duty. The
+JSON schema for editors (`workflow.schema.json`) and the table in `docs/workflow.md` are generated
+from these types.
 """
 
 from typing import Annotated, Literal
@@ -312,7 +312,7 @@ class Schedule(_Block):
     )
 
 
-Told = Literal["blessed", "refused", "undecided", "failed"]
+NotifyOn = Literal["blessed", "refused", "undecided", "failed"]
 
 
 class Notify(_Block):
@@ -326,7 +326,7 @@ class Notify(_Block):
     command: list[Text] | None = Field(
         None, min_length=1, description="Program and arguments; gets the message as JSON on stdin."
     )
-    on: list[Told] = Field(
+    on: list[NotifyOn] = Field(
         ["blessed", "refused", "undecided", "failed"],
         min_length=1,
         description="Ends of a run that are told.",

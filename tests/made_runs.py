@@ -15,15 +15,16 @@ from words import write_clip, write_project
 
 from components.digests import DIGEST_PROPERTY, tree_digest
 from components.evaluation.scores import ClipScores, ModelScores, write_scores
-from components.example_gen.entry import Entry
 from components.example_gen.index import Shard, write_index
+from components.example_gen.shard_entry import Entry
 from components.example_gen.shards import ShardStore
 from components.example_gen.sources import list_utterances
-from pipeline.feedback import Feedback, add_feedback
-from pipeline.history import RunRecord, write_record
-from pipeline.run_directory import claim, locate_run_directory
-from pipeline.versions import settle
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.datasets.feedback import Feedback, add_feedback
+from pipeline.releases.reconcile import reconcile
+from pipeline.runs.records import RunRecord, write_record
+from pipeline.workspace.lock import claim
+from pipeline.workspace.paths import locate_run_directory
 from schemas.example import FEATURES, encode_example
 from schemas.reports import GateRule, Interval, ServingReport, SliceMetrics, Verdict
 from schemas.tfrecord import frame_record
@@ -187,7 +188,7 @@ class Runs:
         folder = make_version(self.directory.serving, f"m{self.number}")
         manifest = folder / "assets.extra/manifest.json"
         manifest.write_text(manifest.read_text().replace(LINEAGE.examples, source))
-        settle(self.workflow, self.directory)
+        reconcile(self.workflow, self.directory)
         return folder.name
 
     def record(self, examples: Artifact, verdict: Verdict, version: str, scores: Path) -> None:

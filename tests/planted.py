@@ -3,8 +3,8 @@
 import ctypes
 import time
 
-from components.evaluator.background import WindowReader
-from components.example_gen.clips import ClipReader
+from components.evaluator.stream_scoring import WindowReader
+from components.example_gen.example_builder import ClipReader
 
 
 def decoder(item):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
-from pipeline.news import observe, remember
-from pipeline.run_directory import RunDirectory, adopt, locate_run_directory
+from pipeline.runs.snapshot import observe, remember
+from pipeline.workspace.lock import adopt
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.workflow import Workflow
 
 NOW = datetime.datetime(2026, 5, 1, 3, 0, tzinfo=datetime.timezone.utc)

@@ -3,7 +3,7 @@
 What a file claims about itself is not believed: only what `formats` recognises is decoded, in
 capped blocks whatever length its header states, and decoding stops at `MAX_DURATION_S`. Where the
 bytes come from, and what becomes of a clip that fails, is not this file's business. Decoders are C
-code, which a damaged file may crash: `components.isolated` runs them.
+code, which a damaged file may crash: `components.subprocess_pool` runs them.
 """
 
 import io

@@ -1,7 +1,7 @@
 """What libsndfile lacks: AAC, MP4 (m4a) and WebM, decoded by FFmpeg through PyAV.
 
 PyAV comes with the extra `auricle[ffmpeg]`. FFmpeg crashes on some damaged files, and its memory is
-its own: it belongs into a process of `components.isolated`.
+its own: it belongs into a process of `components.subprocess_pool`.
 """
 
 from collections.abc import Iterator

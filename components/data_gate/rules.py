@@ -13,7 +13,7 @@ from schemas.reports import (
     Rule,
     SplitCertificate,
 )
-from schemas.words import some
+from schemas.text import some
 from schemas.workflow import DataGate
 
 _NO_LEAK: dict[LeakKind, str] = {

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types
 
-from components.evaluation.batches import labels_and_scores, make_computations
 from components.evaluation.curves import BINS
+from components.evaluation.tfma_batches import labels_and_scores, make_computations
 
 _Sums = np.ndarray  # float64 [bins, 3]: clips, scores, right answers
 

@@ -16,7 +16,7 @@ from tensorflow_model_analysis.metrics.multi_class_confusion_matrix_metrics impo
     MatrixEntryKey,
 )
 
-from components.evaluation.batches import labels_and_scores, make_computations
+from components.evaluation.tfma_batches import labels_and_scores, make_computations
 
 # Below any score: every clip counts as answered with its highest score.
 _THRESHOLD = -1.0

@@ -8,9 +8,9 @@ import pyarrow as pa
 import tensorflow_model_analysis as tfma
 from google.protobuf import text_format
 
-from components.evaluation.batches import make_extractors
-from components.evaluation.counts import LABEL_KEY
 from components.evaluation.scores import ClipScores, ModelScores, read_scores
+from components.evaluation.tallies import LABEL_KEY
+from components.evaluation.tfma_batches import make_extractors
 
 CANDIDATE = tfma.CANDIDATE_KEY
 BASELINE = tfma.BASELINE_KEY

@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from components.evaluation.counts import LABEL_KEY, Results, Tally
 from components.evaluation.metrics import CALIBRATION_METRIC, CANDIDATE, CONFUSION_METRIC
+from components.evaluation.tallies import LABEL_KEY, Results, Tally
 
 
 def read_results(evaluation_dir: str, model: str) -> Results:

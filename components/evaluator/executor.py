@@ -13,11 +13,11 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.artifacts import saved_model_uri
-from components.evaluation.keywords import BACKGROUND_FILE, write_background
 from components.evaluation.metrics import evaluate
 from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
-from components.evaluator.background import hear
+from components.evaluation.wake_word import BACKGROUND_FILE, write_background
+from components.evaluator.stream_scoring import score_recordings
 from schemas.background import BACKGROUND_LIST
 from schemas.example import decode_example
 from schemas.progress import report_progress
@@ -60,7 +60,7 @@ def _hear_background(uri: str, model: types.Artifact, scores: Path) -> None:
     with fileio.open(uri, "rb") as file:
         recordings = BACKGROUND_LIST.validate_json(file.read())
     saved_model = Path(saved_model_uri(model))
-    background = hear(recordings, saved_model, _card(saved_model))
+    background = score_recordings(recordings, saved_model, _card(saved_model))
     write_background(background, scores / BACKGROUND_FILE)
 
 

@@ -12,7 +12,7 @@ from components.audio.decode import AudioFile
 from components.digests import FileDigests
 from components.example_gen.index import IndexRef, write_whole
 from components.example_gen.sources import common_root, matching_files
-from components.isolated import Failure, IsolatedPool
+from components.subprocess_pool import Failure, SubprocessPool
 from schemas.background import BACKGROUND_LIST, LONGEST_S, BackgroundRecording
 from schemas.errors import ClipError, DataError
 from schemas.utterance import Utterance
@@ -77,7 +77,7 @@ def write_background(
 def _look_at(files: list[Path], root: Path) -> list[BackgroundRecording]:
     """Each file with the length that its header claims."""
     recordings, faults = [], []
-    pool: IsolatedPool[str, float | str] = IsolatedPool(_length_s)
+    pool: SubprocessPool[str, float | str] = SubprocessPool(_length_s)
     try:
         for file, length_s in zip(files, pool.map(map(str, files)), strict=True):
             name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from schemas.errors import DataError
 from schemas.reports import SPLITS, SplitBy
+from schemas.text import some
 from schemas.utterance import Utterance
-from schemas.words import some
 from schemas.workflow import Split
 
 

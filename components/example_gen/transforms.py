@@ -22,13 +22,13 @@ from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.audio.condition import from_pcm16
-from components.example_gen.certificate import StoredClip, certify
-from components.example_gen.clips import ClipReader
-from components.example_gen.entry import Entry
+from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import WholeFile, link_or_copy, open_uncompressed
 from components.example_gen.index import Index, Shard, read_index, read_rejects, read_rows
+from components.example_gen.leakage import StoredClip, certify
+from components.example_gen.shard_entry import Entry
 from components.example_gen.shards import EarlierRecords, ShardStore
-from components.isolated import Failure, IsolatedPool
+from components.subprocess_pool import Failure, SubprocessPool
 from schemas import errors
 from schemas.errors import AuricleError
 from schemas.example import decode_example
@@ -46,7 +46,7 @@ from schemas.tfrecord import unframe_record
 from schemas.utterance import is_must_pass
 from schemas.workflow import Audio
 
-Pool = IsolatedPool[dict[str, Any], tuple[Entry, bytes]]
+Pool = SubprocessPool[dict[str, Any], tuple[Entry, bytes]]
 
 _PROGRESS_EVERY_S = 1.0
 _NAMED_ERROR = re.compile(r"^schemas\.errors\.(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
@@ -175,8 +175,8 @@ class _WriteShardFn(beam.DoFn):
         self._settings = settings_digest(self._audio, index)
         self._store = ShardStore(self._places.store, self._settings)
         clips = ClipReader(self._audio, index.generated)
-        self._pool: Pool = IsolatedPool(clips, self._processes)
-        self._mender: Pool = IsolatedPool(clips)  # of records damaged since an earlier ingest
+        self._pool: Pool = SubprocessPool(clips, self._processes)
+        self._mender: Pool = SubprocessPool(clips)  # of records damaged since an earlier ingest
         self._progress = _Progress(index, self._places.examples)
 
     def teardown(self) -> None:

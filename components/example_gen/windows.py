@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from components.audio.decode import AudioFile
-from components.isolated import Failure, IsolatedPool
+from components.subprocess_pool import Failure, SubprocessPool
 from schemas.background import LONGEST_S
 from schemas.errors import ClipError
 from schemas.utterance import Utterance
@@ -44,7 +44,7 @@ def claimed_length_s(path: str) -> float:
 
 
 def _claimed_lengths(paths: list[str]) -> Iterator[float]:
-    pool: IsolatedPool[str, float] = IsolatedPool(claimed_length_s)
+    pool: SubprocessPool[str, float] = SubprocessPool(claimed_length_s)
     try:
         for length_s in pool.map(paths):
             yield 0.0 if isinstance(length_s, Failure) else length_s

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from components.explanation.attribution import Attribution
-from components.explanation.ranges import decisive_ranges, in_words
+from components.explanation.salient_ranges import decisive_ranges, in_words
 
 _STRONG_PERCENTILE = (
     99.5  # of the magnitudes: drawn opaque, so that one cell does not hide the rest

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from components.evaluation.counts import Results, Tally
 from components.evaluation.intervals import accuracy_interval, difference_interval
-from components.evaluation.keywords import Background
 from components.evaluation.scores import ClipScores, ModelScores
+from components.evaluation.tallies import Results, Tally
+from components.evaluation.wake_word import Background
 from components.model_gate.keyword_rules import judge_keywords, operating_point
 from components.model_gate.rules import count, judge, must_pass, on
 from schemas.reports import ClassMetrics, GateRule, Interval, SliceMetrics, Verdict

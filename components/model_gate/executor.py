@@ -11,10 +11,10 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.artifacts import saved_model_uri
-from components.evaluation.keywords import BACKGROUND_FILE, read_background
 from components.evaluation.metrics import BASELINE, CANDIDATE
 from components.evaluation.results import read_results
 from components.evaluation.scores import SCORES_FILE, read_scores
+from components.evaluation.wake_word import BACKGROUND_FILE, read_background
 from components.model_gate.decision import decide
 from schemas.reports import MODEL_CARD_FILE, VERDICT_FILE, ModelCard, Verdict
 from schemas.workflow import Gate

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from components.evaluation.formatting import amount_text, score_text
 from components.evaluation.intervals import accuracy_interval, clips_to_show, rate_interval
-from components.evaluation.keywords import (
+from components.evaluation.scores import ClipScores
+from components.evaluation.wake_word import (
     Background,
     choose_threshold,
     count_alarms,
@@ -12,11 +14,9 @@ from components.evaluation.keywords import (
     keyword_clips,
     missed_clips,
 )
-from components.evaluation.scores import ClipScores
-from components.evaluation.words import amount_text, score_text
 from components.model_gate.rules import between, number, on, worst_clips, would_decide
 from schemas.reports import GateRule, Interval, OperatingPoint
-from schemas.words import some
+from schemas.text import some
 from schemas.workflow import Gate
 
 _NAMED = 3  # recordings that were left out

@@ -11,7 +11,6 @@ from functools import partial
 
 import numpy as np
 
-from components.evaluation.counts import Tally
 from components.evaluation.intervals import (
     Paired,
     accuracy_interval,
@@ -20,9 +19,10 @@ from components.evaluation.intervals import (
     pairs_to_show,
 )
 from components.evaluation.scores import ClipScores
+from components.evaluation.tallies import Tally
 from schemas.reports import GateRule
+from schemas.text import some
 from schemas.utterance import MUST_PASS
-from schemas.words import some
 from schemas.workflow import Gate
 
 SLICES_NAMED = 10  # a reason lists this many values of one feature, worst first

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 
-from components.evaluation.words import amount_text, score_text
+from components.evaluation.formatting import amount_text, score_text
 from schemas.reports import ModelCard, Verdict
 
 _WEAKEST = 10

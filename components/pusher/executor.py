@@ -13,7 +13,7 @@ from tfx.utils import proto_utils
 from components.digests import tree_digest
 from components.pusher.card import render_card
 from components.registry import Registry
-from components.registry.entries import register_versions
+from components.registry.sync import register_versions
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import push_version
@@ -110,7 +110,7 @@ def _push(model: Path, verdict: Verdict, serving: Path, ledger_file: Path) -> Pa
             VERSION_VERDICT_FILE: verdict.model_dump_json(indent=2),
         },
         lineage=card.lineage,
-        above=ledger.newest,
+        min_version=ledger.newest,
         why_failed=ledger.why_failed,
     )
 

@@ -20,7 +20,7 @@ from tfx.utils.path_utils import serving_model_path
 from components.artifacts import saved_model_uri
 from components.digests import DIGEST_PROPERTY
 from components.evaluation.scores import SCORES_FILE, read_scores
-from components.explanation.answer import BRIEF, attribute, load_model
+from components.explanation.explain import BRIEF, attribute, load_model
 from components.explanation.picture import explanation_png, explanation_text
 from components.report.clips import (
     ScoredClip,
@@ -31,7 +31,8 @@ from components.report.clips import (
     split_files,
     worst_places,
 )
-from components.report.content import (
+from components.report.page import render
+from components.report.view_model import (
     CLASSES_EXPLAINED,
     Artifact,
     Content,
@@ -44,7 +45,6 @@ from components.report.content import (
     read_documents,
     read_timings,
 )
-from components.report.page import render
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError

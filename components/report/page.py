@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.curves import detection_errors, reliability
-from components.evaluation.words import amount_text, score_text
-from components.report import charts, content
+from components.evaluation.formatting import amount_text, score_text
+from components.report import charts
+from components.report import view_model as content
 from components.report.clips import Clip, wav_file
-from components.report.content import Content
+from components.report.view_model import Content
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # Players beyond this are left out, so that long clips do not make the page heavy: base64 adds a

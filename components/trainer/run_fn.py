@@ -13,7 +13,6 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.models import build_model
-from components.trainer.champion import Champion, carry_weights, find_misfit, read_champion
 from components.trainer.dataset import (
     count_labels,
     describe_data,
@@ -22,7 +21,13 @@ from components.trainer.dataset import (
 )
 from components.trainer.export import export_model
 from components.trainer.fit import fit, precision, strategy
-from components.trainer.trial import choose_start, hold_trial
+from components.trainer.start_selection import choose_start, hold_trial
+from components.trainer.warm_start import (
+    Champion,
+    carry_weights,
+    find_misfit,
+    read_champion,
+)
 from schemas.reports import HISTORY_FILE, Lineage, ModelCard, Start
 
 _LOG = logging.getLogger(__name__)

@@ -28,14 +28,14 @@ def push_version(
     texts: Mapping[str, str] = MappingProxyType({}),
     *,
     lineage: Lineage | None = None,
-    above: int = 0,
+    min_version: int = 0,
     why_failed: Callable[[str], str] = lambda model_digest: "",
 ) -> Path:
     """Puts a copy of `model` at the next version of `serving` and returns that folder.
 
     `texts` are files to put into it, by relative path. The version is higher than every other and
-    than `above`. Files that are the newest version already are not pushed again: that version is
-    returned.
+    than `min_version`. Files that are the newest version already are not pushed again: that
+    version is returned.
 
     Raises:
         VersionError: `why_failed` of the model's digest says why it must not be served.
@@ -55,11 +55,17 @@ def push_version(
             raise VersionError(f"this model was served before and withdrawn: {reason}")
         if newest is not None and _whole_files(newest) == manifest.files:
             return newest
-        return _rename_to_next_version(incoming, serving, above)
+        return _rename_to_next_version(incoming, serving, min_version)
 
 
 def restore_version(
-    source: Path, serving: Path, *, content: int, above: int, withdraws: int | None, reason: str
+    source: Path,
+    serving: Path,
+    *,
+    content: int,
+    min_version: int,
+    withdraws: int | None,
+    reason: str,
 ) -> Path:
     """Puts the files of the version in `source` at the next version of `serving`, verified.
 
@@ -84,7 +90,7 @@ def restore_version(
         )
         if manifest.files != old.files:
             raise AuricleError(f"the copy of {source} differs from it; not restored")
-        return _rename_to_next_version(incoming, serving, above)
+        return _rename_to_next_version(incoming, serving, min_version)
 
 
 def remove_version(folder: Path) -> None:
@@ -161,11 +167,11 @@ def _whole_files(version: Path) -> dict[str, str]:
         return {}
 
 
-def _rename_to_next_version(incoming: Path, serving: Path, above: int) -> Path:
+def _rename_to_next_version(incoming: Path, serving: Path, min_version: int) -> Path:
     sync_tree(incoming)
     while True:
         newest = newest_version(serving)
-        target = serving / str(max(int(newest.name) if newest else 0, above) + 1)
+        target = serving / str(max(int(newest.name) if newest else 0, min_version) + 1)
         try:
             incoming.rename(target)
         except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from pipeline.cli import data, feedback, models, runs, schedule
-from pipeline.cli.faults import explain_fault
+from pipeline.cli.crash_report import explain_fault
 from schemas.errors import AuricleError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

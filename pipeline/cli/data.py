@@ -9,7 +9,7 @@ from pipeline.cli.arguments import AsJson, WorkflowFile
 from schemas.errors import DataError
 
 if TYPE_CHECKING:
-    from pipeline.importers import Imported
+    from pipeline.datasets.importers import Imported
 
 app = typer.Typer()
 
@@ -28,7 +28,7 @@ def init(
     \b
       auricle init recordings/ --name digits --output digits.yaml
     """
-    from pipeline.init import write_workflow
+    from pipeline.config.scaffold import write_workflow
 
     for line in write_workflow(directory, output, name=name, force=force):
         typer.echo(line)
@@ -52,7 +52,7 @@ def import_(
       auricle import speech_commands speech_commands_v2/ --output commands.jsonl
       auricle init . --name commands
     """
-    from pipeline.importers import import_manifest
+    from pipeline.datasets.importers import import_manifest
 
     _print_import(import_manifest(layout, source, output), output)
 
@@ -71,7 +71,7 @@ def fetch(
       auricle fetch speech_commands_v2
       auricle init speech_commands_v2
     """
-    from pipeline import fetch as fetching
+    from pipeline.datasets import download as fetching
 
     if name is None:
         for each, data_set in fetching.DATA_SETS.items():
@@ -105,10 +105,10 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
       auricle plan workflow.yaml
       auricle plan workflow.yaml --json
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.plan import make_plan, print_plan
+    from pipeline.datasets.dry_run import make_plan, print_plan
 
     made = make_plan(workflow, workflow_base(file))
     if as_json:
@@ -136,10 +136,10 @@ def rejects(
       auricle rejects workflow.yaml --reason unreadable
       auricle rejects workflow.yaml --json
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.rejects import print_rejects, read_rejects
+    from pipeline.datasets.rejects import print_rejects, read_rejects
 
     found = read_rejects(workflow, workflow_base(file), reason)
     if as_json:

@@ -45,10 +45,10 @@ def feedback(
       auricle feedback workflow.yaml --list
       auricle feedback workflow.yaml --remove feedback-6f1ed002ab559585
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline import feedback as feedbacks
+    from pipeline.datasets import feedback as feedbacks
 
     if remove is not None:
         gone = feedbacks.remove_feedback(workflow, base, remove)
@@ -95,10 +95,10 @@ def forget(
       auricle forget workflow.yaml --speaker ann
       auricle forget workflow.yaml --speaker ann --yes
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline import forget as forgetting
+    from pipeline.erasure import forget as forgetting
 
     traces = forgetting.trace(workflow, base, speaker)
     if as_json:

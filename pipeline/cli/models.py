@@ -26,10 +26,10 @@ def predict(
       auricle predict workflow.yaml clip.wav
       auricle predict workflow.yaml *.flac --top 3 --json
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.predict import predict_files, render_predictions
+    from pipeline.inference.predict import predict_files, render_predictions
 
     predictions = predict_files(workflow, workflow_base(file), audio, top)
     if as_json:
@@ -56,10 +56,10 @@ def explain(
       auricle explain workflow.yaml clip.wav
       auricle explain workflow.yaml clip.wav --output why.png --json
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.explain import explain_file, render_explanation
+    from pipeline.inference.explain import explain_file, render_explanation
 
     explanation = explain_file(workflow, workflow_base(file), audio, output)
     if as_json:
@@ -78,10 +78,10 @@ def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     \b
       auricle models workflow.yaml
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline.promotion import list_versions, print_models
+    from pipeline.releases.rollout import list_versions, print_models
 
     if as_json:
         typer.echo(list_versions(workflow, base).model_dump_json(indent=2))
@@ -102,12 +102,12 @@ def rollback(
     \b
       auricle rollback workflow.yaml --reason "takes noise for stop"
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline.promotion import print_step, roll_back
+    from pipeline.releases.rollout import print_rollout, roll_back
 
-    print_step(roll_back(workflow, base, reason))
+    print_rollout(roll_back(workflow, base, reason))
 
 
 @app.command()
@@ -121,12 +121,12 @@ def promote(
     \b
       auricle promote workflow.yaml 3
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline import promotion
+    from pipeline.releases import rollout as promotion
 
-    promotion.print_step(promotion.promote(workflow, base, version, force=force))
+    promotion.print_rollout(promotion.promote(workflow, base, version, force=force))
 
 
 @app.command()
@@ -140,9 +140,9 @@ def export(
     \b
       auricle export workflow.yaml 3 digits-3/
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline import promotion
+    from pipeline.releases import rollout as promotion
 
     typer.echo(f"Wrote {promotion.export(workflow, base, version, directory)}")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.cli.arguments import AsJson, WorkflowFile
-from pipeline.cli.faults import explain_fault
+from pipeline.cli.crash_report import explain_fault
 from schemas.errors import AuricleError, InputError
 
 if TYPE_CHECKING:
-    from pipeline.runners.local import RunResult
+    from pipeline.runs.result import RunResult
 
 app = typer.Typer()
 
@@ -25,7 +25,7 @@ def run(file: WorkflowFile) -> None:
     \b
       auricle run workflow.yaml
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
     if workflow.run.orchestrator != "local" or "://" in (workflow.run.directory or ""):
@@ -33,8 +33,8 @@ def run(file: WorkflowFile) -> None:
             f"{file}: its `run` block is for Vertex AI, for which `auricle compile` writes it; to"
             " run here it needs `orchestrator: local` and a `directory` of this machine"
         )
-    from pipeline.run_directory import locate_run_directory
     from pipeline.runners.local import run_workflow
+    from pipeline.workspace.paths import locate_run_directory
 
     try:
         result = run_workflow(workflow, base)
@@ -60,10 +60,10 @@ def notify(
     \b
       auricle notify workflow.yaml --test
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline import notify as notifying
+    from pipeline import notifications as notifying
 
     if not test:
         raise InputError("runs notify by themselves; --test sends a message that is a test")
@@ -87,10 +87,10 @@ def why(file: WorkflowFile, as_json: AsJson = False) -> None:
       auricle why workflow.yaml
       auricle why workflow.yaml --json
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.history import list_records, print_reasons
+    from pipeline.runs.records import list_records, print_reasons
 
     _, record = list_records(workflow, workflow_base(file))[-1]
     if as_json:
@@ -108,10 +108,10 @@ def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
     \b
       auricle runs workflow.yaml
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.history import list_records, print_records
+    from pipeline.runs.records import list_records, print_records
 
     records = list_records(workflow, workflow_base(file))
     if as_json:
@@ -133,8 +133,8 @@ def compare(
     \b
       auricle compare runs/digits/history/1.json runs/digits/history/2.json
     """
-    from pipeline.compare import compare_runs, print_comparison
-    from pipeline.history import read_record
+    from pipeline.runs.compare import compare_runs, print_comparison
+    from pipeline.runs.records import read_record
 
     comparison = compare_runs(read_record(first), read_record(second))
     if as_json:
@@ -154,7 +154,7 @@ def compile_(
     \b
       auricle compile workflow.yaml --target vertex --output pipeline.json
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
     from pipeline.runners.vertex import compile_workflow, vertex_registry
@@ -166,7 +166,7 @@ def compile_(
 
 
 def _print_result(result: "RunResult") -> None:
-    from pipeline.progress import in_words
+    from pipeline.runners.console.progress import in_words
 
     record, verdict = result.record, result.record.verdict
     speech = " of generated speech" if verdict.generated else ""

@@ -31,10 +31,10 @@ def schedule(
       auricle schedule workflow.yaml --once
       auricle schedule workflow.yaml --log
     """
-    from pipeline.workflow import read_workflow, workflow_base
+    from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline import schedule as schedules
+    from pipeline.scheduling import scheduler as schedules
 
     if log:
         decisions = schedules.read_decisions(workflow, base)

@@ -1,1 +1,3 @@
-"""What runs the graph: this machine, or Vertex AI."""
+"""Runs a workflow on this machine, or compiles it for Vertex AI.
+
+Only here are components executed."""

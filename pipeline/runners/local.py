@@ -8,7 +8,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,27 +19,23 @@ from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing
 from components.example_gen.splits import check_data_set
 from components.versions.serving import check_serving
-from pipeline.beam_options import beam_pipeline_args, ingest_pipeline_args
-from pipeline.fingerprint import DEPENDENCES, component_fingerprint
-from pipeline.history import RunRecord, next_number, write_record
-from pipeline.listing import list_rows
-from pipeline.logs import logged_to
-from pipeline.metadata import prepare_store
-from pipeline.news import observe, remember
-from pipeline.notify import notify, problems_of, result_event, told_if_it_fails
-from pipeline.plan import needed_bytes
-from pipeline.progress import Outcome as StepOutcome
-from pipeline.progress import Progress
-from pipeline.retention import remove_old_examples
-from pipeline.run_directory import (
-    RunDirectory,
-    claim,
-    explain_full_disk,
-    locate_run_directory,
-    require_space,
-)
-from pipeline.timings import Timings
-from pipeline.versions import settle
+from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
+from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint
+from pipeline.datasets.rows import list_rows
+from pipeline.metadata.store import prepare_store
+from pipeline.notifications import notify, problems_of, result_event, told_if_it_fails
+from pipeline.releases.reconcile import reconcile
+from pipeline.runners.console.capture import logged_to
+from pipeline.runners.console.progress import Outcome as StepOutcome
+from pipeline.runners.console.progress import Progress
+from pipeline.runners.console.step_timings import Timings
+from pipeline.runs.records import RunRecord, next_number, write_record
+from pipeline.runs.result import RunResult
+from pipeline.runs.retention import remove_old_examples
+from pipeline.runs.snapshot import observe, remember
+from pipeline.workspace.disk import explain_full_disk, needed_bytes, require_space
+from pipeline.workspace.lock import claim
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.background import BackgroundRecording
 from schemas.errors import DataGateError
 from schemas.reports import (
@@ -54,23 +49,10 @@ from schemas.reports import (
 from schemas.workflow import Workflow
 
 if TYPE_CHECKING:
-    from pipeline.graph import Place
-    from pipeline.runners.launch import Outcome
+    from pipeline.dag.build import RunLocations
+    from pipeline.runners.launcher import Outcome
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "utterance.pbtxt"
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did, and where its results are; `pushed_to` is None where nothing was pushed."""
-
-    record: RunRecord
-    report: Path
-    log: Path
-    pushed_to: Path | None
-    reused: list[str]
-    ran: list[str]
-    notes: list[str]
 
 
 def run_workflow(workflow: Workflow, base: Path, now: datetime.datetime | None = None) -> RunResult:
@@ -104,7 +86,7 @@ def _run(
         notes = [
             *_say_listing(listing),
             *prepare_store(directory.metadata),
-            *settle(workflow, directory),
+            *reconcile(workflow, directory),
             *remove_old_examples(directory, workflow.run.keep_examples),
         ]
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
@@ -119,7 +101,7 @@ def _run(
                 terminal,
                 ended=functools.partial(remember, observed, directory=directory, now=now),
             )
-            notes += settle(workflow, directory, _pushed(outcomes))
+            notes += reconcile(workflow, directory, _pushed(outcomes))
         record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
         return _gather(record, outcomes, directory, log, notes)
 
@@ -156,11 +138,11 @@ def _run_graph(
         ingest_args = ingest_pipeline_args(
             workflow.run.beam, len(listing.utterances), os.cpu_count() or 1
         )
-        from pipeline.graph import build_pipeline
-        from pipeline.runners.launch import launch_pipeline
+        from pipeline.dag.build import build_pipeline
+        from pipeline.runners.launcher import launch_pipeline
 
-        place = _place(directory, index, background, beam_args, ingest_args)
-        pipeline = build_pipeline(workflow, place)
+        locations = _locations(directory, index, background, beam_args, ingest_args)
+        pipeline = build_pipeline(workflow, locations)
         finish("Prepare", "done")
         try:
             outcomes = launch_pipeline(
@@ -193,24 +175,24 @@ def _replace_file(source: Path, target: Path) -> None:
     draft.replace(target)
 
 
-def _place(
+def _locations(
     directory: RunDirectory,
     index: IndexRef,
     background: IndexRef,
     beam_args: list[str],
     ingest_args: list[str],
-) -> "Place":
+) -> "RunLocations":
     from tfx.orchestration import metadata
 
-    from components.baseline import (
+    from components.resolvers import (
         BlessedBeforeStrategy,
         ChampionBeforeStrategy,
         PassedBeforeStrategy,
     )
-    from pipeline.graph import Place
+    from pipeline.dag.build import RunLocations
 
     trainer_code = component_fingerprint("Trainer")
-    return Place(
+    return RunLocations(
         root=str(directory.artifacts),
         serving=str(directory.serving),
         ledger=str(directory.ledger),

@@ -1,4 +1,4 @@
-"""Compiles a workflow to a Vertex AI pipeline; submitting it will have its place here."""
+"""Compiles a workflow to a Vertex AI pipeline; submitting it will have its locations here."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ from components.example_gen.background import list_background, write_background
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import check_data_set
-from pipeline.beam_options import beam_pipeline_args
-from pipeline.fingerprint import component_fingerprint
+from pipeline.dag.beam import beam_pipeline_args
+from pipeline.dag.fingerprint import component_fingerprint
 from schemas.errors import WorkflowError
 from schemas.workflow import Workflow
 
@@ -45,9 +45,9 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
     )
     from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-    from pipeline.graph import Place, build_pipeline
+    from pipeline.dag.build import RunLocations, build_pipeline
 
-    place = Place(
+    locations = RunLocations(
         root=root,
         serving=f"{root}/{workflow.push.directory}",
         ledger=f"{root}/versions.json",
@@ -72,7 +72,7 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         config=kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(default_image=CONTAINER_IMAGE),
         output_dir=str(output.parent),
         output_filename=output.name,
-    ).run(build_pipeline(workflow, place), write_out=True)
+    ).run(build_pipeline(workflow, locations), write_out=True)
 
 
 def vertex_registry(workflow: Workflow) -> dict[str, str] | None:

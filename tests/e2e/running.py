@@ -7,8 +7,9 @@ from pathlib import Path
 
 from e2e.tiny import TINY
 
-from pipeline.runners.local import RunResult, run_workflow
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.runners.local import run_workflow
+from pipeline.runs.result import RunResult
 
 AURICLE = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()"]
 

@@ -13,8 +13,8 @@ import yaml
 from e2e.tiny import TINY, write_workflow
 
 import pipeline.runners.local as local
-from pipeline.fingerprint import DEPENDENCES, OWN_PACKAGES, ROOT, component_fingerprint
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.dag.fingerprint import DEPENDENCES, OWN_PACKAGES, ROOT, component_fingerprint
 
 pytestmark = pytest.mark.e2e
 

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.config.loader import read_workflow
 from pipeline.runners.local import run_workflow
-from pipeline.workflow import read_workflow
 from schemas.errors import DataGateError
 
 pytestmark = pytest.mark.e2e

@@ -10,9 +10,9 @@ from e2e.tiny import TINY, write_background, write_workflow
 from mlflow import MlflowClient
 
 from components.versions.manifest import verify
-from pipeline.history import list_records
+from pipeline.config.loader import read_workflow
 from pipeline.runners.local import run_workflow
-from pipeline.workflow import read_workflow
+from pipeline.runs.records import list_records
 from schemas.reports import IngestReport
 
 pytestmark = pytest.mark.e2e

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from components.versions.serving import pushed_versions
 from pipeline.cli import app
-from pipeline.promotion import roll_back
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.releases.rollout import roll_back
 
 pytestmark = pytest.mark.e2e
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from e2e.tiny import TINY, write_workflow
 
+from pipeline.config.loader import read_workflow
 from pipeline.runners.vertex import compile_workflow
-from pipeline.workflow import read_workflow
 from schemas.errors import WorkflowError
 
 pytestmark = pytest.mark.e2e

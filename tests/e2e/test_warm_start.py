@@ -7,7 +7,7 @@ import pytest
 from e2e.running import run
 from e2e.tiny import TINY, write_workflow
 
-from pipeline.runners.local import RunResult
+from pipeline.runs.result import RunResult
 from schemas.reports import MODEL_CARD_FILE, ModelCard, Start
 
 pytestmark = pytest.mark.e2e

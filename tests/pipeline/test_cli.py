@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import cli
-from pipeline.history import RunRecord
-from pipeline.runners.local import RunResult
-from pipeline.workflow import read_workflow
+from pipeline.config.loader import read_workflow
+from pipeline.runs.records import RunRecord
+from pipeline.runs.result import RunResult
 from schemas.errors import InputError
 from schemas.reports import Interval, ServingReport, Verdict
 
@@ -98,7 +98,7 @@ def test_a_fault_is_short_and_its_traceback_is_kept(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a long\nstory")
 
-    monkeypatch.setattr("pipeline.workflow.read_workflow", fail)
+    monkeypatch.setattr("pipeline.config.loader.read_workflow", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert call_main(monkeypatch, "plan", "workflow.yaml") == 1
     fault, where = capsys.readouterr().err.splitlines()
@@ -200,7 +200,7 @@ def test_an_interrupt_is_no_fault(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.workflow.read_workflow", interrupt)
+    monkeypatch.setattr("pipeline.config.loader.read_workflow", interrupt)
     assert call_main(monkeypatch, "plan", "workflow.yaml") == 130
     assert capsys.readouterr().err.startswith("Interrupted.")
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow_model_analysis as tfma
 
-from components.evaluation.counts import Results, Tally
 from components.evaluation.metrics import (
     BASELINE,
     CALIBRATION_METRIC,
@@ -21,6 +20,7 @@ from components.evaluation.metrics import (
 )
 from components.evaluation.results import read_results
 from components.evaluation.scores import ClipScores, ModelScores, write_scores
+from components.evaluation.tallies import Results, Tally
 
 # TFMA 0.47 turns arrays of one element into floats, which numpy will refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0")

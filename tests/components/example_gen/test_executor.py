@@ -5,7 +5,7 @@ import pytest
 import schemas
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
-from pipeline.beam_options import beam_pipeline_args
+from pipeline.dag.beam import beam_pipeline_args
 from schemas.errors import DataError
 from schemas.example import SIDE_FEATURES, decode_example, encode_example
 from schemas.tfrecord import frame_record, read_records

@@ -11,9 +11,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.example_gen.entry import Entry
 from components.example_gen.files import link_or_copy
 from components.example_gen.index import Shard, write_index
+from components.example_gen.shard_entry import Entry
 from components.example_gen.shards import ShardStore, drop_records
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places

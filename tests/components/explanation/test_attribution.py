@@ -14,7 +14,12 @@ from components.explanation.attribution import (
     occlusion,
     silence,
 )
-from components.explanation.ranges import TimeRange, agreement, decisive_ranges, in_words
+from components.explanation.salient_ranges import (
+    TimeRange,
+    agreement,
+    decisive_ranges,
+    in_words,
+)
 from components.models import MODELS, build_model
 from components.trainer.export import ServedModel
 

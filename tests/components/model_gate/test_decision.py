@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.evaluation.counts import Results, Tally
 from components.evaluation.scores import ClipScores, ModelScores
+from components.evaluation.tallies import Results, Tally
 from components.model_gate.decision import decide
 from schemas.reports import ClassMetrics, Verdict
 from schemas.workflow import Gate

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from components.evaluation.counts import Results
-from components.evaluation.keywords import Background
 from components.evaluation.scores import ClipScores, ModelScores
+from components.evaluation.tallies import Results
+from components.evaluation.wake_word import Background
 from components.model_gate.decision import decide
 from schemas.reports import OperatingPoint, Verdict
 from schemas.workflow import Gate

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.trainer.champion import read_champion
 from components.trainer.run_fn import _training_key, run_fn
+from components.trainer.warm_start import read_champion
 from schemas.errors import AuricleError
 from schemas.reports import HISTORY_FILE, MODEL_CARD_FILE, ModelCard
 from schemas.workflow import Audio, Augment, Frontend, Model, SpecAugment, Train

@@ -17,7 +17,7 @@ def serving(tmp_path: Path) -> Path:
     folder = tmp_path / "serving"
     for text in ("a", "b", "c"):
         make_version(folder, text)
-    restore_version(folder / "2", folder, content=2, above=3, withdraws=3, reason="too noisy")
+    restore_version(folder / "2", folder, content=2, min_version=3, withdraws=3, reason="too noisy")
     return folder
 
 
@@ -47,7 +47,7 @@ def test_a_version_that_failed_is_never_previous(serving: Path) -> None:
 
 
 def test_serving_it_again_forgives(serving: Path) -> None:
-    restore_version(serving / "3", serving, content=3, above=4, withdraws=None, reason="")
+    restore_version(serving / "3", serving, content=3, min_version=4, withdraws=None, reason="")
     ledger, _ = follow(Ledger(), serving)
     assert [r.failed for r in ledger.versions] == [""] * 5
     assert ledger.previous == ledger.find(4)
@@ -58,7 +58,7 @@ def test_what_nobody_wrote_down_is_said(serving: Path) -> None:
     make_version(serving, "d")
     ledger, said = follow(ledger, serving)
     assert said == ["finished what was cut off: version 5 is pushed"]
-    restore_version(serving / "2", serving, content=2, above=5, withdraws=5, reason="bad")
+    restore_version(serving / "2", serving, content=2, min_version=5, withdraws=5, reason="bad")
     again = "finished what was cut off: version 6 serves the model of version 2 again"
     assert follow(ledger, serving)[1] == [f"{again}, version 5 failed"]
     assert follow(ledger, serving, expected=6)[1] == []

@@ -28,8 +28,8 @@ def make_model(folder: Path, content: str) -> Path:
     return folder
 
 
-def push(model: Path, serving: Path, *arguments: dict[str, str], above: int = 0) -> Path:
-    return push_version(model, serving, "digits", *arguments, above=above)
+def push(model: Path, serving: Path, *arguments: dict[str, str], min_version: int = 0) -> Path:
+    return push_version(model, serving, "digits", *arguments, min_version=min_version)
 
 
 def model_digest(version: Path) -> str:
@@ -127,7 +127,7 @@ def test_versions_grow_past_removed_ones(tmp_path: Path) -> None:
     serving = tmp_path / "serving"
     remove_version(push(make_model(tmp_path / "a", "a"), serving))
     assert list(serving.iterdir()) == []
-    assert push(make_model(tmp_path / "b", "b"), serving, above=1).name == "2"
+    assert push(make_model(tmp_path / "b", "b"), serving, min_version=1).name == "2"
 
 
 def test_a_model_that_failed_is_not_pushed_again_whatever_is_written_about_it(
@@ -152,7 +152,7 @@ def test_a_restored_version_holds_the_old_files_under_a_new_number(tmp_path: Pat
     serving = tmp_path / "serving"
     first = push(make_model(tmp_path / "a", "a"), serving)
     push(make_model(tmp_path / "b", "b"), serving)
-    third = restore_version(first, serving, content=1, above=2, withdraws=2, reason="worse")
+    third = restore_version(first, serving, content=1, min_version=2, withdraws=2, reason="worse")
     assert third.name == "3"
     assert model_digest(third) == model_digest(first)
     manifest = verify(third)
@@ -169,7 +169,7 @@ def test_a_flipped_bit_is_found_and_not_restored(tmp_path: Path, file: str) -> N
     with pytest.raises(VersionError, match=f"changed: {file}"):
         verify(version)
     with pytest.raises(VersionError):
-        restore_version(version, serving, content=1, above=1, withdraws=None, reason="")
+        restore_version(version, serving, content=1, min_version=1, withdraws=None, reason="")
     assert [path.name for path in serving.iterdir()] == ["1"]
     # What is damaged is not taken for the same.
     assert push(tmp_path / "a", serving).name == "2"

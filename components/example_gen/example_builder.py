@@ -1,0 +1,105 @@
+"""One row of an index becomes the values of its `tf.Example`: read, decode, measure, condition."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from components.audio.condition import condition, to_pcm16
+from components.audio.decode import Decoded
+from components.audio.fingerprint import fingerprint
+from components.audio.measure import frame_levels_db, measure
+from components.audio.source_file import Recording
+from components.audio.synthesis import generate, voices
+from components.example_gen.shard_entry import Entry
+from components.example_gen.sources import GENERATED_SCHEME
+from schemas.errors import ClipError
+from schemas.example import FeatureValue, encode_example
+from schemas.tfrecord import frame_record
+from schemas.workflow import Audio, Generated
+
+
+class ClipReader:
+    """Makes records of rows; runs in child processes, where a file may crash its decoder.
+
+    Keeps the last file open: the pieces of a long recording follow each other.
+    """
+
+    def __init__(self, audio: Audio, generated: Generated | None = None) -> None:
+        self._audio = audio
+        self._generated = generated
+        self._voices = (
+            {voice.name: voice for voice in voices(generated.speakers, generated.seed)}
+            if generated
+            else {}
+        )
+        self._path = ""
+        self._recording: Recording | None = None
+
+    def __call__(self, row: dict[str, Any]) -> tuple[Entry, bytes]:
+        """What becomes of a row: its entry, and its framed record; empty for a reject.
+
+        Raises:
+            AuricleError: the file is not the one that was indexed.
+        """
+        try:
+            example, print_ = self.example(row)
+        except ClipError as error:
+            reject = Entry(
+                row["key"], reason=error.reason, detail=error.detail, decoder=error.decoder
+            )
+            return reject, b""
+        pcm = example["audio"]
+        assert isinstance(pcm, bytes)
+        entry = Entry(
+            row["key"],
+            seconds=float(example["duration_s"]),
+            pcm_sha256=hashlib.sha256(pcm).hexdigest(),
+            fingerprint=base64.b64encode(print_.tobytes()).decode(),
+        )
+        return entry, frame_record(encode_example(example))
+
+    def example(self, row: dict[str, Any]) -> tuple[dict[str, FeatureValue], np.ndarray]:
+        """The values of `schemas.example.FEATURES` for one row, and the stored clip's fingerprint.
+
+        Raises:
+            ClipError: the clip cannot be used.
+            AuricleError: the file is not the one that was indexed.
+        """
+        rate = self._audio.sample_rate
+        decoded = self._decode(row) if row["path"] else self._speak(row)
+        waveform = decoded.waveform
+        frames_db = frame_levels_db(waveform, rate)
+        features: dict[str, FeatureValue] = dict(measure(waveform, rate, frames_db))
+        features["id"] = row["id"]
+        features["uri"] = row["uri"]
+        features["split_key"] = row["split_key"]
+        features["speaker"] = row["speaker"]
+        features["label"] = row["label"]
+        features["metadata"] = json.dumps(row["metadata"])
+        conditioned = condition(waveform, self._audio, frames_db)
+        features["audio"] = to_pcm16(conditioned)
+        features["source_rate_hz"] = decoded.source_rate_hz
+        features["source_channels"] = decoded.source_channels
+        features["source_format"] = decoded.source_format
+        return features, fingerprint(conditioned, rate)
+
+    def _decode(self, row: dict[str, Any]) -> Decoded:
+        if self._path != row["path"]:
+            if self._recording is not None:
+                self._recording.close()
+            self._path, self._recording = "", None
+            self._recording = Recording(row["path"], row["sha256"])
+            self._path = row["path"]
+        assert self._recording is not None
+        rate = self._audio.sample_rate
+        return self._recording.decode(rate, row["offset_s"], row["duration_s"])
+
+    def _speak(self, row: dict[str, Any]) -> Decoded:
+        assert self._generated is not None
+        word, voice, take = row["uri"].removeprefix(GENERATED_SCHEME).rsplit("/", 2)
+        rate = self._audio.sample_rate
+        waveform = generate(word, self._voices[voice], int(take), self._generated, rate)
+        return Decoded(np.asarray(waveform, np.float32), rate, 1, "generated")

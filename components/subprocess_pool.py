@@ -1,0 +1,352 @@
+"""A function applied in child processes: an item that crashes or hangs one costs itself only.
+
+Decoders are C code fed with files from anywhere. What they do happens in children with limits, into
+which neither Beam nor TensorFlow is imported (they start in 0.3 s). Items travel in chunks; where a
+child dies, its chunk is done again item by item, so that the one to blame is known, and one that
+was killed by mistake has a second chance. Large results come through shared memory.
+"""
+
+import contextlib
+import io
+import itertools
+import math
+import mmap
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import queue
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from schemas.errors import AuricleError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_Chunk = list[tuple[int, Any]]  # items with their numbers
+
+_CHUNK = 16
+_CHUNKS_AHEAD = 4  # for each child: what may be done while an earlier item is waited for
+_CHUNKS_GIVEN = 2  # so that a child does not wait for us
+_MOST_ITEMS = 20_000  # of one child: libvorbis leaks 3 kB with every damaged file
+_SHARED_FROM_BYTES = 4096  # smaller ones cost less in the answer itself
+_SHARED_BYTES = 4 << 20  # for the answers to a chunk
+_MAIN = "import sys; from components.subprocess_pool import serve; serve(*map(int, sys.argv[1:]))"
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_LOG_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an item may take: seconds of CPU, bytes of memory, seconds for a chunk of them."""
+
+    cpu_s: int = 20
+    memory_bytes: int = 3 << 30
+    chunk_s: float = 600.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The answer to an item that no child survived: what happened to it."""
+
+    detail: str
+
+
+class SubprocessPool(Generic[Item, Result]):
+    """Applies `function` to items in `processes` children, which start when they are needed.
+
+    `function`, items and results are pickled, so their modules have to be importable.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Item], Result],
+        processes: int = 1,
+        limits: Limits = Limits(),
+    ) -> None:
+        self._children = [_Child(function, limits) for _ in range(processes)]
+        self._limits = limits
+
+    def close(self) -> None:
+        """Ends the children."""
+        for child in self._children:
+            child.stop()
+
+    def map(self, items: Iterable[Item]) -> Iterator[Result | Failure]:
+        """A result for each item, in their order. `items` are taken a little ahead.
+
+        Raises:
+            AuricleError: `function` raised it, or something else, which is its text.
+        """
+        tasks = _Tasks(items, ahead=_CHUNK * _CHUNKS_AHEAD * len(self._children))
+        done: dict[int, Any] = {}
+        try:
+            for turn in itertools.count():
+                while turn not in done:
+                    self._hand_out(tasks, turn)
+                    busy = [child for child in self._children if child.tasks]
+                    if not busy:
+                        return
+                    self._collect(busy, tasks, done)
+                yield done.pop(turn)
+        finally:
+            for child in self._children:
+                if child.tasks:  # what nobody waits for any more
+                    child.stop()
+
+    def _hand_out(self, tasks: "_Tasks", turn: int) -> None:
+        for child in self._children:
+            while child.is_free() and (chunk := tasks.take(turn)):
+                child.give(chunk)
+
+    def _collect(self, busy: list["_Child"], tasks: "_Tasks", done: dict[int, Any]) -> None:
+        """Waits for children that answer or die; the tasks of a dead one are handed out again."""
+        connections = {child.connection: child for child in busy}
+        ready = multiprocessing.connection.wait(connections, self._limits.chunk_s)
+        for child in [connections[it] for it in ready] or busy:  # type: ignore[index]
+            if not ready:
+                failure = Failure(f"took longer than {self._limits.chunk_s:g} s")
+            elif (answers := child.answers()) is not None:
+                done.update(answers)
+                continue
+            else:
+                failure = Failure(child.cause_of_death())
+            blamed, *others = child.tasks
+            child.stop()
+            if len(blamed) == 1:
+                done[blamed[0][0]] = failure
+            else:
+                others = [[item] for item in blamed] + others
+            tasks.give_back(others)
+
+
+class _Tasks:
+    """Chunks of numbered items, at most `ahead` items before the one whose turn it is."""
+
+    def __init__(self, items: Iterable[Any], ahead: int) -> None:
+        self._items = enumerate(items)
+        self._ahead = ahead
+        self._taken = 0
+        self._again: deque[_Chunk] = deque()
+
+    def take(self, turn: int) -> _Chunk:
+        """The next chunk; empty where there is none now."""
+        if self._again:
+            return self._again.popleft()
+        if self._taken - turn >= self._ahead:
+            return []
+        chunk = list(itertools.islice(self._items, _CHUNK))
+        self._taken += len(chunk)
+        return chunk
+
+    def give_back(self, chunks: list[_Chunk]) -> None:
+        """These come first."""
+        self._again.extendleft(reversed(chunks))
+
+
+class _Answers:
+    """Answers pickled, but the large bytes in them in shared memory: a socket is slow for those.
+
+    The chunks that a child was given take turns. It gets the next one only when the answers to the
+    last but one were read, so no memory is written before it was read.
+    """
+
+    def __init__(self, memory_fd: int) -> None:
+        self._memory = mmap.mmap(memory_fd, _CHUNKS_GIVEN * _SHARED_BYTES)
+        self._turn = 0
+
+    def dump(self, answers: Any) -> bytes:
+        """What `load` makes the answers of."""
+        file = io.BytesIO()
+        pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+        at, end = self._next_room()
+
+        def share(item: Any) -> tuple[int, int] | None:
+            nonlocal at
+            if type(item) is not bytes or not _SHARED_FROM_BYTES <= len(item) <= end - at:
+                return None
+            place = at, at + len(item)
+            self._memory[slice(*place)] = item
+            at = place[1]
+            return place
+
+        pickler.persistent_id = share  # type: ignore[method-assign]
+        pickler.dump(answers)
+        return file.getvalue()
+
+    def load(self, dumped: bytes) -> Any:
+        """The answers, copied out of the shared memory."""
+        self._next_room()
+        unpickler = pickle.Unpickler(io.BytesIO(dumped))
+        unpickler.persistent_load = lambda place: self._memory[slice(*place)]  # type: ignore[method-assign]
+        return unpickler.load()
+
+    def close(self) -> None:
+        """Lets go of the memory."""
+        self._memory.close()
+
+    def _next_room(self) -> tuple[int, int]:
+        start = self._turn * _SHARED_BYTES
+        self._turn = (self._turn + 1) % _CHUNKS_GIVEN
+        return start, start + _SHARED_BYTES
+
+
+class _Child:
+    """One process; `tasks` are the chunks that it has not answered yet."""
+
+    connection: Connection
+    _answers: _Answers
+    _process: subprocess.Popen[bytes]
+
+    def __init__(self, function: Callable[[Any], Any], limits: Limits) -> None:
+        self._function = function
+        self._limits = limits
+        self._runs = False
+        self._log: Any = None
+        self._items = 0
+        self.tasks: deque[_Chunk] = deque()
+
+    def is_free(self) -> bool:
+        """Whether it can be given a chunk; one that has done enough is started anew first."""
+        if self._items >= _MOST_ITEMS and not self.tasks:
+            self.stop()
+        return self._items < _MOST_ITEMS and len(self.tasks) < _CHUNKS_GIVEN
+
+    def give(self, chunk: _Chunk) -> None:
+        if not self._runs:
+            self._start()
+        self.tasks.append(chunk)
+        self._items += len(chunk)
+        self._send([item for _, item in chunk])
+
+    def answers(self) -> dict[int, Any] | None:
+        """The answers to its oldest chunk, by number; None where it died."""
+        try:
+            answers = self._answers.load(self.connection.recv_bytes())
+        except (EOFError, OSError):
+            return None
+        if isinstance(answers, AuricleError):
+            raise answers
+        numbers = [number for number, _ in self.tasks.popleft()]
+        return dict(zip(numbers, answers, strict=True))
+
+    def cause_of_death(self) -> str:
+        """Which signal ended it.
+
+        Raises:
+            AuricleError: it ended by itself, which is a fault of ours.
+        """
+        code = self._process.wait()
+        if code >= 0:
+            self._log.seek(0)
+            said = self._log.read()[-_LOG_BYTES:].decode(errors="replace")
+            raise AuricleError(f"a child process ended with {code}: {said}")
+        if -code == signal.SIGXCPU:
+            return f"took more than {self._limits.cpu_s} s of CPU"
+        return f"the decoder died of {signal.Signals(-code).name}"
+
+    def stop(self) -> None:
+        """Ends the process; its tasks are forgotten."""
+        self.tasks.clear()
+        self._items = 0
+        if self._runs:
+            self._runs = False
+            self.connection.close()
+            self._answers.close()
+            self._process.kill()
+            self._process.wait()
+            self._log.close()
+
+    def _start(self) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        memory = os.memfd_create("answers")
+        os.ftruncate(memory, _CHUNKS_GIVEN * _SHARED_BYTES)
+        self._answers = _Answers(memory)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `stop`
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", _MAIN, str(theirs.fileno()), str(memory)],
+                pass_fds=[theirs.fileno(), memory],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is for us, who then stop it
+                env=os.environ
+                | _ONE_THREAD
+                | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        os.close(memory)
+        self._runs = True
+        self._send((self._function, self._limits))
+
+    def _send(self, message: Any) -> None:
+        try:
+            self.connection.send(message)
+        except OSError:  # it is dead, as `answers` will find
+            return
+
+
+def serve(connection_fd: int, memory_fd: int) -> None:
+    """The life of a child: answers chunks until the other side hangs up."""
+    answers = _Answers(memory_fd)
+    with Connection(connection_fd) as connection:
+        chunks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        # Reads while answers are written, or both sides might wait for the other to read.
+        threading.Thread(target=_receive, args=(connection, chunks), daemon=True).start()
+        function_and_limits = chunks.get()
+        if function_and_limits is None:
+            return
+        function, limits = function_and_limits
+        _limit_memory(limits.memory_bytes)
+        while (items := chunks.get()) is not None:
+            try:
+                answer: Any = [_apply(function, item, limits) for item in items]
+            except AuricleError as error:
+                answer = error
+            except Exception:
+                answer = AuricleError(traceback.format_exc())
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.send_bytes(answers.dump(answer))
+
+
+def _receive(connection: Connection, chunks: "queue.SimpleQueue[Any]") -> None:
+    """Hands on what comes, and None at the end."""
+    try:
+        while True:
+            chunks.put(connection.recv())
+    except (EOFError, OSError):
+        chunks.put(None)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # the main thread would wait for ever
+
+
+def _apply(function: Callable[[Any], Any], item: Any, limits: Limits) -> Any:
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
+    try:
+        return function(item)
+    except MemoryError:
+        return Failure(f"needs more than {limits.memory_bytes >> 20} MiB of memory")
+
+
+def _limit_memory(more_bytes: int) -> None:
+    """Of address space, `more_bytes` beyond what is in use; where the system can tell."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        used = int(statm.read_text().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (used + more_bytes, hard))

@@ -1,0 +1,186 @@
+"""Reads a workflow file into `schemas.workflow.Workflow`: the only reader of YAML.
+
+A file that cannot be used is refused with everything that is wrong in it, each with file, line,
+key, what was got, what was expected and the nearest valid name. Light to import: a refusal must not
+wait for numpy, TensorFlow, Beam or TFX. Paths in a workflow file are relative to the folder it
+lies in, so that it means the same wherever it is read from.
+"""
+
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.config import schema_help as expectations
+from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
+from schemas.errors import WorkflowError
+from schemas.workflow import Workflow
+
+# Stand in for a key that is itself wrong, so that the rest can still be checked beside it.
+_PLACEHOLDERS: dict[str, Any] = {"name": "x", "data": {"generated": {}}}
+
+_SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
+def read_workflow(path: str | Path) -> Workflow:
+    """The workflow in the file `path`.
+
+    Raises WorkflowError, whose message has a line for every problem in the file.
+    """
+    path = Path(path)
+    document = parse_document(path)
+    problems = list(document.problems)
+    workflow = None
+    try:
+        workflow = Workflow.model_validate(document.value)
+    except ValidationError as error:
+        problems += _explain(error, document)
+        if not _conflicts(error):
+            problems += _conflicts_beside(error, document)
+    if workflow is None or problems:
+        raise WorkflowError(_render(path, problems))
+    return workflow
+
+
+def workflow_base(path: str | Path) -> Path:
+    """The folder that relative paths in the workflow file `path` start from."""
+    return Path(path).resolve().parent
+
+
+def slug(text: str) -> str | None:
+    """`text` as a workflow's name: lower case, digits, `-` and `_`; None where nothing is left."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:63]
+    return name or None
+
+
+def _explain(error: ValidationError, document: Document) -> list[Problem]:
+    known = {problem.key for problem in document.problems}
+    problems: dict[str, Problem] = {}
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "conflicts":
+            continue
+        path = document.locate(detail["loc"])
+        if detail["type"] == "missing":
+            # pydantic names the key that is not there, which `locate` cannot find.
+            path = (*path, detail["loc"][-1])
+        problem = _explain_one(detail["type"], path, document)
+        # A union reports each of its alternatives: one line for all of them is enough.
+        if problem.key not in known:
+            problems.setdefault(problem.key, problem)
+    return [*problems.values(), *_explain_conflicts(error, document)]
+
+
+def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
+    line, key = document.line(path), dotted(path)
+    if kind == "extra_forbidden":
+        near = expectations.nearest_key(path)
+        valid = ", ".join(expectations.keys_at(path[:-1]))
+        return Problem(line, key, "an unknown key", f"one of {valid}", near)
+    if kind == "missing":
+        return Problem(line, key, "nothing", expectations.expected_at(path))
+    value = document.at(path)
+    expected = expectations.expected_at(path)
+    near = None
+    if value == "":
+        expected += " (not empty)"
+    elif isinstance(value, str):
+        near = _nearest_value(value, path, expected)
+    elif expected.startswith("text") and isinstance(value, bool | int | float):
+        expected += " (in quotes)"
+    elif value is None:
+        expected += " (or leave the key out)"
+    return Problem(line, key, _show(value), expected, near)
+
+
+def _nearest_value(value: str, path: KeyPath, expected: str) -> str | None:
+    if expected == "true or false":
+        return _SWITCHES.get(value.lower())
+    if path == ("name",):
+        return slug(value)
+    return expectations.nearest(value, expectations.allowed_names(path))
+
+
+def _conflicts(error: ValidationError) -> list[Any]:
+    return [
+        conflict
+        for detail in error.errors(include_url=False)
+        if detail["type"] == "conflicts"
+        for conflict in detail["ctx"]["conflicts"]
+    ]
+
+
+def _explain_conflicts(error: ValidationError, document: Document) -> list[Problem]:
+    problems = []
+    for conflict in _conflicts(error):
+        key = next((key for key in conflict.keys if document.has_key(key)), conflict.keys[0])
+        line = document.line(tuple(key.split(".")))
+        problems.append(Problem(line, key, conflict.got, conflict.expected))
+    return problems
+
+
+def _conflicts_beside(error: ValidationError, document: Document) -> list[Problem]:
+    """Conflicts among the keys that are right, although others are wrong.
+
+    The wrong ones are left out and the rest is validated again; a conflict that a left-out key
+    takes part in says nothing about the file.
+    """
+    if not isinstance(document.value, dict):
+        return []
+    rest = deepcopy(document.value)
+    removed = [_remove(rest, document.locate(detail["loc"])) for detail in error.errors()]
+    try:
+        Workflow.model_validate({**_PLACEHOLDERS, **rest})
+    except ValidationError as second:
+        return [
+            problem
+            for problem, conflict in zip(
+                _explain_conflicts(second, document), _conflicts(second), strict=True
+            )
+            if not any(_is_inside(key, place) for key in conflict.keys for place in removed)
+        ]
+    return []
+
+
+def _remove(values: dict[str, Any], path: KeyPath) -> KeyPath:
+    """Removes the innermost key of `path` from nested `values`, a list as a whole; says what."""
+    done: list[str | int] = []
+    for step in path:
+        done.append(step)
+        inside = values.get(str(step))
+        if not isinstance(inside, dict) or len(done) == len(path):
+            values.pop(str(step), None)
+            break
+        values = inside
+    return tuple(done)
+
+
+def _is_inside(key: str, place: KeyPath) -> bool:
+    return bool(place) and tuple(key.split("."))[: len(place)] == place
+
+
+def _show(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a block"
+        case list():
+            return f"a list of {len(value)}"
+        case str():
+            return repr(value if len(value) <= 60 else f"{value[:57]}...")
+        case _:
+            return str(value)
+
+
+def _render(path: Path, problems: list[Problem]) -> str:
+    lines = []
+    for problem in sorted(problems, key=lambda problem: (problem.line, problem.key)):
+        key = f"{problem.key}: " if problem.key else ""
+        near = f"; did you mean {problem.nearest}?" if problem.nearest else ""
+        expected = f", expected {problem.expected}" if problem.expected else ""
+        lines.append(f"{path}:{problem.line}: {key}got {problem.got}{expected}{near}")
+    return "\n".join(lines)

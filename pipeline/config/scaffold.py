@@ -1,0 +1,281 @@
+"""Writes a short workflow file for recordings it has looked at; nothing is decoded.
+
+What it writes is read back and its splits are checked before the file appears, so that `auricle
+plan` and `auricle run` accept it.
+"""
+
+import glob
+import json
+import math
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.example_gen.sources import AUDIO_SUFFIXES, list_utterances
+from components.example_gen.splits import check_data_set
+from pipeline.config.loader import read_workflow, slug
+from schemas.errors import DataError, InputError
+from schemas.utterance import Utterance
+from schemas.workflow import Data, Split
+
+_MOST_HEADERS = 500  # files whose header is read
+_HIGHEST_RATE = 16000  # speech needs no more
+_FEW_SPEAKERS = 10  # hashing so few leaves a split empty too easily
+_SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)  # of eval and of test, where clips are split
+_CLIP_S = (0.5, 3.0)
+_ACCURACY = 0.9
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """What the recordings are like."""
+
+    source: str
+    rows: list[Utterance]
+    split: Split
+    sample_rate: int
+    clip_s: float
+
+    @property
+    def speakers(self) -> int:
+        return len({row.speaker for row in self.rows if row.speaker})
+
+
+def write_workflow(directory: Path, output: Path, name: str | None, force: bool) -> list[str]:
+    """Writes the workflow file `output` for the recordings in `directory`; what to say about it.
+
+    Raises InputError where `output` cannot be written, DataError where `directory` holds no
+    labelled recordings that a model could be trained and judged on.
+    """
+    if output.exists() and not force:
+        raise InputError(f"{output} exists already; --force overwrites it, --output names another")
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}")
+    said = name if name is not None else slug(directory.resolve().stem)
+    if said is None:
+        raise InputError(f"{directory}: its name gives no workflow name; give one with --name")
+    if said != slug(said):
+        raise InputError(f"--name: got {said!r}, expected a name such as {slug(said) or 'digits'}")
+    findings = _look(directory, output.parent)
+    draft = output.with_name(f".{output.name}.draft")
+    try:
+        draft.write_text(_render(said, findings))
+        read_workflow(draft)
+        draft.replace(output)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return [f"Wrote {output}: {_summary(findings)}", f"Next: auricle plan {output}"]
+
+
+def _look(directory: Path, base: Path) -> _Findings:
+    data, source = _find_source(directory, base)
+    rows = list_utterances(data, base).utterances
+    rates_hz, durations_s = _read_headers(rows)
+    if not rates_hz:
+        raise DataError(f"{directory}: none of its files is audio that can be read")
+    [(common_rate, _)] = Counter(rates_hz).most_common(1)
+    return _Findings(
+        source=source,
+        rows=rows,
+        split=_choose_split(rows),
+        sample_rate=max(4000, min(common_rate, _HIGHEST_RATE)),
+        clip_s=_clip_s(durations_s),
+    )
+
+
+def _find_source(directory: Path, base: Path) -> tuple[Data, str]:
+    """The `data` block of the recordings, and its first key as YAML."""
+    if not directory.exists():
+        raise DataError(f"{directory}: no such file or folder")
+    where = _from_base(directory, base)
+    manifests = _find_manifests(directory)
+    if manifests:
+        patterns = _patterns(directory, manifests, base)
+        data = Data(manifests=patterns[0] if len(patterns) == 1 else patterns)
+        return data, f"manifests: {_flow(data.manifests)}"
+    clips = _count_clips(directory)
+    if not clips:
+        raise DataError(
+            f"{directory}: no recordings; expected JSON-lines manifests (*.jsonl, with"
+            " audio_filepath and label), or label/clip with a suffix of"
+            f" {' '.join(AUDIO_SUFFIXES)}"
+        )
+    if clips == _count_clips(directory, depth=1):
+        raise DataError(
+            f"{directory}: {clips} clips but no labels; put the clips of each label into a folder"
+            " of its name, or write a manifest with audio_filepath and label"
+        )
+    return Data(folder=where), f"folder: {_flow(where)}"
+
+
+def _find_manifests(directory: Path) -> list[Path]:
+    if directory.is_file():
+        return [directory] if _is_manifest(directory, must_be=True) else []
+    for pattern in ("*.jsonl", "*/*.jsonl"):
+        found = [path for path in sorted(directory.glob(pattern)) if path.is_file()]
+        manifests = [path for path in found if _is_manifest(path, must_be=len(found) == 1)]
+        if manifests:
+            return manifests
+    return []
+
+
+def _is_manifest(path: Path, must_be: bool) -> bool:
+    """Whether the first row of `path` names audio and label; raises where it must but does not."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            row = json.loads(next((line for line in lines if line.strip()), "{}"))
+    except (OSError, ValueError) as error:
+        if must_be:
+            raise DataError(f"{path}: expected JSON lines, got something else: {error}") from error
+        return False
+    keys = list(row) if isinstance(row, dict) else []
+    if must_be and "audio_filepath" in keys and "label" not in keys:
+        hint = "; a `text` is not a label: this version learns one label a clip"
+        raise DataError(f"{path}: no label in its rows{hint if 'text' in keys else ''}")
+    return "audio_filepath" in keys and "label" in keys
+
+
+def _patterns(directory: Path, manifests: list[Path], base: Path) -> list[str]:
+    """One pattern that names just these manifests, so that new ones are found; or all by name."""
+    if len(manifests) > 1:
+        depth = "*/*.jsonl" if manifests[0].parent != directory else "*.jsonl"
+        if len([path for path in directory.glob(depth) if path.is_file()]) == len(manifests):
+            return [f"{glob.escape(_from_base(directory, base))}/{depth}"]
+    return [glob.escape(_from_base(path, base)) for path in manifests]
+
+
+def _from_base(path: Path, base: Path) -> str:
+    """`path` from the folder of the workflow file; as it is where it is absolute and elsewhere."""
+    if path.is_absolute() and not path.resolve().is_relative_to(base.resolve()):
+        return str(path)
+    return Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()
+
+
+def _count_clips(directory: Path, depth: int = 2) -> int:
+    if not directory.is_dir():
+        return 0
+    patterns = ("*", "*/*")[:depth]
+    return sum(
+        path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+        for pattern in patterns
+        for path in directory.glob(pattern)
+    )
+
+
+def _read_headers(rows: list[Utterance]) -> tuple[list[int], list[float]]:
+    """Rates and durations of a sample spread evenly over the rows."""
+    import soundfile
+
+    rates_hz, durations_s = [], []
+    for row in rows[:: max(1, -(-len(rows) // _MOST_HEADERS))]:
+        try:
+            header = soundfile.info(row.path)
+        except (soundfile.LibsndfileError, OSError):
+            continue  # a clip that ingest will reject says nothing about the others
+        rates_hz.append(header.samplerate)
+        left_s = max(0.0, header.duration - row.offset_s)
+        durations_s.append(left_s if row.duration_s is None else row.duration_s)
+    return rates_hz, durations_s
+
+
+def _clip_s(durations_s: list[float]) -> float:
+    """The length that holds 95 % of the clips, rounded up to 0.25 s, from 1 s on to 0.5 s."""
+    ordered = sorted(durations_s)
+    long_s = ordered[math.ceil(0.95 * len(ordered)) - 1]
+    step_s = 0.25 if long_s <= 1 else 0.5
+    rounded_s = math.ceil(round(long_s / step_s, 6)) * step_s
+    return min(max(rounded_s, _CLIP_S[0]), _CLIP_S[1])
+
+
+def _choose_split(rows: list[Utterance]) -> Split:
+    """By hash where that makes a data set; speakers by name where they are few.
+
+    Raises DataError where no split makes a data set.
+    """
+    speakers = sorted({row.speaker for row in rows if row.speaker})
+    if not speakers:
+        return _hash_clips(rows)
+    if len(speakers) < 3:
+        raise DataError(
+            f"{len(speakers)} speaker(s) only ({', '.join(speakers)}); expected at least three: one"
+            " each to train, to validate and to judge on. Without `speaker` in the manifest clips"
+            " are split instead, and the model is judged on voices it has heard"
+        )
+    if len(speakers) >= _FEW_SPEAKERS and _makes_data_set(rows, Split()):
+        return Split()
+    split = _name_speakers(rows, speakers)
+    check_data_set(rows, split)
+    return split
+
+
+def _hash_clips(rows: list[Utterance]) -> Split:
+    """The smallest shares that leave no split without a label; DataError where none does."""
+    *splits, largest = [Split(eval=share, test=share) for share in _SHARES]
+    for split in splits:
+        if _makes_data_set(rows, split):
+            return split
+    check_data_set(rows, largest)
+    return largest
+
+
+def _makes_data_set(rows: list[Utterance], split: Split) -> bool:
+    try:
+        check_data_set(rows, split)
+    except DataError:
+        return False
+    return True
+
+
+def _name_speakers(rows: list[Utterance], speakers: list[str]) -> Split:
+    """A fifth each to judge and to validate: who said most labels, and of them the fewest clips."""
+    labels = {name: {row.label for row in rows if row.speaker == name} for name in speakers}
+    clips = Counter(row.speaker for row in rows)
+    ranked = sorted(speakers, key=lambda name: (-len(labels[name]), clips[name], name))
+    each = max(1, len(speakers) // 5)
+    return Split(test_speakers=sorted(ranked[:each]), eval_speakers=sorted(ranked[each : 2 * each]))
+
+
+def _render(name: str, findings: _Findings) -> str:
+    lines = [
+        "# Written by `auricle init`. All keys and defaults: docs/workflow.md",
+        f"name: {_flow(name)}",
+        "data:",
+        f"  {findings.source}  # {_summary(findings)}",
+    ]
+    split = findings.split
+    if split.test_speakers:
+        lines += [
+            "  split:  # few speakers: divided by name",
+            f"    eval_speakers: {_flow(split.eval_speakers)}",
+            f"    test_speakers: {_flow(split.test_speakers)}",
+        ]
+    elif split != Split():
+        lines.append(f"  split: {{eval: {split.eval:g}, test: {split.test:g}}}  # of so few clips")
+    lines += [
+        "# clip_s holds 95 % of the clips; longer ones are cropped",
+        f"audio: {{sample_rate: {findings.sample_rate}, clip_s: {findings.clip_s:g}}}",
+        "model: {architecture: cnn_lstm}  # or cnn, rnn, lstm",
+        f"gate: {{accuracy: {{at_least: {_ACCURACY}}}}}  # on the test split, or nothing is pushed",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(findings: _Findings) -> str:
+    labels = len({row.label for row in findings.rows})
+    speakers = f"{findings.speakers} speakers" if findings.speakers else "speakers unknown"
+    return f"{len(findings.rows):,} clips, {labels} labels, {speakers}"
+
+
+def _flow(value: str | list[str] | None) -> str:
+    """`value` as YAML on one line, quoted where it could be read as something else."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    text = value or ""
+    is_plain = re.fullmatch(r"[A-Za-z./][A-Za-z0-9_./-]*", text)
+    if is_plain and text.lower() not in ("true", "false", "null") and not text.startswith("."):
+        return text
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,174 @@
+"""What each key of a workflow file accepts, in words: for refusals and for the reference.
+
+Works on the JSON schema of the types, so that the words, the editor's schema and the check itself
+cannot say different things. Knows nothing of files and lines.
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from pipeline.config.yaml_source import KeyPath, dotted
+from schemas.workflow import Workflow
+
+Schema = dict[str, Any]
+
+_NEAR = 0.55  # difflib's ratio from which a name is worth suggesting
+
+
+@cache
+def root_schema() -> Schema:
+    """The JSON schema of a workflow file."""
+    return Workflow.model_json_schema()
+
+
+def schema_at(path: KeyPath) -> Schema | None:
+    """The schema of what stands at `path`; None where no workflow file has such a key."""
+    schema: Schema | None = root_schema()
+    for step in path:
+        found = _step_into(schema, step) if schema is not None else None
+        schema = _resolve(found) if found is not None else None
+    return schema
+
+
+def keys_at(path: KeyPath) -> list[str]:
+    """The keys of the block at `path`; empty where there is no block."""
+    schema = schema_at(path)
+    for variant in _variants(schema) if schema else ():
+        if "properties" in variant:
+            return list(variant["properties"])
+    return []
+
+
+def required_keys(schema: Schema) -> list[str]:
+    """The keys that a block of `schema` has to say."""
+    return [key for variant in _variants(schema) for key in variant.get("required", ())]
+
+
+def expected_at(path: KeyPath) -> str:
+    """What may stand at `path`, e.g. `a whole number from 1 to 4096`."""
+    schema = schema_at(path)
+    return describe(schema) if schema is not None else "no such key"
+
+
+def describe(schema: Schema) -> str:
+    """What `schema` accepts, in words."""
+    words = [_describe_one(variant) for variant in _variants(schema)]
+    return " or ".join(dict.fromkeys(words))
+
+
+def allowed_names(path: KeyPath) -> list[str]:
+    """The closed list of names that may stand at `path`; empty where it is open."""
+    schema = schema_at(path)
+    return [
+        name
+        for variant in (_variants(schema) if schema else ())
+        for name in (variant.get("enum") or [variant["const"]] if _is_closed(variant) else [])
+    ]
+
+
+def nearest(name: str, valid: list[str]) -> str | None:
+    """The name in `valid` that `name` was most likely meant to be; None where none is near."""
+    by_lower = {candidate.lower(): candidate for candidate in valid}
+    matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=_NEAR)
+    return by_lower[matches[0]] if matches else None
+
+
+def nearest_key(path: KeyPath) -> str | None:
+    """The dotted key that the unknown key at `path` was most likely meant to be; None if none is.
+
+    Keys of the same block first, then the same name in another block.
+    """
+    *block, name = path
+    here = nearest(str(name), keys_at(tuple(block)))
+    if here is not None:
+        return dotted((*block, here))
+    elsewhere = {str(known[-1]): dotted(known) for known, _ in leaves()}
+    return elsewhere.get(nearest(str(name), list(elsewhere)) or "")
+
+
+def leaves(path: KeyPath = ()) -> Iterator[tuple[KeyPath, Schema]]:
+    """Every key that takes a value rather than a block, with its schema, in the order of the types.
+
+    A block that may be left out (`data.generated`) comes before the keys inside it.
+    """
+    for key in keys_at(path):
+        here = (*path, key)
+        schema = schema_at(here)
+        assert schema is not None  # keys_at names only keys that are there
+        if not keys_at(here):
+            yield here, schema
+            continue
+        if len(_resolve(schema).get("anyOf", ())) > 1:
+            yield here, schema
+        yield from leaves(here)
+
+
+def _resolve(schema: Schema) -> Schema:
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    return {**root_schema()["$defs"][reference.rsplit("/", 1)[-1]], **schema, "$ref": None}
+
+
+def _variants(schema: Schema) -> list[Schema]:
+    """The alternatives of a schema, without null: leaving the key out is how one says null."""
+    resolved = _resolve(schema)
+    return [
+        variant
+        for choice in resolved.get("anyOf", [resolved])
+        if (variant := _resolve(choice)).get("type") != "null"
+    ]
+
+
+def _step_into(schema: Schema, step: str | int) -> Schema | None:
+    for variant in _variants(schema):
+        if isinstance(step, int):
+            inside = [*variant.get("prefixItems", ()), variant.get("items")]
+            found = inside[min(step, len(inside) - 1)] or inside[0]
+        else:
+            found = variant.get("properties", {}).get(step) or variant.get("additionalProperties")
+        if found:
+            return found
+    return None
+
+
+def _is_closed(schema: Schema) -> bool:
+    return "enum" in schema or "const" in schema
+
+
+def _describe_one(schema: Schema) -> str:
+    if _is_closed(schema):
+        names = schema.get("enum") or [schema["const"]]
+        return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
+    if "properties" in schema:
+        return f"a block of {', '.join(schema['properties'])}"
+    match schema.get("type"):
+        case "integer":
+            return f"a whole number{_range(schema)}"
+        case "number":
+            return f"a number{_range(schema)}"
+        case "boolean":
+            return "true or false"
+        case "string" if "pattern" in schema:
+            return f"text that matches {schema['pattern']}"
+        case "string":
+            return "text"
+        case "array" if "prefixItems" in schema:
+            return f"a list of {len(schema['prefixItems'])} numbers"
+        case "array":
+            least = schema.get("minItems")
+            return f"a list of {describe(schema['items'])}{f', at least {least}' if least else ''}"
+        case _:
+            return f"a block of names, each {describe(schema['additionalProperties'])}"
+
+
+def _range(schema: Schema) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}"
+    bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
+    bounds["exclusiveMaximum"] = "below"
+    said = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    return f" {' and '.join(said)}" if said else ""

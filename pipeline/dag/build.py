@@ -1,0 +1,240 @@
+"""build_pipeline(workflow) -> the TFX pipeline: wiring only.
+
+TFX is imported piece by piece: `tfx.v1` also brings the clients of every Google Cloud service, a
+third of the time it takes.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tensorflow_data_validation import StatsOptions
+from tfx.components import (
+    ExampleValidator,
+    Pusher,
+    StatisticsGen,
+    Trainer,
+)
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types import Channel, standard_artifacts
+
+from components.artifacts import DataVerdict
+from components.data_gate.component import DataGate
+from components.evaluator.component import Evaluator
+from components.example_gen.component import AudioExampleGen
+from components.model_gate.component import ModelGate
+from components.pusher.executor import Executor as PusherExecutor
+from components.report.component import Report
+from components.resolvers import (
+    BlessedBeforeStrategy,
+    ChampionBeforeStrategy,
+    PassedBeforeStrategy,
+)
+from components.serving_check.component import ServingCheck
+from schemas.example import SIDE_FEATURES
+from schemas.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class RunLocations:
+    """Where a pipeline runs and keeps things: paths or URIs, and the arguments Beam gets there.
+
+    `timings` is empty where nobody writes them; `trainer_code` is the fingerprint of Trainer.
+    """
+
+    root: str
+    serving: str
+    ledger: str
+    checkpoints: str
+    timings: str
+    trainer_code: str
+    index_uri: str
+    index_digest: str
+    background_uri: str
+    background_digest: str
+    shards: str
+    schema_uri: str
+    metadata: metadata_store_pb2.ConnectionConfig | None
+    beam_args: list[str]
+    ingest_args: list[str]
+    baseline_strategy: type[Any]
+    passed_before_strategy: type[Any]
+    champion_strategy: type[Any]
+    registry: dict[str, str] | None = None  # that Pusher tells, where nobody else does
+
+
+def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
+    """Twelve components, in the order in which they run; data moves one way, down."""
+    generated = workflow.data.generated is not None
+    example_gen = AudioExampleGen(
+        index_uri=locations.index_uri,
+        index_digest=locations.index_digest,
+        store_uri=locations.shards,
+        audio=workflow.audio.model_dump_json(),
+    )
+    if locations.ingest_args:
+        example_gen.with_beam_pipeline_args(locations.ingest_args)
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(
+        examples=examples,
+        stats_options=StatsOptions(feature_allowlist=[*SIDE_FEATURES, "label", "speaker"]),
+    )
+    schema_gen = ImportSchemaGen(schema_file=locations.schema_uri)
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    passed_before = _passed_before(locations.passed_before_strategy, examples)
+    data_gate = DataGate(
+        ingest_report=example_gen.outputs["ingest_report"],
+        rejects=example_gen.outputs["rejects"],
+        statistics=statistics_gen.outputs["statistics"],
+        anomalies=example_validator.outputs["anomalies"],
+        passed_before=passed_before.outputs["verdict"],
+        gate=workflow.data_gate.model_dump_json(),
+        max_reject_fraction=workflow.data.max_reject_fraction,
+    )
+    champion = _champion(locations.champion_strategy, examples, workflow)
+    trainer = Trainer(
+        run_fn="components.trainer.run_fn.run_fn",
+        examples=examples,
+        schema=schema_gen.outputs["schema"],
+        base_model=champion.outputs["model"] if champion else None,
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            "workflow": workflow.model_dump_json(
+                include={"name", "audio", "frontend", "augment", "model", "train"}
+            ),
+            "generated": generated,
+            "examples": locations.index_digest,
+            "code": locations.trainer_code,
+            "checkpoints": locations.checkpoints,
+            **_trial_settings(workflow),
+        },
+    )
+    trainer.add_upstream_node(data_gate)
+    baseline = _baseline(locations.baseline_strategy, trainer)
+    evaluator = Evaluator(
+        examples=examples,
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        background_uri=locations.background_uri,
+        background_digest=locations.background_digest,
+    )
+    model_gate = ModelGate(
+        evaluation=evaluator.outputs["evaluation"],
+        scores=evaluator.outputs["scores"],
+        model=trainer.outputs["model"],
+        baseline=baseline.outputs["model"],
+        gate=workflow.gate.model_dump_json(),
+    )
+    serving_check = ServingCheck(
+        examples=examples,
+        model=trainer.outputs["model"],
+        scores=evaluator.outputs["scores"],
+        blessing=model_gate.outputs["blessing"],
+        limits=workflow.serving_check.model_dump_json(),
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=model_gate.outputs["blessing"],
+        infra_blessing=serving_check.outputs["infra_blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=locations.serving)
+        ),
+        custom_config=_pusher_config(locations),
+        custom_executor_spec=executor_spec.ExecutorClassSpec(PusherExecutor),
+    )
+    report = Report(
+        examples=examples,
+        ingest_report=example_gen.outputs["ingest_report"],
+        rejects=example_gen.outputs["rejects"],
+        data_verdict=data_gate.outputs["verdict"],
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        scores=evaluator.outputs["scores"],
+        blessing=model_gate.outputs["blessing"],
+        infra_blessing=serving_check.outputs["infra_blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        workflow=json.dumps(_shown_settings(workflow)),
+        serving=locations.serving,
+        timings=locations.timings,
+        trainer_code=locations.trainer_code,
+    )
+    return Pipeline(
+        pipeline_name=workflow.name,
+        pipeline_root=locations.root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            passed_before,
+            data_gate,
+            *([champion] if champion else []),
+            trainer,
+            baseline,
+            evaluator,
+            model_gate,
+            serving_check,
+            pusher,
+            report,
+        ],
+        metadata_connection_config=locations.metadata,
+        beam_pipeline_args=locations.beam_args,
+        enable_cache=True,
+    )
+
+
+def _pusher_config(locations: RunLocations) -> dict[str, Any]:
+    told = {"registry": locations.registry} if locations.registry is not None else {}
+    return {"ledger": locations.ledger, **told}
+
+
+def _baseline(strategy: type[Any], trainer: Any) -> Any:
+    channels = {
+        "model": Channel(type=standard_artifacts.Model),
+        "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
+    }
+    if strategy is BlessedBeforeStrategy:
+        channels["candidate"] = trainer.outputs["model"]
+    return Resolver(strategy_class=strategy, **channels).with_id("Baseline")
+
+
+def _champion(strategy: type[Any], examples: Any, workflow: Workflow) -> Any:
+    """Finds the model whose weights training starts with; None where it starts from scratch."""
+    if workflow.train.start == "scratch":
+        return None
+    channels = {
+        "model": Channel(type=standard_artifacts.Model),
+        "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
+    }
+    config = None
+    if strategy is ChampionBeforeStrategy:
+        channels["candidate"] = examples
+        config = {"audio": workflow.audio.model_dump_json()}
+    return Resolver(strategy_class=strategy, config=config, **channels).with_id("Champion")
+
+
+def _trial_settings(workflow: Workflow) -> dict[str, Any]:
+    """What Trainer has to know of the gate where it trains two models and keeps one."""
+    if workflow.train.start != "both":
+        return {}
+    return {"confidence": workflow.gate.confidence}
+
+
+def _passed_before(strategy: type[Any], examples: Any) -> Any:
+    channels = {"verdict": Channel(type=DataVerdict)}
+    if strategy is PassedBeforeStrategy:
+        channels["candidate"] = examples
+    return Resolver(strategy_class=strategy, **channels).with_id("PassedBefore")
+
+
+def _shown_settings(workflow: Workflow) -> dict[str, Any]:
+    """What the report shows; when and where it runs and who is told do not belong to the model."""
+    return workflow.model_dump(mode="json", exclude={"run", "notify", "schedule", "registry"})

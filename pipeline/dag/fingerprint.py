@@ -1,0 +1,145 @@
+"""What a component's result depends on beside its inputs: our code it reaches, library versions.
+
+TFX's cache key knows neither an imported helper nor a library's version, so it serves stale
+results after either changes. The fingerprint made here is put into the key of every component.
+Code is found by following import statements from the component's modules, so editing a file
+redoes just the components that can reach it; content counts, never a path or a time, so a fresh
+checkout has the same fingerprints.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OWN_PACKAGES = ("pipeline", "components", "schemas")
+
+# Import name -> distribution, where they differ or the name alone would not say it.
+DISTRIBUTIONS = {
+    "apache_beam": "apache-beam",
+    "espeakng_loader": "espeakng-loader",
+    "google": "protobuf",
+    "google_crc32c": "google-crc32c",
+    "ml_metadata": "ml-metadata",
+    "tensorflow_data_validation": "tensorflow-data-validation",
+    "tensorflow_io": "tensorflow-io",
+    "tensorflow_metadata": "tensorflow-metadata",
+    "tensorflow_model_analysis": "tensorflow-model-analysis",
+    "tfx_bsl": "tfx-bsl",
+    "yaml": "pyyaml",
+}
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """What one component runs: modules of ours, and libraries behind a stock executor."""
+
+    modules: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+
+DEPENDENCES = {
+    "AudioExampleGen": Dependence(modules=("components.example_gen.executor",)),
+    "StatisticsGen": Dependence(libraries=("tfx", "tensorflow-data-validation")),
+    "ImportSchemaGen": Dependence(libraries=("tfx",)),
+    "ExampleValidator": Dependence(libraries=("tfx", "tensorflow-data-validation")),
+    "DataGate": Dependence(modules=("components.data_gate.executor",)),
+    "Trainer": Dependence(modules=("components.trainer.run_fn",), libraries=("tfx",)),
+    "Evaluator": Dependence(
+        # TFMA imports the metrics by their names.
+        modules=(
+            "components.evaluator.executor",
+            "components.evaluation.calibration",
+            "components.evaluation.confusion",
+        ),
+    ),
+    "ModelGate": Dependence(modules=("components.model_gate.executor",)),
+    "ServingCheck": Dependence(
+        # The executor runs the client as a program.
+        modules=("components.serving_check.executor", "components.serving_check.client"),
+    ),
+    "Pusher": Dependence(modules=("components.pusher.executor",)),
+    "Report": Dependence(modules=("components.report.executor",)),
+}
+
+
+def component_fingerprint(component: str, inputs: str = "", root: Path = ROOT) -> str:
+    """SHA-256 of the code under `root` and the versions behind `component`, and of `inputs`."""
+    dependence = DEPENDENCES[component]
+    digest = hashlib.sha256(f"{component}\n{inputs}\n{platform.python_version()}\n".encode())
+    files, imported = code_closure(dependence.modules, root)
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for library in sorted({*imported, *dependence.libraries}):
+        digest.update(f"{library}=={importlib.metadata.version(library)}\n".encode())
+    return digest.hexdigest()
+
+
+def code_closure(modules: Iterable[str], root: Path = ROOT) -> tuple[set[Path], set[str]]:
+    """Files of ours that `modules` reach through imports, and the distributions they import.
+
+    A component's own folder also counts with the files beside its modules (templates, tables).
+    """
+    files: set[Path] = set()
+    distributions: set[str] = set()
+    waiting = list(modules)
+    for module in modules:
+        folder = _module_file(module, root).parent
+        files.update(
+            p
+            for p in folder.rglob("*")
+            if p.is_file() and p.suffix not in (".py", ".pyc") and "__pycache__" not in p.parts
+        )
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        top = name.partition(".")[0]
+        if name in seen or top in sys.stdlib_module_names:
+            continue
+        seen.add(name)
+        if top not in OWN_PACKAGES:
+            distributions.add(DISTRIBUTIONS.get(top, top))
+            continue
+        path = _module_file(name, root)
+        if not path.exists():  # `from package import name`: a name in the package, not a module
+            continue
+        files.add(path)
+        waiting.extend(_imports(path, name))
+    return files, distributions
+
+
+def _module_file(name: str, root: Path) -> Path:
+    path = root.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _imports(path: Path, name: str) -> Iterator[str]:
+    """Every module that `path` may import, its parent packages included."""
+    return iter(_imports_of_source(path.read_text(), name, path.name == "__init__.py"))
+
+
+@functools.lru_cache(maxsize=1024)
+def _imports_of_source(source: str, name: str, is_package: bool) -> tuple[str, ...]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = name.split(".")[: None if is_package else -1]
+            prefix = parents[: len(parents) - node.level + 1] if node.level else []
+            module = ".".join([*prefix, *([node.module] if node.module else [])])
+            found.append(module)
+            found.extend(f"{module}.{alias.name}" for alias in node.names)
+    with_parents = {
+        ".".join(parts[:depth])
+        for parts in (module.split(".") for module in (*found, name))
+        for depth in range(1, len(parts) + 1)
+    }
+    return tuple(sorted(with_parents - {name}))

@@ -1,0 +1,326 @@
+"""The dry run: what a workflow would read, split, reject, store and do.
+
+Nothing is decoded or written. Looks at manifests, file names, first bytes and, where no manifest
+states durations, the headers of a sample of files. Knows nothing of TFX and TensorFlow.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.audio.formats import is_supported
+from components.evaluation.formatting import amount_text
+from components.evaluation.slices import check_slices
+from components.example_gen.background import list_background
+from components.example_gen.splits import assign_split, check_data_set, split_by
+from pipeline.dag.steps import STEPS
+from pipeline.datasets.rows import list_rows
+from pipeline.workspace.disk import needed_bytes
+from pipeline.workspace.paths import locate_run_directory
+from schemas.errors import DataError
+from schemas.reports import SPLITS, Reject, SplitBy, SplitCounts
+from schemas.utterance import Utterance
+from schemas.workflow import Workflow
+
+_MOST_HEADERS = 2000  # files whose header is read for its duration
+_MAGIC_BYTES = 64
+_STARTS = {
+    "scratch": "",
+    "champion": ", from the last blessed model",
+    "both": ", from scratch and from the last blessed model",
+}
+_MOST_CLASSES = 40  # shown on the terminal
+_MOST_RECORDINGS = 10  # of the background, likewise
+
+
+class PlannedStep(BaseModel):
+    """One step of the run, and what it does."""
+
+    name: str
+    does: str
+
+
+class Background(BaseModel):
+    """A recording without keywords, and its hours by its header."""
+
+    name: str
+    hours: float
+
+
+class Plan(BaseModel):
+    """What a run would do. `refused` says why it would not start; None where it would.
+
+    `feedback` of the `rows` are clips from the field; `forgotten` rows are left out of all counts.
+    """
+
+    name: str
+    generated: bool
+    rows: int
+    feedback: int
+    forgotten: int
+    hours: float
+    hours_are_estimated: bool
+    split_by: SplitBy
+    splits: dict[str, SplitCounts]
+    rejects: list[Reject]
+    background: list[Background]
+    refused: str | None
+    run_directory: str
+    needed_bytes: int
+    free_bytes: int | None
+    steps: list[PlannedStep]
+
+    @property
+    def clips(self) -> int:
+        """Clips of all splits."""
+        return sum(counts.clips for counts in self.splits.values())
+
+
+def make_plan(workflow: Workflow, base: Path) -> Plan:
+    """The plan of `workflow`; relative paths in it start at `base`.
+
+    Raises DataError where there is nothing to read at all.
+    """
+    listing = list_rows(workflow, base)
+    rejects = [*listing.rejects, *_look_at_files(listing.utterances)]
+    rejected = {reject.id for reject in rejects}
+    usable = [row for row in listing.utterances if row.id not in rejected]
+    durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
+    splits = _count_splits(usable, durations_s, workflow)
+    background = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
+    run_directory, free_bytes = _look_at_run_directory(workflow, base)
+    return Plan(
+        name=workflow.name,
+        generated=listing.generated is not None,
+        rows=len(listing.utterances) + len(listing.rejects),
+        feedback=listing.feedback,
+        forgotten=listing.forgotten,
+        hours=sum(durations_s.values()) / 3600,
+        hours_are_estimated=are_estimated,
+        split_by=split_by(usable, workflow.data.split),
+        splits=splits,
+        rejects=rejects,
+        background=[Background(name=r.name, hours=r.length_s / 3600) for r in background],
+        refused=_refusal(usable, workflow),
+        run_directory=run_directory,
+        needed_bytes=needed_bytes(workflow, len(usable)),
+        free_bytes=free_bytes,
+        steps=_steps(workflow, splits),
+    )
+
+
+def _look_at_files(utterances: list[Utterance]) -> Iterator[Reject]:
+    """Rejects for files that are empty, cannot be opened or start as no audio format does."""
+    seen: dict[str, tuple[str, str] | None] = {}
+    for row in utterances:
+        if not row.path:
+            continue  # generated speech has no file
+        if row.path not in seen:
+            seen[row.path] = _look_at_file(row.path)
+        fault = seen[row.path]
+        if fault is not None:
+            yield Reject(id=row.id, uri=row.uri, reason=fault[0], detail=fault[1])
+
+
+def _look_at_file(path: str) -> tuple[str, str] | None:
+    try:
+        with Path(path).open("rb") as file:
+            first = file.read(_MAGIC_BYTES)
+    except OSError as error:
+        return "unreadable", str(error.strerror)
+    if not first:
+        return "empty", "the file has no bytes"
+    if not is_supported(first):
+        return "unsupported", f"no audio format starts with the bytes {first[:12]!r}"
+    return None
+
+
+def _durations_s(rows: list[Utterance], clip_s: float) -> tuple[dict[str, float], bool]:
+    """Seconds of every row by id, and whether some are estimated.
+
+    Stated durations are taken as they are; of the other files a sample spread evenly over the list
+    is asked for its header, and the rest get the sample's mean (`clip_s` for generated speech).
+    """
+    durations_s = {row.id: row.duration_s for row in rows if row.duration_s is not None}
+    unknown = [row for row in rows if row.duration_s is None]
+    every = max(1, -(-len(unknown) // _MOST_HEADERS))
+    sample_s = {
+        row.id: seconds
+        for row in unknown[::every]
+        if row.path and (seconds := _header_duration_s(row)) is not None
+    }
+    mean_s = sum(sample_s.values()) / len(sample_s) if sample_s else clip_s
+    are_estimated = len(sample_s) < len(unknown)
+    return durations_s | {row.id: sample_s.get(row.id, mean_s) for row in unknown}, are_estimated
+
+
+def _header_duration_s(row: Utterance) -> float | None:
+    import soundfile
+
+    try:
+        return max(0.0, float(soundfile.info(row.path).duration) - row.offset_s)
+    except (soundfile.LibsndfileError, OSError):
+        return None  # a damaged header: what it is called is ingest's verdict
+
+
+def _count_splits(
+    rows: list[Utterance], durations_s: dict[str, float], workflow: Workflow
+) -> dict[str, SplitCounts]:
+    members: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
+    for row in rows:
+        members[assign_split(row, workflow.data.split)].append(row)
+    return {
+        name: SplitCounts.of(
+            Counter((row.label, row.speaker) for row in members[name]),
+            sum(durations_s[row.id] for row in members[name]),
+        )
+        for name in SPLITS
+    }
+
+
+def _refusal(rows: list[Utterance], workflow: Workflow) -> str | None:
+    try:
+        check_data_set(rows, workflow.data.split)
+        check_slices(workflow.gate.accuracy.slices, rows)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def _look_at_run_directory(workflow: Workflow, base: Path) -> tuple[str, int | None]:
+    """Where the run writes, and how much is free there; None where it is not on this machine."""
+    said = workflow.run.directory or ""
+    if "://" in said:
+        return said, None
+    root = existing = locate_run_directory(workflow, base).root
+    while not existing.exists():
+        existing = existing.parent
+    return str(root), shutil.disk_usage(existing).free
+
+
+def _steps(workflow: Workflow, splits: dict[str, SplitCounts]) -> list[PlannedStep]:
+    train = workflow.train
+    steps_per_epoch = -(-splits["train"].clips // train.batch_size)
+    more = {
+        "AudioExampleGen": f"Beam: {workflow.run.beam.runner}",
+        "Trainer": (
+            f"{workflow.model.architecture} on {workflow.frontend.kind}, at most {train.epochs} "
+            f"epochs of {steps_per_epoch:,} steps{_STARTS[train.start]}"
+        ),
+        "ModelGate": _thresholds(workflow),
+    }
+    return [
+        PlannedStep(name=name, does=f"{does} ({more[name]})" if name in more else does)
+        for name, does in STEPS.items()
+    ]
+
+
+def _thresholds(workflow: Workflow) -> str:
+    rule = workflow.gate.accuracy
+    said = []
+    if rule.at_least is not None:
+        where = f", also for every {' and '.join(rule.slices)}" if rule.slices else ""
+        said.append(f"accuracy at least {rule.at_least:g}{where}")
+    if rule.no_worse_by_more_than is not None:
+        said.append(f"no worse than the last by more than {rule.no_worse_by_more_than:g}")
+    if workflow.data.background is not None:
+        gate = workflow.gate
+        said.append(f"false alarms at most {gate.false_alarms_per_hour:g} an hour")
+        if gate.false_rejects.at_most is not None:
+            said.append(f"false rejects at most {gate.false_rejects.at_most:g}")
+    return "; ".join(said) or "no thresholds: every model is blessed"
+
+
+def print_plan(plan: Plan) -> None:
+    """Prints the plan for people."""
+    console = Console(highlight=False)
+    speakers = len({name for counts in plan.splits.values() for name in counts.speakers})
+    labels = sorted({name for counts in plan.splits.values() for name in counts.labels})
+    about = "about " if plan.hours_are_estimated else ""
+    speech = " of generated speech" if plan.generated else ""
+    console.print(
+        f"[bold]{plan.name}[/]: {plan.clips:,} clips{speech}, {about}{plan.hours:.2f} hours, "
+        f"{len(labels)} classes, {speakers or 'unknown'} speakers"
+    )
+    if plan.feedback:
+        console.print(f"{plan.feedback:,} rows are feedback from the field")
+    if plan.forgotten:
+        console.print(f"{plan.forgotten:,} rows of forgotten speakers are left out")
+    console.print("", _splits_table(plan), sep="\n")
+    if plan.split_by == "clip":
+        console.print("Split by clip, since some rows name no speaker: voices can leak into test.")
+    console.print("", _classes_table(plan, labels), sep="\n")
+    if plan.rejects:
+        console.print("", _rejects_table(plan), sep="\n")
+    if plan.background:
+        console.print("", _background_table(plan), sep="\n")
+    console.print("", _steps_table(plan), "", sep="\n")
+    free = "" if plan.free_bytes is None else f" ({plan.free_bytes / 1e6:,.0f} MB free)"
+    console.print(
+        f"Writes about {plan.needed_bytes / 1e6:,.0f} MB to {plan.run_directory}{free}",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _table(title: str, *columns: str, numbers: bool = True) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if numbers and index else "left")
+    return table
+
+
+def _splits_table(plan: Plan) -> Table:
+    table = _table(f"Splits, by {plan.split_by}", "split", "clips", "hours", "classes", "speakers")
+    for name, counts in plan.splits.items():
+        speakers = f"{len(counts.speakers):,}" if counts.speakers else "-"
+        table.add_row(
+            name, f"{counts.clips:,}", f"{counts.hours:.2f}", f"{len(counts.labels):,}", speakers
+        )
+    return table
+
+
+def _classes_table(plan: Plan, labels: list[str]) -> Table:
+    table = _table("Clips by class", "label", *SPLITS, "all")
+    for label in labels[:_MOST_CLASSES]:
+        clips = [plan.splits[name].labels.get(label, 0) for name in SPLITS]
+        table.add_row(Text(label), *(f"{count:,}" for count in clips), f"{sum(clips):,}")
+    if len(labels) > _MOST_CLASSES:
+        table.add_row(f"and {len(labels) - _MOST_CLASSES} more")
+    return table
+
+
+def _background_table(plan: Plan) -> Table:
+    table = _table("Background", "recording", "hours")
+    for recording in plan.background[:_MOST_RECORDINGS]:
+        table.add_row(Text(recording.name), amount_text(recording.hours))
+    if len(plan.background) > _MOST_RECORDINGS:
+        table.add_row(f"and {len(plan.background) - _MOST_RECORDINGS} more")
+    table.add_row("all", amount_text(sum(recording.hours for recording in plan.background)))
+    return table
+
+
+def _rejects_table(plan: Plan) -> Table:
+    table = _table("Would be rejected", "reason", "rows", "the first of them")
+    table.columns[2].justify = "left"
+    counts = Counter(reject.reason for reject in plan.rejects)
+    first = {reject.reason: reject for reject in reversed(plan.rejects)}
+    for reason, rows in counts.most_common():
+        said = first[reason]
+        # A reject of a manifest's row already begins with its place.
+        detail = said.detail if said.detail.startswith(said.id) else f"{said.id}: {said.detail}"
+        table.add_row(reason, f"{rows:,}", Text(detail))
+    return table
+
+
+def _steps_table(plan: Plan) -> Table:
+    table = _table("Steps", "step", "does", numbers=False)
+    for step in plan.steps:
+        table.add_row(step.name, step.does)
+    return table

@@ -1,0 +1,319 @@
+"""Clips from the field, kept in the run directory, where later runs find them.
+
+A clip is copied under the SHA-256 of its bytes, and then gets its row in a manifest that is
+replaced whole: a row without its clip is never seen. Runs join that manifest to the person's data
+(`pipeline.datasets.rows`); what the rows say beside label, speaker and split is for people.
+"""
+
+import datetime
+import difflib
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import typer
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from components.durable import replace_file
+from components.example_gen.sources import AUDIO_SUFFIXES
+from components.versions.serving import newest_version
+from pipeline.datasets.rows import list_rows
+from pipeline.datasets.suppression import read_forgotten
+from pipeline.inference.predict import answer_clips, read_card, read_clips, served_version
+from pipeline.workspace.lock import claim
+from pipeline.workspace.paths import RunDirectory, local_run_directory
+from schemas.errors import InputError
+from schemas.workflow import Audio, Workflow
+
+
+class FeedbackClip(BaseModel):
+    """One row of the manifest; `answered` is what the model that was served then said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    audio_filepath: str
+    label: str
+    speaker: str | None = None
+    id: str
+    split: str
+    origin: str
+    added: datetime.datetime
+    source: str
+    answered: str | None = None
+    must_pass: bool | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of the clip's bytes."""
+        return Path(self.audio_filepath).stem
+
+
+class Feedback(BaseModel):
+    """What is said of clips from the field by who hands them in."""
+
+    label: str
+    speaker: str | None = None
+    must_pass: bool = False
+    origin: str = "field"
+
+
+class Added(BaseModel):
+    """What became of clips that were handed in; `refused` are files with the reason."""
+
+    added: list[FeedbackClip]
+    known: list[FeedbackClip]
+    refused: dict[str, str]
+    notes: list[str]
+
+
+def add_feedback(
+    workflow: Workflow,
+    base: Path,
+    files: list[Path],
+    said: Feedback,
+    *,
+    ask: bool | None = None,
+    relabel: bool = False,
+    new_label: bool = False,
+) -> Added:
+    """Takes clips in; those that cannot be used are named, and the others taken.
+
+    The served model is asked if `ask`, or if there is one and nothing is said about it.
+
+    Raises:
+        InputError: the label is not known, nor allowed by `new_label`; the speaker is to be
+            forgotten; there is no model to ask.
+        RunDirectoryError: the run directory is in use, or cannot be written.
+    """
+    directory = local_run_directory(workflow, base)
+    with claim(directory, workflow):
+        notes = _check_label(workflow, base, directory, said.label, new_label)
+        if said.speaker and read_forgotten(directory).has(said.speaker):
+            raise InputError(f"--speaker: {said.speaker} is to be forgotten in this workflow")
+        clips = read_feedback(directory)
+        asked = newest_version(directory.serving) is not None if ask is None else ask
+        taken = _take(workflow, directory, files, asked)
+        by_sha256 = {clip.sha256: clip for clip in clips}
+        result = Added(added=[], known=[], refused=taken.refused, notes=notes)
+        for file, (stored, answered) in taken.stored.items():
+            clip = _row(stored, file, said, answered)
+            there = by_sha256.get(clip.sha256)
+            if there is not None and (there.label, there.split) == (clip.label, clip.split):
+                result.known.append(there)
+            elif there is not None and not relabel:
+                result.refused[str(file)] = (
+                    f"is there already as {there.label!r} ({there.split}); --relabel replaces that"
+                )
+            else:
+                by_sha256[clip.sha256] = clip
+                result.added.append(clip)
+        _write_feedback(list(by_sha256.values()), directory)
+        return result
+
+
+def read_feedback(directory: RunDirectory) -> list[FeedbackClip]:
+    """All clips of a run directory, in the order in which they came.
+
+    Raises:
+        InputError: the manifest was changed so that it cannot be read.
+    """
+    try:
+        lines = directory.feedback.read_bytes().splitlines()
+        return [FeedbackClip.model_validate_json(line) for line in lines]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValidationError) as error:
+        what = str(error).partition("\n")[0]
+        raise InputError(f"{directory.feedback} is no manifest of feedback: {what}") from error
+
+
+def list_feedback(workflow: Workflow, base: Path) -> list[FeedbackClip]:
+    """All clips of a workflow.
+
+    Raises:
+        InputError: there is none.
+    """
+    directory = local_run_directory(workflow, base)
+    clips = read_feedback(directory)
+    if not clips:
+        raise InputError(f"{workflow.name} has no feedback yet ({directory.feedback.parent})")
+    return clips
+
+
+def remove_feedback(workflow: Workflow, base: Path, clip_id: str) -> FeedbackClip:
+    """Removes one clip, and returns what its row said.
+
+    Raises:
+        InputError: there is no such clip.
+    """
+    directory = local_run_directory(workflow, base)
+    clips = list_feedback(workflow, base)
+    with claim(directory, workflow):
+        found = next((clip for clip in clips if clip.id == clip_id), None)
+        if found is None:
+            [nearest] = difflib.get_close_matches(clip_id, [c.id for c in clips], n=1, cutoff=0.0)
+            raise InputError(f"--remove: no clip {clip_id!r}; nearest: {nearest!r}")
+        drop_clips(directory, [found])
+        return found
+
+
+def drop_clips(directory: RunDirectory, gone: list[FeedbackClip]) -> None:
+    """Removes clips: first their rows, then their files. For who holds the run directory."""
+    _write_feedback([clip for clip in read_feedback(directory) if clip not in gone], directory)
+    for clip in gone:
+        (directory.feedback.parent / clip.audio_filepath).unlink(missing_ok=True)
+
+
+def clips_as_json(clips: list[FeedbackClip]) -> str:
+    """A JSON list."""
+    return TypeAdapter(list[FeedbackClip]).dump_json(clips, indent=2, exclude_none=True).decode()
+
+
+def print_added(added: Added) -> None:
+    """A line for each file; what is wrong goes to stderr."""
+    for clip in added.added:
+        answered = f"; the served model says {clip.answered!r}" if clip.answered else ""
+        kind = "must pass" if clip.must_pass else clip.split
+        typer.echo(f"{clip.source}: {clip.label} ({kind}) as {clip.id}{answered}")
+    for clip in added.known:
+        typer.echo(f"{clip.source}: is there already as {clip.id}")
+    for file, reason in added.refused.items():
+        typer.echo(f"{file}: {reason}", err=True)
+    for note in added.notes:
+        typer.echo(f"  - {note}", err=True)
+
+
+def print_feedback(clips: list[FeedbackClip]) -> None:
+    """A table for people."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "label", "answered", "speaker", "for", "origin", "added", "source"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "id")
+    for clip in clips:
+        table.add_row(
+            clip.id,
+            clip.label,
+            clip.answered or "",
+            clip.speaker or "",
+            "must pass" if clip.must_pass else clip.split,
+            clip.origin,
+            f"{clip.added.astimezone():%Y-%m-%d %H:%M}",
+            clip.source,
+        )
+    Console(highlight=False).print(table)
+
+
+class _Taken(BaseModel):
+    """Clips that were stored, with what the model answered; and those that cannot be used."""
+
+    stored: dict[Path, tuple[Path, str | None]]
+    refused: dict[str, str]
+
+
+def _take(workflow: Workflow, directory: RunDirectory, files: list[Path], ask: bool) -> _Taken:
+    """Copies what can be decoded; what is decoded is the copy, so that nothing else is kept."""
+    version = served_version(directory.serving, workflow.name) if ask else None
+    card = read_card(version) if version else None
+    audio = Audio.model_validate(card.audio) if card else workflow.audio
+    folder = directory.feedback.parent
+    folder.mkdir(exist_ok=True)
+    refused: dict[str, str] = {}
+    drafts: dict[Path, tuple[Path, Path]] = {}
+    names: dict[str, str] = {}
+    for number, file in enumerate(dict.fromkeys(files)):
+        draft = folder / f".draft-{number}"
+        try:
+            sha256 = _copy(file, draft)
+            name = names.setdefault(sha256, _name(folder, sha256, file.suffix.lower()))
+            drafts[file] = draft, folder / name
+        except OSError as error:
+            refused[str(file)] = str(error.strerror)
+    try:
+        clips: dict[Path, np.ndarray] = {}
+        read = read_clips([draft for draft, _ in drafts.values()], audio)
+        for file, clip in zip(drafts, read, strict=True):
+            if isinstance(clip, str):
+                refused[str(file)] = clip
+            else:
+                clips[file] = clip
+        answers: dict[Path, str | None] = dict.fromkeys(clips)
+        if version and card:
+            answered = answer_clips(version, card, list(clips.values()), 1)
+            answers |= {file: best.label for file, [best] in zip(clips, answered, strict=True)}
+        for file in clips:
+            draft, target = drafts[file]
+            draft.replace(target)
+    finally:
+        for draft, _ in drafts.values():
+            draft.unlink(missing_ok=True)
+    return _Taken(
+        stored={file: (drafts[file][1], answer) for file, answer in answers.items()},
+        refused=refused,
+    )
+
+
+def _copy(file: Path, draft: Path) -> str:
+    """Copies a file to the disk, and returns the SHA-256 of its bytes."""
+    content = file.read_bytes()
+    with draft.open("wb") as target:
+        target.write(content)
+        target.flush()
+        os.fsync(target.fileno())
+    return hashlib.sha256(content).hexdigest()
+
+
+def _name(folder: Path, sha256: str, suffix: str) -> str:
+    """What a clip is called: as it was first, if it is there already."""
+    there = next(folder.glob(f"{sha256}.*"), None)
+    return there.name if there else f"{sha256}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
+
+
+def _row(stored: Path, file: Path, said: Feedback, answered: str | None) -> FeedbackClip:
+    return FeedbackClip(
+        audio_filepath=stored.name,
+        label=said.label,
+        speaker=said.speaker or None,
+        id=f"feedback-{stored.stem[:16]}",
+        split="test" if said.must_pass else "train",
+        origin=said.origin,
+        added=datetime.datetime.now().astimezone().replace(microsecond=0),
+        source=file.name,
+        answered=answered,
+        must_pass=True if said.must_pass else None,
+    )
+
+
+def _check_label(
+    workflow: Workflow, base: Path, directory: RunDirectory, label: str, new_label: bool
+) -> list[str]:
+    """Refuses a label that nobody knows; returns what a new one asks for."""
+    known = _known_labels(workflow, base, directory)
+    if label in known:
+        return []
+    if not new_label:
+        nearest = difflib.get_close_matches(label, known, n=1, cutoff=0.0)
+        raise InputError(
+            f"--label: got {label!r}; nearest label of this workflow: {nearest[0]!r}; --new-label"
+            " takes it as a new one"
+        )
+    if workflow.data.labels is not None:
+        return [f"data.labels has no {label!r}: until it does, runs reject this clip"]
+    return [f"{label!r} is new: a run needs clips of it in train, eval and test"]
+
+
+def _known_labels(workflow: Workflow, base: Path, directory: RunDirectory) -> list[str]:
+    """Those that the workflow names, or else those of the served model and of the data."""
+    if workflow.data.labels is not None:
+        return workflow.data.labels
+    served = newest_version(directory.serving)
+    labels = read_card(served).labels if served is not None else []
+    return sorted({*labels, *(row.label for row in list_rows(workflow, base).utterances)})
+
+
+def _write_feedback(clips: list[FeedbackClip], directory: RunDirectory) -> None:
+    rows = [clip.model_dump_json(exclude_none=True) for clip in clips]
+    content = "".join(f"{row}\n" for row in rows).encode()
+    if clips or directory.feedback.exists():
+        replace_file(directory.feedback, content)

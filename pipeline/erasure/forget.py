@@ -1,0 +1,250 @@
+"""Forgets a speaker: says who heard her, takes her out, and has models that learnt from her
+replaced.
+
+The list of the forgotten is written first, so that no later run hears her; then the models are
+marked, and then `pipeline.erasure.purge` does its work. Whatever it is killed in, the same command
+finishes it. What the person wrote herself, recordings, manifests and the workflow, is only spoken
+of.
+"""
+
+import contextlib
+import datetime
+import difflib
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from components.example_gen.sources import list_utterances
+from components.versions.ledger import read_ledger, write_ledger
+from components.versions.serving import pushed_versions
+from pipeline.datasets.feedback import FeedbackClip, drop_clips, read_feedback
+from pipeline.datasets.suppression import read_forgotten, write_forgotten
+from pipeline.erasure.lineage import SpeakerTrace, trace_speaker
+from pipeline.erasure.purge import erase, names_speaker
+from pipeline.releases.reconcile import reconcile
+from pipeline.runs.records import RunRecord, read_history
+from pipeline.workspace.lock import claim
+from pipeline.workspace.paths import RunDirectory, local_run_directory
+from schemas.errors import DataError, InputError
+from schemas.reports import INGEST_REPORT_FILE, SPLITS, IngestReport, Verdict
+from schemas.utterance import Utterance
+from schemas.versions import VERSION_VERDICT_FILE, Ledger
+from schemas.workflow import Workflow
+
+REPLACE = "heard a speaker that is to be forgotten"
+
+
+class HearingRun(BaseModel):
+    """A run that heard her: ids of her clips by split, and the version it became; `run` and
+    `finished` are None of data that no run was judged on.
+    """
+
+    run: int | None
+    finished: datetime.datetime | None
+    clips: dict[str, list[str]]
+    version: int | None
+    is_served: bool
+
+
+class Traces(BaseModel):
+    """All that is known of a speaker. `rows` are of the person's data, which stays as it is.
+
+    `replace` are versions that learnt from her, `naming` those whose verdict or card names her.
+    """
+
+    speaker: str
+    runs: list[HearingRun]
+    rows: int
+    feedback: int
+    replace: list[int]
+    naming: list[int]
+    named_in_workflow: list[str]
+    is_listed: bool
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there is something to remove."""
+        return not self.is_listed or bool(self.runs or self.feedback)
+
+
+def trace(workflow: Workflow, base: Path, speaker: str) -> Traces:
+    """What is known of a speaker; changes nothing.
+
+    Raises:
+        InputError: nobody knows her.
+    """
+    return _trace(workflow, base, local_run_directory(workflow, base), speaker)[0]
+
+
+def forget(workflow: Workflow, base: Path, speaker: str) -> list[str]:
+    """Forgets a speaker, and says what was done.
+
+    Raises:
+        InputError: nobody knows her.
+        RunDirectoryError: the run directory is in use, or cannot be written.
+    """
+    directory = local_run_directory(workflow, base)
+    with claim(directory, workflow):
+        traces, heard, clips = _trace(workflow, base, directory, speaker)
+        write_forgotten(read_forgotten(directory).with_speaker(speaker), directory)
+        said = reconcile(workflow, directory)
+        ledger = read_ledger(directory.ledger)
+        for version in traces.replace:
+            record = ledger.find(version)
+            if record is not None and not record.replace:
+                ledger = ledger.changed(version, replace=REPLACE)
+        if ledger.versions:
+            write_ledger(ledger, directory.ledger)
+            said += reconcile(workflow, directory)
+        if clips:
+            drop_clips(directory, clips)
+            said.append(f"deleted {len(clips):,} feedback clips")
+        return said + erase(directory, speaker, heard)
+
+
+def print_traces(traces: Traces) -> None:
+    """What is known of her, for people, and what forgetting her would do."""
+    if traces.runs:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("run", "finished", *SPLITS, "version"):
+            table.add_column(heading, justify="right" if heading in SPLITS else "left")
+        for run in traces.runs:
+            table.add_row(
+                str(run.run or "-"),
+                f"{run.finished:%Y-%m-%d %H:%M}" if run.finished else "not judged",
+                *(f"{len(run.clips.get(split, [])):,}" for split in SPLITS),
+                f"{run.version or '-'}{', served' if run.is_served else ''}",
+            )
+        Console(highlight=False).print(table)
+    else:
+        typer.echo(f"No run in this run directory heard {traces.speaker}")
+    if traces.feedback:
+        typer.echo(f"{traces.feedback:,} feedback clips are of {traces.speaker}")
+    if traces.replace:
+        typer.echo(f"To be replaced at the next retrain: {_versions(traces.replace)}")
+    if traces.naming:
+        typer.echo(
+            f"{_versions(traces.naming)} names {traces.speaker} in verdict and model card, here and"
+            " in the registry: what was pushed is never edited; it goes with the version"
+        )
+    for key in traces.named_in_workflow:
+        typer.echo(f"The workflow names {traces.speaker} in {key}: take that out before a run")
+    typer.echo(
+        f"Your recordings and manifests stay as they are: {traces.rows:,} rows are of"
+        f" {traces.speaker}; later runs leave them out"
+    )
+
+
+def _versions(numbers: list[int]) -> str:
+    return f"version {', '.join(map(str, numbers))}"
+
+
+def _trace(
+    workflow: Workflow, base: Path, directory: RunDirectory, speaker: str
+) -> tuple[Traces, list[SpeakerTrace], list[FeedbackClip]]:
+    own = _own_rows(workflow, base)
+    rows = sum(row.speaker == speaker for row in own)
+    feedback = read_feedback(directory)
+    clips = [clip for clip in feedback if clip.speaker == speaker]
+    heard = trace_speaker(directory, speaker)
+    is_listed = read_forgotten(directory).has(speaker)
+    if not (rows or clips or heard or is_listed):
+        known = {row.speaker for row in own} | {clip.speaker or "" for clip in feedback}
+        _refuse(speaker, sorted((known | _ever_heard(directory)) - {""}))
+    ledger = read_ledger(directory.ledger)
+    runs = list(_runs(heard, read_history(directory.history), ledger))
+    split = workflow.data.split
+    traces = Traces(
+        speaker=speaker,
+        runs=runs,
+        rows=rows,
+        feedback=len(clips),
+        replace=_taught(heard, runs, ledger),
+        naming=_naming(directory, speaker),
+        named_in_workflow=[
+            f"data.split.{key}"
+            for key in ("eval_speakers", "test_speakers")
+            if speaker in getattr(split, key)
+        ],
+        is_listed=is_listed,
+    )
+    return traces, heard, clips
+
+
+def _own_rows(workflow: Workflow, base: Path) -> list[Utterance]:
+    """All rows of the person's data, whoever is forgotten; none where the data is gone."""
+    whole = workflow.data.model_copy(update={"cut": None})
+    try:
+        return list_utterances(whole, base).utterances
+    except DataError:
+        return []
+
+
+def _runs(heard: list[SpeakerTrace], records: list[RunRecord], ledger: Ledger) -> list[HearingRun]:
+    """A line for each run on examples with her clips, and for such examples that none was judged
+    on.
+    """
+    found = []
+    for each in heard:
+        on_it: list[RunRecord | None] = [
+            record for record in records if each.digest and record.data == each.digest
+        ]
+        pushed = max(each.versions, default=None)
+        for record in on_it or [None]:
+            version = int(record.pushed_version) if record and record.pushed_version else pushed
+            found.append(
+                HearingRun(
+                    run=record.number if record else None,
+                    finished=record.finished if record else None,
+                    clips=each.clips,
+                    version=version,
+                    is_served=version is not None and _is_served(ledger, version),
+                )
+            )
+    return found
+
+
+def _is_served(ledger: Ledger, version: int) -> bool:
+    record, champion = ledger.find(version), ledger.champion
+    return bool(record and champion and record.content == champion.content)
+
+
+def _taught(heard: list[SpeakerTrace], runs: list[HearingRun], ledger: Ledger) -> list[int]:
+    """Every version whose model learnt from her, also under another number."""
+    versions = {v for each in heard if each.is_trained_on for v in each.versions}
+    versions |= {run.version for run in runs if run.version and _is_taught(run)}
+    contents = {record.content for record in ledger.versions if record.version in versions}
+    return sorted(record.version for record in ledger.versions if record.content in contents)
+
+
+def _is_taught(run: HearingRun) -> bool:
+    return any(run.clips.get(split) for split in ("train", "eval"))
+
+
+def _naming(directory: RunDirectory, speaker: str) -> list[int]:
+    found = []
+    for folder in pushed_versions(directory.serving):
+        with contextlib.suppress(OSError):  # made by hand
+            verdict = Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read_bytes())
+            if names_speaker(verdict, speaker):
+                found.append(int(folder.name))
+    return found
+
+
+def _ever_heard(directory: RunDirectory) -> set[str]:
+    """The speakers of all ingests."""
+    names: set[str] = set()
+    for file in directory.artifacts.glob(f"AudioExampleGen/ingest_report/*/{INGEST_REPORT_FILE}"):
+        report = IngestReport.model_validate_json(file.read_bytes())
+        names |= {name for counts in report.splits.values() for name in counts.speakers}
+    return names
+
+
+def _refuse(speaker: str, known: list[str]) -> None:
+    if not known:
+        raise InputError(f"--speaker: {speaker!r}, but no clip names a speaker")
+    [nearest] = difflib.get_close_matches(speaker, known, n=1, cutoff=0.0)
+    raise InputError(f"--speaker: nobody knows {speaker!r}; nearest name: {nearest!r}")

@@ -1,0 +1,302 @@
+"""Takes a speaker out of what runs left behind.
+
+What the next run makes again is deleted; what later runs are measured against, and what people
+compare runs by, is kept without her: verdicts, statistics of the data gate, score tables, records
+of runs. Each step finds nothing to do the second time, and the examples, from which everything else
+is known, come last: after a kill it is simply done again.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import sqlite3
+import uuid
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ml_metadata.proto.metadata_store_pb2 import Artifact
+
+from components.digests import DIGEST_PROPERTY, remove_cache, tree_digest
+from components.durable import replace_file
+from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
+from components.example_gen.index import drop_rows, read_index, read_rows
+from pipeline.erasure.lineage import SpeakerTrace
+from pipeline.metadata.artifacts import example_files, example_folders, is_of, open_metadata
+from pipeline.runs.records import read_history, write_record
+from pipeline.workspace.paths import RunDirectory
+from schemas.errors import AuricleError
+from schemas.reports import VERDICT_FILE, Verdict
+from schemas.tfrecord import frame_record, read_records
+from schemas.workflow import Workflow
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store import MetadataStore
+
+_MADE_AGAIN = {
+    "ExampleStatistics": "statistics",
+    "ExampleAnomalies": "anomalies",
+    "ModelEvaluation": "evaluations",
+    "auricle.Rejects": "lists of rejects",
+    "auricle.IngestReport": "ingest reports",
+    "auricle.RunReport": "reports",
+}
+_STATISTICS_FILE = "FeatureStats.pb"
+
+
+def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> list[str]:
+    """Removes everything of `speaker` below the run directory but what was pushed; says what."""
+    shutil.rmtree(directory.scratch, ignore_errors=True)
+    ids = frozenset[str]().union(*(each.ids for each in heard))
+    said = _delete_made_again(directory, heard)
+    store = open_metadata(directory)
+    tables = sum(_drop_scores(Path(each.uri), ids) for each in _made(heard, "auricle.ClipScores"))
+    for blessing in _made(heard, "ModelBlessing"):
+        _rewrite_verdict(store, blessing, speaker, ids, directory.scratch)
+    for verdict in _made(heard, "auricle.DataVerdict"):
+        _rewrite_statistics(store, verdict, directory.scratch)
+    records = _rewrite_history(directory, speaker, ids)
+    if tables or records:
+        said.append(f"took her out of {tables:,} score tables and {records:,} records of runs")
+    _forget_in_metadata(store, directory, speaker)
+    if logs := _delete_logs(directory, speaker, ids):
+        said.append(f"deleted {logs:,} logs that name her")
+    remove_cache(directory.digests)  # these hold the names of files
+    directory.seen.unlink(missing_ok=True)
+    directory.seen_files.unlink(missing_ok=True)
+    rows = _drop_from_shards(directory, speaker)
+    if clips := sum(_drop_examples(folder, speaker) for folder in example_folders(directory)):
+        said.append(f"removed {clips:,} clips from examples, and {rows:,} rows from shards")
+    return said
+
+
+def without_speaker(verdict: Verdict, speaker: str, ids: frozenset[str]) -> Verdict:
+    """A verdict that neither names her nor one of her clips; its counts stay."""
+    rules = [
+        rule.model_copy(
+            update={
+                "said": _unnamed(rule.said, speaker, ids),
+                "clips": [clip for clip in rule.clips if clip not in ids],
+            }
+        )
+        for rule in verdict.rules
+    ]
+    return verdict.model_copy(
+        update={
+            "rules": rules,
+            "reasons": [_unnamed(reason, speaker, ids) for reason in verdict.reasons],
+            "slices": [s for s in verdict.slices if (s.feature, s.value) != ("speaker", speaker)],
+        }
+    )
+
+
+def names_speaker(verdict: Verdict, speaker: str) -> bool:
+    """Whether a verdict says how this speaker was understood."""
+    return without_speaker(verdict, speaker, frozenset()) != verdict
+
+
+def _unnamed(text: str, speaker: str, ids: frozenset[str]) -> str:
+    text = re.sub(rf"\bspeaker {re.escape(speaker)}(?!\w)", "a forgotten speaker", text)
+    for clip in ids:
+        text = text.replace(clip, "a forgotten clip")
+    return text
+
+
+def _made(heard: list[SpeakerTrace], type_: str) -> list[Artifact]:
+    found = {artifact.id: artifact for each in heard for artifact in each.made.get(type_, [])}
+    return list(found.values())
+
+
+def _delete_made_again(directory: RunDirectory, heard: list[SpeakerTrace]) -> list[str]:
+    """Deletes what later runs make again and nobody compares with."""
+    deleted = []
+    for type_, name in _MADE_AGAIN.items():
+        folders = [Path(artifact.uri) for artifact in _made(heard, type_)]
+        if there := [folder for folder in folders if folder.exists()]:
+            deleted.append(f"{len(there):,} {name}")
+        for folder in there:
+            shutil.rmtree(folder)
+    directory.rejects.unlink(missing_ok=True)
+    if heard:
+        directory.report.unlink(missing_ok=True)
+        if directory.checkpoints.exists():
+            deleted.append("unfinished trainings")
+            shutil.rmtree(directory.checkpoints)
+    return [f"deleted {', '.join(deleted)}"] if deleted else []
+
+
+def _drop_scores(folder: Path, ids: frozenset[str]) -> int:
+    """Takes rows out of a score table; 1 where there were any."""
+    file = folder / SCORES_FILE
+    if not file.exists():
+        return 0
+    scores = read_scores(file)
+    is_kept = ~np.isin(scores.ids, list(ids))
+    if is_kept.all():
+        return 0
+    draft = file.with_name(f".{uuid.uuid4().hex}.npz")
+    write_scores(scores.select(is_kept), draft)
+    draft.replace(file)
+    return 1
+
+
+def _rewrite_verdict(
+    store: "MetadataStore | None",
+    blessing: Artifact,
+    speaker: str,
+    ids: frozenset[str],
+    scratch: Path,
+) -> None:
+    file = Path(blessing.uri) / VERDICT_FILE
+    if file.exists():
+        verdict = Verdict.model_validate_json(file.read_bytes())
+        kept = without_speaker(verdict, speaker, ids)
+        if kept != verdict:
+            content = kept.model_dump_json(indent=2).encode()
+            _replace_sealed(store, blessing, file, content, scratch)
+
+
+def _rewrite_statistics(store: "MetadataStore | None", verdict: Artifact, scratch: Path) -> None:
+    """Takes the names of speakers out of what drift is measured from, which does not look there."""
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    file = Path(verdict.uri) / _STATISTICS_FILE
+    if not file.exists():
+        return
+    statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+    for data_set in statistics.datasets:
+        kept = [f for f in data_set.features if "speaker" not in (f.name, *f.path.step)]
+        if len(kept) < len(data_set.features):
+            del data_set.features[:]
+            data_set.features.extend(kept)
+    content = statistics.SerializeToString(deterministic=True)
+    if content != file.read_bytes():
+        _replace_sealed(store, verdict, file, content, scratch)
+
+
+def _replace_sealed(
+    store: "MetadataStore | None", artifact: Artifact, file: Path, content: bytes, scratch: Path
+) -> None:
+    """Changes a file of an artifact that later runs go on using, where it is what was sealed.
+
+    The new seal comes first. A kill in between leaves a file that still names her, and a seal that
+    fits what it will be.
+    """
+    folder = Path(artifact.uri)
+    shutil.copytree(folder, scratch)
+    changed = scratch / file.relative_to(folder)
+    replace_file(changed, content)
+    seal = artifact.custom_properties.get(DIGEST_PROPERTY)
+    if store is not None and seal is not None and seal.string_value == tree_digest(folder):
+        seal.string_value = tree_digest(scratch)
+        store.put_artifacts([artifact])
+    changed.replace(file)
+    shutil.rmtree(scratch)
+
+
+def _rewrite_history(directory: RunDirectory, speaker: str, ids: frozenset[str]) -> int:
+    """Takes her out of the records of runs; says out of how many."""
+    changed = 0
+    for record in read_history(directory.history):
+        kept = record.model_copy(
+            update={
+                "verdict": without_speaker(record.verdict, speaker, ids),
+                "workflow": _without_name(record.workflow, speaker),
+            }
+        )
+        if kept != record:
+            write_record(kept, directory.history)
+            changed += 1
+    return changed
+
+
+def _without_name(workflow: Workflow, speaker: str) -> Workflow:
+    split = workflow.data.split
+    named = {
+        key: [name for name in getattr(split, key) if name != speaker]
+        for key in ("eval_speakers", "test_speakers")
+    }
+    data = workflow.data.model_copy(update={"split": split.model_copy(update=named)})
+    return workflow.model_copy(update={"data": data})
+
+
+def _forget_in_metadata(
+    store: "MetadataStore | None", directory: RunDirectory, speaker: str
+) -> None:
+    """Takes her out of the workflows that reports were made with, and out of the file's free space.
+
+    Nothing else of a speaker is a property of an execution.
+    """
+    if store is None:
+        return
+    changed = []
+    for execution in store.get_executions():
+        for properties in (execution.properties, execution.custom_properties):
+            if "workflow" not in properties:
+                continue
+            settings = json.loads(properties["workflow"].string_value)
+            split = settings.get("data", {}).get("split", {})
+            named = [key for key, value in split.items() if isinstance(value, list)]
+            if not any(speaker in split[key] for key in named):
+                continue
+            for key in named:
+                split[key] = [name for name in split[key] if name != speaker]
+            properties["workflow"].string_value = json.dumps(settings)
+            changed.append(execution)
+    store.put_executions(changed)
+    with contextlib.closing(sqlite3.connect(directory.metadata)) as connection:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _delete_logs(directory: RunDirectory, speaker: str, ids: Iterable[str]) -> int:
+    """Deletes every log with her name, or the id of a clip of hers; says how many."""
+    words = sorted({speaker, *ids}, key=len, reverse=True)
+    names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)".encode())
+    logs = [log for log in directory.logs.glob("*") if names.search(log.read_bytes())]
+    for log in logs:
+        log.unlink()
+    return len(logs)
+
+
+def _drop_from_shards(directory: RunDirectory, speaker: str) -> int:
+    """Takes her rows out of the shards, then out of the indexes, which know the rejected ones."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Beam says about Python is no answer to a person
+        from components.example_gen.shards import drop_records
+    keys: set[str] = set()
+    indexes = list(directory.index.glob("index-*.jsonl"))
+    for file in indexes:
+        with contextlib.suppress(AuricleError), file.open("rb") as lines:
+            for shard in read_index(lines).shards:
+                keys |= {r["key"] for r in read_rows(lines, shard) if r["speaker"] == speaker}
+    rows = sum(
+        drop_records(str(folder), lambda record: is_of(record, speaker), frozenset(keys - {""}))
+        for folder in directory.shards.glob("*")
+        if folder.is_dir()
+    )
+    for file in indexes:
+        try:
+            drop_rows(file, speaker)
+        except AuricleError:  # nobody can read who is in it
+            file.unlink()
+    return rows
+
+
+def _drop_examples(folder: Path, speaker: str) -> int:
+    """Takes her out of examples, which the next run makes again; a damaged file goes."""
+    dropped = 0
+    for file in example_files(folder):
+        try:
+            records = list(read_records(file))
+        except AuricleError:
+            file.unlink()
+            continue
+        kept = [record for record in records if not is_of(record, speaker)]
+        if len(kept) < len(records):
+            replace_file(file, b"".join(map(frame_record, kept)))
+            dropped += len(records) - len(kept)
+    return dropped

@@ -1,0 +1,1 @@
+"""Asks a pushed model about recordings: `predict` and `explain`."""

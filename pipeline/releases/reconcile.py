@@ -1,0 +1,138 @@
+"""The line of pushed versions follows the serving directory: `reconcile` has ledger, metadata store
+and registry follow what lies there.
+
+A version is there once its folder is. All else is made to agree with that by one function, after a
+push as after a kill, so that the way that mends is the way that is always walked.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml_metadata.proto import metadata_store_pb2
+
+from components.durable import replace_file
+from components.registry.sync import register_versions
+from components.versions.ledger import cut_off, follow, read_ledger, write_ledger
+from components.versions.manifest import read_manifest
+from components.versions.serving import remove_leftovers, remove_version
+from pipeline.metadata.store import open_store
+from pipeline.workspace.paths import RunDirectory
+from schemas.errors import RegistryError, VersionError
+from schemas.versions import Ledger
+from schemas.workflow import Workflow
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store import MetadataStore
+
+    from components.registry import Registry
+
+
+def reconcile(
+    workflow: Workflow, directory: RunDirectory, expected: int | None = None
+) -> list[str]:
+    """Has everything follow the serving directory, to which the caller may just have put the
+    version `expected`; says what was found and mended.
+
+    To be called by who holds the run directory. A registry that does not answer, or a version that
+    is too damaged to be registered, is named and tried again the next time: neither may stand in
+    the way of a rollback.
+    """
+    said = []
+    begun = read_step(directory)
+    if remove_leftovers(directory.serving):
+        said.append(f"removed what a killed push left half-written in {directory.serving}")
+    before = read_ledger(directory.ledger)
+    ledger, found = follow(before, directory.serving, expected)
+    said += found
+    if begun is not None and expected is None:
+        said += _written_down_only(before, begun, directory.serving)
+    ledger = _remove_old(ledger, directory.serving, workflow.push.keep)
+    ledger = _tell_metadata(ledger, directory.metadata)
+    if ledger != before:
+        write_ledger(ledger, directory.ledger)
+    if workflow.registry.kind != "none" and ledger.state != ledger.registered_state:
+        try:
+            registry = _open_registry(workflow, directory)
+            register_versions(registry, ledger, directory.serving, directory.ledger)
+        except (RegistryError, VersionError) as error:
+            said.append(f"{error}; the next command registers what is missing there")
+    directory.step.unlink(missing_ok=True)
+    return said
+
+
+def begin_step(directory: RunDirectory, ledger: Ledger) -> None:
+    """Notes that a rollback or promotion begins, which `reconcile` ends."""
+    replace_file(directory.step, str(ledger.newest).encode())
+
+
+def read_step(directory: RunDirectory) -> int | None:
+    """The newest version before a rollback or promotion that did not end; None where all did."""
+    return int(directory.step.read_bytes()) if directory.step.exists() else None
+
+
+def _written_down_only(ledger: Ledger, begun: int, serving: Path) -> Iterator[str]:
+    """Says what a step had done that was cut off when only its own words were missing."""
+    for record in ledger.versions:
+        if record.version > begun:
+            with contextlib.suppress(VersionError):  # damaged since
+                yield cut_off(record.version, read_manifest(serving / str(record.version)))
+
+
+def _remove_old(ledger: Ledger, serving: Path, keep: int) -> Ledger:
+    """Keeps the newest versions, the champion among them, and what a rollback goes back to."""
+    there = [record for record in ledger.versions if record.is_there]
+    for record in there[:-keep]:
+        if record != ledger.previous:
+            remove_version(serving / str(record.version))
+            ledger = ledger.changed(record.version, is_there=False)
+    return ledger
+
+
+def _tell_metadata(ledger: Ledger, metadata: Path) -> Ledger:
+    """Takes the blessing from models that failed: none is compared with, or pushed again."""
+    for record in ledger.versions:
+        is_good = not ledger.why_failed(record.model_digest)
+        if record.is_blessed != is_good:
+            _bless(metadata, record.version, is_good)
+            ledger = ledger.changed(record.version, is_blessed=is_good)
+    return ledger
+
+
+def _bless(metadata: Path, version: int, is_blessed: bool) -> None:
+    """Sets whether the model that was pushed as `version` counts as blessed."""
+    if not metadata.exists():
+        return
+    store = open_store(metadata)
+    blessings = list(_blessings_of(store, version))
+    for blessing in blessings:
+        blessing.custom_properties["blessed"].int_value = int(is_blessed)
+    store.put_artifacts(blessings)
+
+
+def _blessings_of(store: "MetadataStore", version: int) -> Iterator[metadata_store_pb2.Artifact]:
+    types = {type_.id: type_.name for type_ in store.get_artifact_types()}
+    pushed = [
+        artifact.id
+        for artifact in store.get_artifacts()
+        if types[artifact.type_id] == "PushedModel"
+        and artifact.custom_properties["pushed_version"].string_value == str(version)
+    ]
+    executions = {event.execution_id for event in store.get_events_by_artifact_ids(pushed)}
+    inputs = {
+        event.artifact_id
+        for event in store.get_events_by_execution_ids(executions)
+        if event.type == metadata_store_pb2.Event.INPUT
+    }
+    for artifact in store.get_artifacts_by_id(inputs):
+        if types[artifact.type_id] == "ModelBlessing":
+            yield artifact
+
+
+def _open_registry(workflow: Workflow, directory: RunDirectory) -> "Registry":
+    from components.registry.mlflow import MlflowRegistry
+
+    if workflow.registry.uri is not None:
+        return MlflowRegistry(workflow.name, workflow.registry.uri)
+    return MlflowRegistry.embedded(workflow.name, directory.root)

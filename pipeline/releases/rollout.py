@@ -1,0 +1,236 @@
+"""Steps along the line of versions, as the command line offers them: list, promote, roll back,
+export. Each holds the run directory, settles what was left behind, and then takes its one step.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from components.versions.ledger import read_ledger
+from components.versions.manifest import read_manifest, verify
+from components.versions.serving import restore_version
+from pipeline.releases.reconcile import begin_step, read_step, reconcile
+from pipeline.workspace.lock import claim
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from schemas.errors import InputError, VersionError
+from schemas.reports import Verdict
+from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
+from schemas.workflow import Workflow
+
+
+class Rollout(BaseModel):
+    """A step that was taken: what is served now, whose files these are, what was mended."""
+
+    version: int
+    content: int
+    withdrawn: int | None
+    folder: Path
+    said: list[str]
+
+
+def roll_back(workflow: Workflow, base: Path, reason: str) -> Rollout:
+    """Serves the version before the champion again, which is marked as failed for `reason`. One
+    that was killed is finished instead, so that to repeat it goes back one version and not two.
+
+    Raises:
+        VersionError: nothing is served, or there is nothing good before it.
+    """
+    directory = locate_run_directory(workflow, base)
+    with claim(directory, workflow):
+        ledger, said, cut_off = _reconcile(workflow, directory)
+        if cut_off is not None and cut_off.withdrawn is not None:
+            return cut_off
+        champion, previous = _champion(ledger, directory), ledger.previous
+        if previous is None:
+            raise VersionError(
+                f"version {champion.version} is served, and no version before it is there that did"
+                " not fail"
+            )
+        return _restore(workflow, directory, ledger, previous, champion, reason, said)
+
+
+def promote(workflow: Workflow, base: Path, version: int, *, force: bool = False) -> Rollout:
+    """Serves a version again, whatever is served now.
+
+    A version that failed is refused unless `force`, which forgives it.
+
+    Raises:
+        VersionError: it was never pushed, is no longer there, failed, or is served already.
+    """
+    directory = locate_run_directory(workflow, base)
+    with claim(directory, workflow):
+        ledger, said, cut_off = _reconcile(workflow, directory)
+        record = _find(ledger, version, directory)
+        if cut_off is not None and cut_off.content == record.content:
+            return cut_off
+        if record.content == _champion(ledger, directory).content:
+            raise VersionError(f"version {version} is what is served already")
+        failed = ledger.why_failed(record.model_digest)
+        if failed and not force:
+            raise VersionError(f"version {version} failed: {failed}; --force promotes it anyway")
+        return _restore(workflow, directory, ledger, record, None, "", said)
+
+
+def export(workflow: Workflow, base: Path, version: int, target: Path) -> Path:
+    """Copies a version, verified, to the folder `target`, which may not hold anything yet.
+
+    Raises:
+        VersionError: it was never pushed, is no longer there, or is not what was pushed.
+        InputError: the folder cannot be written, or holds files.
+    """
+    directory = locate_run_directory(workflow, base)
+    record = _find(read_ledger(directory.ledger), version, directory)
+    source = directory.serving / str(record.version)
+    files = verify(source).files
+    try:
+        if target.exists() and any(target.iterdir()):
+            raise InputError(f"{target} holds files already; name a folder that is empty or new")
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error}") from error
+    if verify(target).files != files:
+        raise VersionError(f"the copy in {target} differs from {source}")
+    return target
+
+
+def print_models(workflow: Workflow, base: Path) -> None:
+    """A table of all versions for people."""
+    directory = locate_run_directory(workflow, base)
+    ledger = list_versions(workflow, base)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("version", "pushed", "accuracy", "clips", "registry", "state"):
+        table.add_column(heading, overflow="fold" if heading == "state" else "ellipsis")
+    for record in reversed(ledger.versions):
+        verdict = _verdict(directory.serving / str(record.version))
+        table.add_row(
+            str(record.version),
+            f"{record.created.astimezone():%Y-%m-%d %H:%M}",
+            f"{verdict.accuracy:.3f}" if verdict else "",
+            f"{verdict.clips:,}" if verdict else "",
+            record.entry or "not yet",
+            _state(record, ledger),
+        )
+    Console(highlight=False).print(table)
+
+
+def list_versions(workflow: Workflow, base: Path) -> Ledger:
+    """All versions that were ever pushed.
+
+    Raises:
+        VersionError: there is none.
+    """
+    directory = locate_run_directory(workflow, base)
+    ledger = read_ledger(directory.ledger)
+    _champion(ledger, directory)
+    return ledger
+
+
+def print_rollout(step: Rollout) -> None:
+    """What is served now."""
+    for line in step.said:
+        typer.echo(f"  - {line}")
+    typer.echo(f"Serving the model of version {step.content}, as version {step.version}")
+    if step.withdrawn is not None:
+        typer.echo(f"  version {step.withdrawn} is marked as failed and is not pushed again")
+    typer.echo(f"  {os.path.relpath(step.folder)}")
+
+
+def _reconcile(
+    workflow: Workflow, directory: RunDirectory
+) -> tuple[Ledger, list[str], Rollout | None]:
+    """The ledger, what was mended, and the step that a killed command had taken, if one had."""
+    begun = read_step(directory)
+    said = reconcile(workflow, directory)
+    ledger = read_ledger(directory.ledger)
+    champion = ledger.champion
+    if begun is None or champion is None or champion.version <= begun:
+        return ledger, said, None
+    folder = directory.serving / str(champion.version)
+    manifest = read_manifest(folder)
+    if manifest.restores is None:
+        return ledger, said, None
+    return (
+        ledger,
+        said,
+        Rollout(
+            version=champion.version,
+            content=champion.content,
+            withdrawn=manifest.withdraws,
+            folder=folder,
+            said=said,
+        ),
+    )
+
+
+def _restore(
+    workflow: Workflow,
+    directory: RunDirectory,
+    ledger: Ledger,
+    record: VersionRecord,
+    withdrawn: VersionRecord | None,
+    reason: str,
+    said: list[str],
+) -> Rollout:
+    begin_step(directory, ledger)
+    folder = restore_version(
+        directory.serving / str(record.version),
+        directory.serving,
+        content=record.content,
+        min_version=ledger.newest,
+        withdraws=withdrawn.version if withdrawn else None,
+        reason=reason,
+    )
+    return Rollout(
+        version=int(folder.name),
+        content=record.content,
+        withdrawn=withdrawn.version if withdrawn else None,
+        folder=folder,
+        said=[*said, *reconcile(workflow, directory, int(folder.name))],
+    )
+
+
+def _champion(ledger: Ledger, directory: RunDirectory) -> VersionRecord:
+    if ledger.champion is None:
+        raise VersionError(f"no version was pushed yet to {directory.serving}")
+    return ledger.champion
+
+
+def _find(ledger: Ledger, version: int, directory: RunDirectory) -> VersionRecord:
+    record = ledger.find(version)
+    there = ", ".join(str(r.version) for r in ledger.versions if r.is_there) or "none"
+    if record is None:
+        raise VersionError(f"no version {version} was ever pushed; there are {there}")
+    if not record.is_there:
+        raise VersionError(
+            f"version {version} is no longer in {directory.serving}; there are {there}"
+        )
+    return record
+
+
+def _state(record: VersionRecord, ledger: Ledger) -> str:
+    words = []
+    if record == ledger.champion:
+        words.append("champion")
+    if record == ledger.previous:
+        words.append("previous")
+    if record.content != record.version:
+        words.append(f"the model of version {record.content}")
+    if record.failed:
+        words.append(f"failed: {record.failed}")
+    if record.replace:
+        words.append(f"to be replaced: {record.replace}")
+    if not record.is_there:
+        words.append("removed")
+    return ", ".join(words)
+
+
+def _verdict(folder: Path) -> Verdict | None:
+    try:
+        return Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read_bytes())
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""What runs leave behind: records, comparisons, snapshots of their data and code, retention."""

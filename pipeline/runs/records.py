@@ -1,0 +1,161 @@
+"""The judged runs of a workflow: one file each in the run directory, so that they can be compared.
+
+Scores of single clips stay where Evaluator put them; a record says where.
+"""
+
+import datetime
+import os
+from pathlib import Path
+from typing import Literal
+
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from components.durable import replace_file
+from pipeline.workspace.paths import locate_run_directory
+from schemas.errors import InputError
+from schemas.reports import GateRule, ServingReport, Verdict
+from schemas.text import some
+from schemas.workflow import Workflow
+
+_MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
+
+
+RunOutcome = Literal["pushed", "refused", "undecided", "withdrawn", "not servable"]
+
+
+class RunRecord(BaseModel):
+    """One judged run; `scores` is a path, and `data` the digest of all rows and recordings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int
+    finished: datetime.datetime
+    workflow: Workflow
+    data: str
+    verdict: Verdict
+    serving: ServingReport
+    pushed_version: str | None
+    scores: str
+    seconds: float
+    is_withdrawn: bool = False
+
+    @property
+    def outcome(self) -> RunOutcome:
+        """What became of the model: one that failed where it was served is `withdrawn`, one that
+        ServingCheck did not pass `not servable`.
+        """
+        if self.pushed_version is not None:
+            return "pushed"
+        if self.is_withdrawn:
+            return "withdrawn"
+        return "not servable" if self.verdict.outcome == "blessed" else self.verdict.outcome
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it was pushed or not: the gate's reasons, and what failed in serving."""
+        failed = [
+            f"serving, {rule.name}: {rule.said}" for rule in self.serving.rules if not rule.passed
+        ]
+        return [*self.verdict.reasons, *failed]
+
+
+def next_number(directory: Path) -> int:
+    """Of the next record in a folder of them."""
+    return max((int(file.stem) for file in _files(directory)), default=0) + 1
+
+
+def write_record(record: RunRecord, directory: Path) -> Path:
+    """Writes `<directory>/<number>.json`, whole or not at all."""
+    file = directory / f"{record.number}.json"
+    replace_file(file, record.model_dump_json(indent=2).encode())
+    return file
+
+
+def read_record(file: Path) -> RunRecord:
+    """The record in a file.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return RunRecord.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        what = str(error).partition("\n")[0]
+        raise InputError(f"{file} is no record of a run ({what}); see `auricle runs`") from error
+
+
+def list_records(workflow: Workflow, base: Path) -> list[tuple[Path, RunRecord]]:
+    """All judged runs of a workflow with their files, the first one first.
+
+    Raises:
+        InputError: no run was judged yet.
+    """
+    directory = locate_run_directory(workflow, base).history
+    files = _files(directory)
+    if not files:
+        raise InputError(f"no run of {workflow.name} was judged yet ({directory})")
+    return [(file, read_record(file)) for file in files]
+
+
+def read_history(directory: Path) -> list[RunRecord]:
+    """All records in a folder of them, the first one first.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    return [read_record(file) for file in _files(directory)]
+
+
+def print_records(records: list[tuple[Path, RunRecord]]) -> None:
+    """A table of runs for people."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", justify="right")
+    for heading in ("finished", "model", "accuracy", "clips", "data", "outcome"):
+        table.add_column(heading, justify="right" if heading == "clips" else "left", no_wrap=True)
+    for _, record in records:
+        verdict = record.verdict
+        interval = verdict.accuracy_interval
+        table.add_row(
+            str(record.number),
+            f"{record.finished:%Y-%m-%d %H:%M}",
+            record.workflow.model.architecture,
+            f"{verdict.accuracy:.3f} ({interval.low:.2f}-{interval.high:.2f})",
+            f"{verdict.clips:,}",
+            record.data[:8],
+            f"{record.outcome} {record.pushed_version or ''}".strip(),
+        )
+    Console(highlight=False).print(table)
+    files = " ".join(os.path.relpath(file) for file, _ in records[-2:])
+    typer.echo(f"`auricle compare {files}` compares two" if len(records) > 1 else files)
+
+
+def print_reasons(record: RunRecord) -> None:
+    """Why a run ended as it did: every rule, what would decide, the clips to listen to."""
+    outcome = record.outcome.capitalize()
+    version = f" as version {record.pushed_version}" if record.pushed_version else ""
+    typer.echo(f"{outcome}{version}, {record.finished:%Y-%m-%d %H:%M}")
+    for rule in record.verdict.rules or [_no_rule(record.verdict)]:
+        typer.echo(f"  {_MARKS[rule.outcome]} {rule.said}")
+        if rule.clips:
+            typer.echo(f"    listen to: {', '.join(rule.clips)}")
+    for check in record.serving.rules:
+        if not check.passed:
+            typer.echo(f"  ✗ serving, {check.name}: {check.said}")
+    small = [s for s in record.verdict.slices if s.is_small and s.feature != "label"]
+    if small:
+        names = [f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small]
+        typer.echo(f"  too few clips to judge: {some(names, 10)}")
+    for feature, values in record.verdict.unsliced.items():
+        typer.echo(f"  not sliced by {feature}: {values:,} different values")
+
+
+def _no_rule(verdict: Verdict) -> GateRule:
+    return GateRule(name="none", outcome="held", said=verdict.reasons[0])
+
+
+def _files(directory: Path) -> list[Path]:
+    files = [file for file in directory.glob("*.json") if file.stem.isdecimal()]
+    return sorted(files, key=lambda file: int(file.stem))

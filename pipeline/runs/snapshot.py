@@ -1,0 +1,132 @@
+"""What a finished run was made from: settings, code, manifests, labels and files."""
+
+import datetime
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from components.digests import file_digest
+from components.durable import replace_file
+from components.example_gen.sources import Listing, find_manifests
+from pipeline.dag.fingerprint import component_fingerprint
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from schemas.workflow import Data, Workflow
+
+# Blocks that say when and where, not what is trained.
+_NOT_SETTINGS = {"schedule", "run", "push", "registry", "serving_check", "notify"}
+
+
+_CODE = ("AudioExampleGen", "Trainer")
+
+
+class RunSnapshot(BaseModel):
+    """What a finished run was made from, whatever became of its model.
+
+    `trained` is when the last one trained that no data gate stopped. `manifests` are SHA-256 by
+    path, `labels` clips of each, `data` the digest of the source index.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    finished: datetime.datetime
+    trained: datetime.datetime | None
+    settings: dict[str, object]
+    code: str
+    manifests: dict[str, str]
+    labels: dict[str, int]
+    data: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a run is made from, taken before it begins: files may change while it goes on."""
+
+    settings: dict[str, object]
+    code: str
+    manifests: dict[str, str]
+    labels: dict[str, int]
+    files: dict[str, str]
+
+
+def observe(workflow: Workflow, base: Path, listing: Listing) -> Observation:
+    """What a run of `listing` is made from."""
+    return Observation(
+        settings=trained_settings(workflow),
+        code=trained_code(),
+        manifests=manifest_digests(workflow.data, base, locate_run_directory(workflow, base)),
+        labels=label_counts(listing),
+        files=dict(file_stamps(sorted({row.path for row in listing.utterances if row.path}))),
+    )
+
+
+def remember(
+    observed: Observation,
+    data: str,
+    directory: RunDirectory,
+    now: datetime.datetime,
+    *,
+    has_trained: bool = True,
+) -> None:
+    """Writes down what a finished run was made from; `data` is the digest of its source index."""
+    before = read_snapshot(directory.seen)
+    seen = RunSnapshot(
+        finished=now,
+        trained=now if has_trained else before and before.trained,
+        settings=observed.settings,
+        code=observed.code,
+        manifests=observed.manifests,
+        labels=observed.labels,
+        data=data,
+    )
+    replace_file(directory.seen_files, json.dumps(observed.files).encode())
+    replace_file(directory.seen, seen.model_dump_json().encode())
+
+
+def trained_settings(workflow: Workflow) -> dict[str, object]:
+    return workflow.model_dump(mode="json", exclude=_NOT_SETTINGS)
+
+
+def trained_code() -> str:
+    return " ".join(map(component_fingerprint, _CODE))
+
+
+def manifest_digests(data: Data, base: Path, directory: RunDirectory) -> dict[str, str]:
+    """With what the run directory adds to them and leaves out of them."""
+    own = [path for path in (directory.feedback, directory.forgotten) if path.is_file()]
+    paths = [*find_manifests(data, base), *own]
+    return {os.path.relpath(path, base): file_digest(path) for path in paths}
+
+
+def file_stamps(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Size and time of each file that is there."""
+    for path in paths:
+        try:
+            status = os.stat(path)  # noqa: PTH116 - of many files
+        except OSError:
+            continue
+        yield path, f"{status.st_size} {status.st_mtime_ns}"
+
+
+def label_counts(listing: Listing) -> dict[str, int]:
+    return dict(sorted(Counter(row.label for row in listing.utterances).items()))
+
+
+def read_snapshot(file: Path) -> RunSnapshot | None:
+    """None where there is none, or one of another version of auricle."""
+    try:
+        return RunSnapshot.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def read_file_stamps(directory: RunDirectory) -> dict[str, str]:
+    try:
+        stamps: dict[str, str] = json.loads(directory.seen_files.read_bytes())
+        return stamps
+    except (OSError, ValueError):
+        return {}

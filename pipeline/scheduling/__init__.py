@@ -1,0 +1,1 @@
+"""Decides when a workflow trains again, and does so on time."""

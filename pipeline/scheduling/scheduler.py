@@ -1,0 +1,244 @@
+"""The schedule: looks whether there is anything new, trains if so, and writes down what it decided.
+
+`run_once` is one check, for cron, Kubernetes or Airflow; `serve` looks at the times of the cron
+line as a service in the foreground. Each check is a process of its own, so that a crash in a
+library, or memory that TensorFlow keeps, ends with it.
+"""
+
+import contextlib
+import datetime
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config.loader import read_workflow, workflow_base
+from pipeline.scheduling.triggers import check_triggers
+from pipeline.workspace.lock import adopt, is_held, lock
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from schemas.cron import cron_fields
+from schemas.errors import BusyError, DataGateError, InputError
+from schemas.workflow import Workflow
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.background import BackgroundScheduler
+    from apscheduler.triggers.cron import CronTrigger
+
+_COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()", "schedule"]
+_JOB = "look"
+_LISTED = 20
+_LONGEST_DETAIL = 500  # characters
+
+Outcome = Literal[
+    "training",
+    "killed",
+    "nothing new",
+    "pushed",
+    "refused",
+    "undecided",
+    "withdrawn",
+    "not servable",
+    "stopped",
+    "busy",
+    "failed",
+]
+
+
+class Decision(BaseModel):
+    """One check: whether there was reason to train, and what came of it.
+
+    One that trains is written down before and after it, with the same time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    time: datetime.datetime
+    outcome: Outcome
+    reasons: list[str]
+    version: str | None = None
+    detail: str = ""
+
+    def __str__(self) -> str:
+        version = f" as version {self.version}" if self.version else ""
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.outcome}{version}: {'; '.join(self.reasons)}{detail}"
+
+
+def run_once(workflow: Workflow, base: Path, now: datetime.datetime | None = None) -> Decision:
+    """Looks once, trains where there is reason to, and writes the decision down.
+
+    Raises what a run raises, after it was written down; not that another one is under way.
+    """
+    now = now or datetime.datetime.now().astimezone()
+    directory = locate_run_directory(workflow, base)
+    adopt(directory, workflow)
+    reasons: list[str] = []
+    try:
+        news = check_triggers(workflow, base, directory, now)
+        reasons = news.reasons
+        if not news.train:
+            return _write(Decision(time=now, outcome="nothing new", reasons=reasons), directory)
+        _write(Decision(time=now, outcome="training", reasons=reasons), directory)
+        return _write(_train(workflow, base, now, reasons), directory)
+    except Exception as error:
+        outcome: Outcome = (
+            "busy"
+            if isinstance(error, BusyError)
+            else "stopped"
+            if isinstance(error, DataGateError)
+            else "failed"
+        )
+        detail = " ".join(str(error).split())[:_LONGEST_DETAIL]
+        decision = Decision(time=now, outcome=outcome, reasons=reasons, detail=detail)
+        _write(decision, directory)
+        if outcome == "busy":
+            return decision
+        raise
+
+
+def serve(file: Path) -> None:
+    """Looks at the times of the workflow's cron line, in the foreground, until it is told to stop.
+
+    What is due next is kept in the run directory: times that were missed are made up for once.
+
+    Raises:
+        RunDirectoryError: another process does that already.
+    """
+    from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
+    from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    workflow = read_workflow(file)
+    directory = locate_run_directory(workflow, workflow_base(file))
+    adopt(directory, workflow)
+    what = f"a schedule of workflow '{workflow.name}' is running already"
+    with lock(directory, ".schedule.lock", what):
+        scheduler = BackgroundScheduler(
+            jobstores={"default": SQLAlchemyJobStore(url=_prepare_store(directory.schedule))},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+        )
+        scheduler.start(paused=True)
+        _keep_or_add(scheduler, make_trigger(workflow), str(file.resolve()))
+        is_stopped = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: is_stopped.set())
+        typer.echo(f"{workflow.name}: {workflow.schedule.cron} ({workflow.schedule.timezone})")
+        scheduler.add_listener(lambda _: _say_next(scheduler), EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+        _say_next(scheduler)
+        scheduler.resume()
+        is_stopped.wait()
+        for child in list(_children):  # the next check goes on with what it did
+            child.terminate()
+        scheduler.shutdown()
+
+
+def make_trigger(workflow: Workflow) -> "CronTrigger":
+    """When it is time, by cron line and time zone."""
+    from apscheduler.triggers.cron import CronTrigger
+
+    schedule = workflow.schedule
+    return CronTrigger(**cron_fields(schedule.cron), timezone=schedule.timezone)
+
+
+def look_in_a_process(file: str) -> int:
+    """`auricle schedule FILE --once`; its exit code."""
+    _children.append(subprocess.Popen([*_COMMAND, file, "--once"]))
+    try:
+        return _children[-1].wait()
+    finally:
+        _children.pop()
+
+
+def read_decisions(workflow: Workflow, base: Path) -> list[Decision]:
+    """Every check there was, the first one first; one that began to train and did not end it is
+    `training` where a run is under way, and else was `killed`.
+
+    Raises:
+        InputError: there was none yet.
+    """
+    directory = locate_run_directory(workflow, base)
+    file = directory.decisions
+    if not file.exists():
+        raise InputError(f"the schedule of {workflow.name} has not looked yet ({file})")
+    by_time: dict[datetime.datetime, Decision] = {}
+    for line in file.read_bytes().splitlines():
+        with contextlib.suppress(ValidationError):  # torn when the power was cut
+            decision = Decision.model_validate_json(line)
+            by_time[decision.time] = decision
+    decisions = list(by_time.values())
+    unfinished = [each for each in decisions if each.outcome == "training"]
+    killed = unfinished[:-1] if is_held(directory) else unfinished
+    return [
+        each.model_copy(update={"outcome": "killed"}) if each in killed else each
+        for each in decisions
+    ]
+
+
+def print_decisions(decisions: list[Decision]) -> None:
+    """The last looks as a table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("time", "outcome", "why"):
+        table.add_column(heading, overflow="fold")
+    for decision in decisions[-_LISTED:]:
+        why = "; ".join([*decision.reasons, *([decision.detail] if decision.detail else [])])
+        version = f" {decision.version}" if decision.version else ""
+        table.add_row(f"{decision.time:%Y-%m-%d %H:%M}", f"{decision.outcome}{version}", why)
+    Console(highlight=False).print(table)
+
+
+def _train(workflow: Workflow, base: Path, now: datetime.datetime, reasons: list[str]) -> Decision:
+    from pipeline.runners.local import run_workflow
+
+    result = run_workflow(workflow, base, now)
+    return Decision(
+        time=now,
+        outcome=result.record.outcome,
+        reasons=reasons,
+        version=result.record.pushed_version,
+        detail="the same as before" if "Pusher" in result.reused else "",
+    )
+
+
+def _write(decision: Decision, directory: RunDirectory) -> Decision:
+    with directory.decisions.open("a", encoding="utf-8") as file:
+        file.write(f"{decision.model_dump_json()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return decision
+
+
+def _prepare_store(file: Path) -> str:
+    """The URL of the database, which is written ahead as the others are."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    return f"sqlite:///{file}"
+
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+def _keep_or_add(scheduler: "BackgroundScheduler", trigger: "CronTrigger", file: str) -> None:
+    """Adds the job unless the store has it, with the time it is due, which may be past."""
+    job = scheduler.get_job(_JOB)
+    if job is not None and job.args == (file,) and _same(job.trigger, trigger):
+        return
+    scheduler.add_job(look_in_a_process, trigger, args=(file,), id=_JOB, replace_existing=True)
+
+
+def _same(one: "CronTrigger", other: "CronTrigger") -> bool:
+    return (str(one), str(one.timezone)) == (str(other), str(other.timezone))
+
+
+def _say_next(scheduler: "BackgroundScheduler") -> None:
+    due = scheduler.get_job(_JOB).next_run_time
+    typer.echo(f"next look: {due:%Y-%m-%d %H:%M %Z}")
+    sys.stdout.flush()

@@ -1,0 +1,159 @@
+"""Is there anything new to train on? Answered in seconds, from what the last finished run saw.
+
+First at a glance: hashes of the manifests, `stat` of every recording. Only where that differs are
+rows listed and contents hashed, as a run would do it.
+"""
+
+import datetime
+import os
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from components.versions.ledger import read_ledger
+from pipeline.datasets.rows import list_rows
+from pipeline.runs.snapshot import (
+    RunSnapshot,
+    file_stamps,
+    label_counts,
+    manifest_digests,
+    read_file_stamps,
+    read_snapshot,
+    trained_code,
+    trained_settings,
+)
+from pipeline.workspace.paths import RunDirectory
+from schemas.errors import AuricleError
+from schemas.settings import flat_settings
+from schemas.text import some
+from schemas.workflow import Data, Workflow
+
+_NAMED = 3
+
+
+class TriggerDecision(BaseModel):
+    """Whether to train, and why or why not."""
+
+    train: bool
+    reasons: list[str]
+
+
+def check_triggers(
+    workflow: Workflow, base: Path, directory: RunDirectory, now: datetime.datetime
+) -> TriggerDecision:
+    """What is new since the last finished run; with nothing known of one, everything is.
+
+    Raises:
+        DataError: the recordings cannot be listed.
+    """
+    seen = read_snapshot(directory.seen)
+    if seen is None:
+        return TriggerDecision(train=True, reasons=["no run has finished yet"])
+    reasons = [
+        *_changed_settings(seen, workflow),
+        *_changed_code(seen),
+        *_too_old(seen, workflow.schedule.max_age_days, now),
+        *_to_be_replaced(directory),
+    ]
+    if reasons:
+        return TriggerDecision(train=True, reasons=reasons)
+    manifests = manifest_digests(workflow.data, base, directory)
+    known = read_file_stamps(directory)
+    if manifests == seen.manifests and _is_as_seen(workflow.data, base, directory, known):
+        return TriggerDecision(
+            train=False, reasons=[f"nothing new since {seen.finished:%Y-%m-%d %H:%M}"]
+        )
+    return _look_closely(seen, manifests, workflow, base, directory)
+
+
+def _look_closely(
+    seen: RunSnapshot,
+    manifests: dict[str, str],
+    workflow: Workflow,
+    base: Path,
+    directory: RunDirectory,
+) -> TriggerDecision:
+    """Which rows are new or changed, of which there have to be enough, or drift."""
+    from components.example_gen.index import read_row_keys, write_index
+
+    listing = list_rows(workflow, base)
+    index = write_index(listing, workflow.data, directory.index, directory.digests)
+    if index.digest == seen.data:
+        return TriggerDecision(train=False, reasons=["files were touched, but hold what they held"])
+    before, now = _seen_rows(directory, seen.data), read_row_keys(Path(index.uri))
+    clips = sum(before.get(row) != key for row, key in now.items())
+    found = [
+        *_names("new manifests", sorted(set(manifests) - set(seen.manifests))),
+        *_names("manifests no longer used", sorted(set(seen.manifests) - set(manifests))),
+        f"{clips:,} new or changed clips",
+        *([f"{gone:,} clips gone"] if (gone := len(set(before) - set(now))) else []),
+    ]
+    wanted, limit = workflow.schedule.min_new_clips, workflow.data_gate.max_drift
+    drift = _drift(seen.labels, label_counts(listing))
+    if drift > limit:
+        found.append(f"the shares of the labels drifted by {drift:.2f}, more than {limit:g}")
+    elif clips < wanted and not (wanted == 1 and clips == 0):
+        return TriggerDecision(
+            train=False, reasons=[*found, f"too few: schedule.min_new_clips is {wanted:,}"]
+        )
+    return TriggerDecision(train=True, reasons=found)
+
+
+def _seen_rows(directory: RunDirectory, digest: str) -> dict[str, str]:
+    """The rows of the last finished run, by id; none where its index is gone."""
+    from components.example_gen.index import index_file, read_row_keys
+
+    try:
+        return read_row_keys(index_file(directory.index, digest))
+    except (OSError, AuricleError):
+        return {}
+
+
+def _changed_settings(seen: RunSnapshot, workflow: Workflow) -> list[str]:
+    before, now = flat_settings(seen.settings), flat_settings(trained_settings(workflow))
+    return _names("changed settings", [k for k in {**before, **now} if before.get(k) != now.get(k)])
+
+
+def _changed_code(seen: RunSnapshot) -> list[str]:
+    return [] if seen.code == trained_code() else ["auricle's code or a library's version changed"]
+
+
+def _too_old(seen: RunSnapshot, max_age_days: float | None, now: datetime.datetime) -> list[str]:
+    if max_age_days is None or seen.trained is None:
+        return []
+    age_days = (now - seen.trained).total_seconds() / 86400
+    if age_days < max_age_days:
+        return []
+    return [f"the last training is {age_days:.1f} days old, schedule.max_age_days {max_age_days:g}"]
+
+
+def _to_be_replaced(directory: RunDirectory) -> list[str]:
+    champion = read_ledger(directory.ledger).champion
+    if champion is None or not champion.replace:
+        return []
+    return [f"version {champion.version} is to be replaced: {champion.replace}"]
+
+
+def _is_as_seen(data: Data, base: Path, directory: RunDirectory, known: dict[str, str]) -> bool:
+    """Whether the recordings are the files they were, by size and time."""
+    if data.folder is None:
+        return dict(file_stamps(known)) == known
+    folders = [entry.path for entry in os.scandir(base / data.folder) if entry.is_dir()]
+    paths = [entry.path for folder in folders for entry in os.scandir(folder)]
+    paths += [path for path in known if Path(path).parent == directory.feedback.parent]
+    return dict(file_stamps(os.path.abspath(path) for path in paths)) == known  # noqa: PTH100
+
+
+def _drift(before: dict[str, int], now: dict[str, int]) -> float:
+    """Jensen-Shannon divergence of the labels' shares, from 0 to 1 (base 2)."""
+    from scipy.spatial.distance import jensenshannon
+
+    names = sorted({*before, *now})
+    distance = jensenshannon(
+        [before.get(n, 0) for n in names], [now.get(n, 0) for n in names], base=2
+    )
+    return float(distance) ** 2
+
+
+def _names(what: str, names: list[str]) -> list[str]:
+    return [f"{what}: {some(names, _NAMED)}"] if names else []

@@ -1,0 +1,50 @@
+"""Free space in a run directory: what a run needs, and what a full disk does to it."""
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.workspace.paths import RunDirectory
+from schemas.errors import AuricleError, RunDirectoryError
+from schemas.workflow import Workflow
+
+_FEATURE_BYTES = 1000  # of one example, beside its samples
+_OVERHEAD_BYTES = 100_000_000  # models, statistics, metadata and reports of a run
+
+
+def needed_bytes(workflow: Workflow, clips: int) -> int:
+    """About what a run over `clips` clips writes: 16-bit samples, features, models, reports."""
+    clip_samples = round(workflow.audio.clip_s * workflow.audio.sample_rate)
+    return _OVERHEAD_BYTES + clips * (2 * clip_samples + _FEATURE_BYTES)
+
+
+def require_space(directory: Path, needed_bytes: int) -> None:
+    """Refuses to start what cannot end: `needed_bytes` have to be free where `directory` is."""
+    free = shutil.disk_usage(directory).free
+    if free < needed_bytes:
+        raise RunDirectoryError(
+            f"not enough space in {directory}: {free / 1e6:,.0f} MB free, "
+            f"about {needed_bytes / 1e6:,.0f} MB needed"
+        )
+
+
+@contextlib.contextmanager
+def explain_full_disk(directory: RunDirectory) -> Iterator[None]:
+    """Says in words what a full disk does to a run, whatever library met it."""
+    try:
+        yield
+    except AuricleError:
+        raise
+    except Exception as error:
+        full_file = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        # TensorFlow, SQLite and Beam wrap the error and leave only its words.
+        if full_file or any(
+            words in str(error) for words in ("No space left on device", "disk is full")
+        ):
+            raise RunDirectoryError(
+                f"the disk of {directory.root} is full; nothing was pushed. Free some space and "
+                "run again: finished steps are kept"
+            ) from error
+        raise

@@ -1,0 +1,104 @@
+"""Whose a run directory is, and that only one run writes it at a time."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from typing import IO
+
+from components.durable import replace_file
+from pipeline.workspace.paths import RunDirectory
+from schemas.errors import BusyError, RunDirectoryError
+from schemas.workflow import Workflow
+
+IDENTITY_FILE = "workflow.json"
+
+
+_LOCK = ".lock"
+
+
+_LOOK_S = 0.05
+
+
+@contextlib.contextmanager
+def claim(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
+    """Holds the run directory for one run.
+
+    Raises:
+        BusyError: another run holds it.
+        RunDirectoryError: it belongs to another workflow, holds other files, or cannot be written.
+    """
+    what = f"workflow '{workflow.name}' is already running"
+    advice = f" in {directory.root}; wait for it, or give this run its own run.directory"
+    with lock(directory, _LOCK, what, advice):
+        adopt(directory, workflow)
+        yield
+
+
+@contextlib.contextmanager
+def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Iterator[None]:
+    """Holds the lock file `name` of a run directory, which says by which process it is held.
+
+    Raises:
+        BusyError: `what` another process does, its number, and `advice`.
+        RunDirectoryError: the run directory cannot be written.
+    """
+    try:
+        directory.root.mkdir(parents=True, exist_ok=True)
+        file = (directory.root / name).open("a+")
+    except OSError as error:
+        raise RunDirectoryError(f"cannot write run directory {directory.root}: {error}") from error
+    with file:
+        try:
+            _lock_exclusively(file)
+        except BlockingIOError:
+            file.seek(0)
+            raise BusyError(f"{what} (process {file.read().strip()}){advice}") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _lock_exclusively(file: IO[str]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_LOOK_S)  # somebody may just be looking whether it is held
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(directory: RunDirectory) -> bool:
+    """Whether a run is under way in it."""
+    try:
+        with (directory.root / _LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def adopt(directory: RunDirectory, workflow: Workflow) -> None:
+    """Makes the run directory this workflow's, unless it is already.
+
+    Raises:
+        RunDirectoryError: it belongs to another workflow, or holds other files.
+    """
+    directory.root.mkdir(parents=True, exist_ok=True)
+    identity = directory.root / IDENTITY_FILE
+    if identity.exists():
+        owner = Workflow.model_validate_json(identity.read_text()).name
+        if owner != workflow.name:
+            raise RunDirectoryError(
+                f"{directory.root} belongs to workflow '{owner}', not '{workflow.name}'; "
+                "name another run.directory"
+            )
+    elif foreign := sorted(p.name for p in directory.root.iterdir() if not p.name.startswith(".")):
+        raise RunDirectoryError(
+            f"{directory.root} is not a run directory and holds other files "
+            f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
+        )
+    replace_file(identity, workflow.model_dump_json(indent=2).encode())

@@ -1,0 +1,139 @@
+"""The run directory: what lies where in it, whose it is, and that only one run writes it at a time.
+
+runs/<workflow name>/
+    workflow.json      the workflow this directory belongs to
+    metadata.sqlite    ML Metadata: every execution and artifact
+    artifacts/         what the components wrote
+    serving/<version>/ the pushed models
+    versions.json      all versions there ever were, and what became of them
+    registry.sqlite    the embedded model registry, an MLflow database; its files in registry/
+    report.html        the last run's report
+    timings.json       how long the steps of the last run took
+    rejects/           the rows that the last ingest could not use, with reasons
+    index/             the source index: every row, where its audio is, its content's hash; and the
+                       list of background recordings
+    shards/            finished shards of the last ingest, so that the next redoes what changed
+    checkpoints/       unfinished trainings, to be continued
+    feedback/          clips from the field, and the manifest that joins them to the data
+    forgotten.json     the speakers that later runs leave out, without their names
+    logs/              a file a run
+    history/           a record of each judged run, by number
+    seen.json          what the last finished run was made from; its recordings in seen-files.json
+    decisions.jsonl    what the schedule decided each time, and why
+    schedule.sqlite    when it is due next
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import RunDirectoryError
+from schemas.reports import REJECTS_FILE, TIMINGS_FILE
+from schemas.workflow import Workflow
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of one run directory, all absolute."""
+
+    root: Path
+    serving: Path
+
+    @property
+    def metadata(self) -> Path:
+        return self.root / "metadata.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def scratch(self) -> Path:
+        """For who holds the run directory; what is found there was left by a kill."""
+        return self.root / ".scratch"
+
+    @property
+    def digests(self) -> Path:
+        return self.root / "digests.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def rejects(self) -> Path:
+        return self.root / "rejects" / REJECTS_FILE
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "versions.json"
+
+    @property
+    def step(self) -> Path:
+        """There while a rollback or promotion goes on: the newest version before it."""
+        return self.root / ".step"
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history"
+
+    @property
+    def seen(self) -> Path:
+        return self.root / "seen.json"
+
+    @property
+    def seen_files(self) -> Path:
+        return self.root / "seen-files.json"
+
+    @property
+    def decisions(self) -> Path:
+        return self.root / "decisions.jsonl"
+
+    @property
+    def schedule(self) -> Path:
+        return self.root / "schedule.sqlite"
+
+    @property
+    def feedback(self) -> Path:
+        """The manifest of the clips from the field, which lie beside it."""
+        return self.root / "feedback" / "manifest.jsonl"
+
+    @property
+    def forgotten(self) -> Path:
+        return self.root / "forgotten.json"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def timings(self) -> Path:
+        return self.root / TIMINGS_FILE
+
+
+def local_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
+    """`locate_run_directory` of a workflow that runs on this machine.
+
+    Raises:
+        RunDirectoryError: it runs elsewhere.
+    """
+    if "://" in (workflow.run.directory or ""):
+        raise RunDirectoryError(f"{workflow.run.directory} is not on this machine")
+    return locate_run_directory(workflow, base)
+
+
+def locate_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
+    """Where this workflow runs; relative paths are meant from `base`, the folder of its file."""
+    root = (base / (workflow.run.directory or f"runs/{workflow.name}")).resolve()
+    return RunDirectory(root=root, serving=(root / workflow.push.directory).resolve())

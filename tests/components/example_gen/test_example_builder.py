@@ -1,0 +1,94 @@
+import hashlib
+
+import numpy as np
+import pytest
+import soundfile
+
+from components.example_gen.example_builder import ClipReader
+from schemas.errors import AuricleError, ClipError
+from schemas.example import FEATURES, decode_example, encode_example
+from schemas.workflow import Audio, Generated
+
+PLAIN = Audio(trim=False, normalize="none")
+
+
+def _row(path, **more):
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    return {
+        "id": "x", "uri": path.name, "path": str(path), "label": "yes", "speaker": "ada",
+        "split_key": "ada", "offset_s": 0.0, "duration_s": None, "sha256": sha256,
+        "metadata": {"room": "k\u00fcche", "take": 3},
+    } | more  # fmt: skip
+
+
+@pytest.fixture
+def ramp(tmp_path):
+    """Two seconds at 16 kHz, every sample different, exactly representable in 16 bits."""
+    path = tmp_path / "ramp.wav"
+    soundfile.write(path, np.arange(-16000, 16000, dtype=np.int16), 16000)
+    return path
+
+
+def test_an_example_has_every_feature_and_encodes(ramp):
+    example, _ = ClipReader(PLAIN).example(_row(ramp))
+    assert example.keys() == FEATURES.keys()
+    decoded = decode_example(encode_example(example))
+    assert len(decoded["audio"]) == 2 * 16000
+    assert decoded["duration_s"] == 2.0
+    assert (decoded["source_rate_hz"], decoded["source_channels"]) == (16000, 1)
+    assert (decoded["source_format"], decoded["label"]) == ("wav", "yes")
+
+
+def test_offset_and_duration_choose_the_piece(ramp):
+    clips = ClipReader(PLAIN)
+    one, _ = clips.example(_row(ramp, offset_s=0.5, duration_s=1.0))
+    audio = np.frombuffer(one["audio"], "<i2")
+    np.testing.assert_allclose(audio, np.arange(-8000, 8000), atol=1)
+    assert one["duration_s"] == 1.0
+    with pytest.raises(ClipError, match="empty"):
+        clips.example(_row(ramp, offset_s=2.5))
+
+
+def test_generated_speech_does_not_depend_on_who_asks_first():
+    generated = Generated(words=["yes", "no"], speakers=4)
+    voice = sorted(ClipReader(PLAIN, generated)._voices)[0]
+    rows = [_row_of(word, voice, take) for word in ("yes", "no") for take in (0, 1)]
+    forward = [ClipReader(PLAIN, generated).example(row)[0] for row in rows]
+    backward = [ClipReader(PLAIN, generated).example(row)[0] for row in rows[::-1]][::-1]
+    assert forward == backward
+    assert len({example["audio"] for example in forward}) == 4
+    assert {example["source_format"] for example in forward} == {"generated"}
+
+
+def test_a_recording_is_decoded_also_among_generated_speech(ramp):
+    generated = Generated(words=["yes", "no"], speakers=3, takes=2)
+    plain, _ = ClipReader(PLAIN).example(_row(ramp))
+    assert ClipReader(PLAIN, generated).example(_row(ramp))[0] == plain
+
+
+def _row_of(word, voice, take):
+    uri = f"generated:{word}/{voice}/{take}"
+    row = {"id": uri, "uri": uri, "path": "", "label": word, "speaker": voice, "split_key": voice}
+    return row | {"metadata": {}}
+
+
+def test_a_file_that_changed_since_it_was_indexed_is_no_reject_but_an_error(ramp):
+    row = _row(ramp)
+    content = bytearray(ramp.read_bytes())
+    content[-1] ^= 1
+    ramp.write_bytes(content)
+    with pytest.raises(AuricleError, match="changed since the run began"):
+        ClipReader(PLAIN).example(row)
+    ramp.unlink()
+    with pytest.raises(AuricleError, match="gone since the run began"):
+        ClipReader(PLAIN).example(row)
+
+
+def test_a_file_that_nobody_could_read_is_a_reject(tmp_path):
+    with pytest.raises(ClipError, match="unreadable: No such file"):
+        ClipReader(PLAIN).example(_row(tmp_path / "gone.wav"))
+
+
+def test_a_clip_that_is_too_short_is_a_reject(ramp):
+    entry, record = ClipReader(PLAIN)(_row(ramp, duration_s=0.01) | {"key": "k"})
+    assert (entry.reason, entry.detail, record) == ("too_short", "0.010 s, less than 0.02 s", b"")

@@ -1,0 +1,129 @@
+import itertools
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from planted import decoder, no_function
+
+from components.subprocess_pool import Failure, Limits, SubprocessPool
+from schemas.errors import AuricleError
+
+_TEXT = {"capture_output": True, "text": True, "check": True}
+
+
+@pytest.fixture
+def pools():
+    made = []
+
+    def make(function=decoder, processes=1, **limits):
+        made.append(SubprocessPool(function, processes, Limits(**limits)))
+        return made[-1]
+
+    yield make
+    for pool in made:
+        pool.close()
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_results_come_in_the_order_of_the_items(pools, processes):
+    pool = pools(processes=processes)
+    for count in (0, 1, 16, 17, 1000):
+        assert list(pool.map(range(count))) == list(range(count))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_crash_costs_its_item_only(pools, processes):
+    items = list(range(100))
+    for place in (0, 37, 38, 99):
+        items[place] = "crash"
+    died = Failure("the decoder died of SIGSEGV")
+    expected = [died if item == "crash" else item for item in items]
+    assert list(pools(processes=processes).map(items)) == expected
+
+
+def test_endless_loops_and_waits_and_too_much_memory_cost_their_item_only(pools):
+    limits = {"cpu_s": 1, "chunk_s": 4.0, "memory_bytes": 1 << 30}
+    answers = list(pools(**limits).map([1, "hang", 2, "swell", 3, "sleep", 4]))
+    hung = Failure("took more than 1 s of CPU")
+    swelled = Failure("needs more than 1024 MiB of memory")
+    assert answers == [1, hung, 2, swelled, 3, Failure("took longer than 4 s"), 4]
+
+
+def test_a_child_killed_by_mistake_costs_nothing(pools):
+    pool = pools()
+    answers = pool.map(range(1000))
+    first = list(itertools.islice(answers, 3))
+    [child] = _children()
+    os.kill(child, signal.SIGKILL)
+    assert first + list(answers) == list(range(1000))
+
+
+def _children():
+    listed = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], **_TEXT)
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "isolated" in line]
+
+
+def test_a_child_is_replaced_before_its_leaks_add_up(pools, monkeypatch):
+    monkeypatch.setattr("components.subprocess_pool._MOST_ITEMS", 50)
+    processes = set()
+    pool = pools(processes=2)
+    for number, answer in enumerate(pool.map(range(300))):
+        assert answer == number
+        processes.update(_children())
+    assert len(processes) >= 4
+
+
+def test_what_the_function_raises_is_raised(pools):
+    with pytest.raises(AuricleError, match="ValueError: planted"):
+        list(pools().map(["raise"]))
+
+
+def test_a_child_that_cannot_start_is_a_fault_that_says_why(pools):
+    with pytest.raises(AuricleError, match="ZeroDivisionError"):
+        list(pools(no_function()).map([1]))
+
+
+def test_items_are_taken_little_by_little(pools):
+    taken = []
+    answers = pools().map(taken.append(n) or n for n in range(10_000))
+    assert next(answers) == 0
+    assert len(taken) < 200
+
+
+def test_items_and_results_may_be_large(pools):
+    items = [bytes([n]) * 100_000 for n in range(100)]
+    assert list(pools().map(items)) == items
+
+
+def test_what_was_asked_for_in_vain_is_not_answered_to_the_next(pools):
+    pool = pools()
+    next(pool.map(range(100)))
+    assert list(pool.map("abc")) == ["a", "b", "c"]
+
+
+def test_children_end_with_their_parent():
+    program = (
+        "import os, signal, subprocess\n"
+        "from planted import decoder\n"
+        "from components.subprocess_pool import SubprocessPool\n"
+        "answers = SubprocessPool(decoder).map(range(1000))\n"
+        "next(answers)\n"
+        "subprocess.run(['ps', '-ww', '-o', 'pid=,args=', '--ppid', str(os.getpid())])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    parent = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    [child] = [line.split()[0] for line in parent.stdout.splitlines() if "isolated" in line]
+    for _ in range(50):
+        listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], **_TEXT).stdout
+        if not any(row.split()[0] == child and "isolated" in row for row in listed.splitlines()):
+            return
+        subprocess.run(["sleep", "0.1"], check=True)
+    pytest.fail("a child outlived its parent")

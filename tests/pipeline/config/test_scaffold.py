@@ -1,0 +1,190 @@
+"""`auricle init` writes a workflow that `plan` accepts, or says what is missing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipeline.config.loader import read_workflow
+from pipeline.config.scaffold import write_workflow
+from pipeline.datasets.dry_run import make_plan
+from schemas.errors import DataError, InputError
+from schemas.workflow import Split, Workflow
+
+LABELS = ("go", "no", "on")
+
+
+def write_clip(path: Path, seconds: float = 0.5, rate: int = 8000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.full(round(seconds * rate), 0.1, np.float32), rate)
+
+
+def write_manifest(path: Path, speakers: int, takes: int = 2) -> None:
+    rows = []
+    for speaker in range(speakers):
+        # Later speakers have more clips, so that it shows who is chosen.
+        for take in range(takes + speaker):
+            for label in LABELS:
+                clip = f"clips/{label}_{speaker}_{take}.wav"
+                write_clip(path.parent / clip)
+                rows.append({"audio_filepath": clip, "label": label, "speaker": f"s{speaker}"})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def init(directory: Path, output: Path, name: str | None = None) -> Workflow:
+    """The workflow that was written, after `plan` has accepted it."""
+    write_workflow(directory, output, name=name, force=False)
+    assert len(output.read_text().splitlines()) <= 15
+    assert [path.name for path in output.parent.glob(".*")] == []
+    workflow = read_workflow(output)
+    assert make_plan(workflow, output.parent).refused is None
+    return workflow
+
+
+def test_a_folder_of_labels(tmp_path: Path) -> None:
+    for label in LABELS:
+        for take in range(60):
+            write_clip(tmp_path / "My Clips" / label / f"{take}.wav", 0.4, 44100)
+    workflow = init(tmp_path / "My Clips", tmp_path / "workflow.yaml")
+    assert workflow.name == "my-clips"
+    assert workflow.data.folder == "My Clips"
+    assert workflow.data.split == Split()
+    assert workflow.audio.sample_rate == 16000  # no more than speech needs
+    assert workflow.audio.clip_s == 0.5
+    assert workflow.gate.accuracy.at_least == 0.9
+
+
+def test_few_clips_without_speakers_get_larger_shares(tmp_path: Path) -> None:
+    for label in LABELS:
+        for take in range(12):
+            write_clip(tmp_path / "clips" / label / f"{take}.wav")
+    split = init(tmp_path / "clips", tmp_path / "workflow.yaml").data.split
+    assert split.eval == split.test > 0.1
+
+
+def test_a_manifest_with_few_speakers_names_them(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=4)
+    workflow = init(tmp_path / "data", tmp_path / "workflow.yaml", name="words")
+    assert workflow.name == "words"
+    assert workflow.data.manifests == "data/manifest.jsonl"
+    assert workflow.audio.sample_rate == 8000
+    # Those with the fewest clips; the most are left to train on.
+    assert workflow.data.split == Split(test_speakers=["s0"], eval_speakers=["s1"])
+
+
+def test_the_manifest_itself_and_a_file_elsewhere(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
+    (tmp_path / "flows").mkdir()
+    workflow = init(tmp_path / "data" / "manifest.jsonl", tmp_path / "flows" / "w.yaml")
+    assert workflow.data.manifests == str(tmp_path / "data" / "manifest.jsonl")
+
+
+def test_several_manifests_become_a_pattern(tmp_path: Path) -> None:
+    for part in ("a", "b"):
+        write_manifest(tmp_path / "data" / part / "manifest.jsonl", speakers=3)
+    assert init(tmp_path / "data", tmp_path / "w.yaml").data.manifests == "data/*/*.jsonl"
+
+
+def test_what_is_no_manifest_is_left_out(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
+    (tmp_path / "data" / "log.jsonl").write_text('{"level": "info"}\n')
+    (tmp_path / "data" / "broken.jsonl").write_text("no JSON\n")
+    assert init(tmp_path / "data", tmp_path / "w.yaml").data.manifests == "data/manifest.jsonl"
+
+
+def test_names_that_yaml_or_glob_would_misread(tmp_path: Path) -> None:
+    folder = tmp_path / "[true]: #1 ümlaut"
+    write_manifest(folder / "manifest.jsonl", speakers=3)
+    workflow = init(folder, tmp_path / "w.yaml")
+    assert make_plan(workflow, tmp_path).clips == 3 * (2 + 3 + 4)
+    assert workflow.name == "true-1-mlaut"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clip_s"),
+    [(0.2, 0.5), (0.5, 0.5), (0.51, 0.75), (1.0, 1.0), (1.01, 1.5), (2.4, 2.5), (7.0, 3.0)],
+)
+def test_clip_length_holds_nineteen_of_twenty(
+    tmp_path: Path, seconds: float, clip_s: float
+) -> None:
+    for label in LABELS:
+        for take in range(38):
+            write_clip(tmp_path / "clips" / label / f"{take}.wav", seconds)
+        for take in range(38, 40):  # 5 % are longer
+            write_clip(tmp_path / "clips" / label / f"{take}.wav", seconds + 5)
+    assert init(tmp_path / "clips", tmp_path / "w.yaml").audio.clip_s == clip_s
+
+
+def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
+    output = tmp_path / "w.yaml"
+    output.write_text("mine")
+    with pytest.raises(InputError, match=r"w\.yaml exists already; --force overwrites it"):
+        write_workflow(tmp_path / "data", output, name=None, force=False)
+    assert output.read_text() == "mine"
+    said = write_workflow(tmp_path / "data", output, name=None, force=True)
+    assert said[0] == f"Wrote {output}: 27 clips, 3 labels, 3 speakers"
+    assert read_workflow(output).name == "data"
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
+    with pytest.raises(InputError, match="there is no folder"):
+        write_workflow(tmp_path / "data", tmp_path / "no" / "w.yaml", name=None, force=False)
+    with pytest.raises(InputError, match=r"--name: got 'My Ä', expected a name such as my"):
+        write_workflow(tmp_path / "data", tmp_path / "w.yaml", name="My Ä", force=False)
+    assert not (tmp_path / "w.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "no recordings; expected JSON-lines manifests"),
+        ({"notes.txt": "x", "label/notes.txt": "x"}, "no recordings; expected JSON-lines"),
+        (
+            {"m.jsonl": '{"audio_filepath": "a.wav", "text": "go on"}'},
+            "no label in its rows; a `te",
+        ),
+        ({"m.jsonl": '{"audio_filepath": "a.wav"}'}, "no label in its rows"),
+        ({"m.jsonl": '{"audio_filepath": "a.wav", "label": "go"}'}, "no row of .* can be used"),
+        ({"m.jsonl": "RIFF"}, "expected JSON lines, got something else"),
+        ({"a.wav": None, "b.wav": None}, "2 clips but no labels; put the clips of each label"),
+        ({"go/a.wav": None, "go/b.wav": None}, "one class only"),
+        ({"go/a.wav": "no audio", "no/b.wav": "nor this"}, "none of its files is audio"),
+        ({"go/a.wav": None, "no/b.wav": None}, "split"),
+    ],
+)
+def test_what_cannot_be_a_workflow(
+    tmp_path: Path, files: dict[str, str | None], message: str
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, text in files.items():
+        if text is None:
+            write_clip(folder / name)
+        else:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        write_workflow(folder, tmp_path / "w.yaml", name=None, force=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_too_few_speakers(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=2)
+    with pytest.raises(DataError, match=r"2 speaker\(s\) only \(s0, s1\); expected at least three"):
+        write_workflow(tmp_path / "data", tmp_path / "w.yaml", name=None, force=False)
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        write_workflow(tmp_path / "data", tmp_path / "w.yaml", name=None, force=False)
+
+
+@pytest.mark.parametrize("name", ["fsdd", "arabic_commands", "esc10", "arabic_commands/clips"])
+def test_real_recordings(shared_data: Path, tmp_path: Path, name: str) -> None:
+    workflow = init(shared_data / name, tmp_path / "workflow.yaml")
+    assert workflow.audio.sample_rate == (8000 if name == "fsdd" else 16000)

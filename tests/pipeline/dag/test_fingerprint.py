@@ -1,0 +1,113 @@
+"""A component's fingerprint changes with the code it reaches and the versions behind it alone."""
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.dag.fingerprint import (
+    DEPENDENCES,
+    OWN_PACKAGES,
+    ROOT,
+    code_closure,
+    component_fingerprint,
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for package in OWN_PACKAGES:
+        shutil.copytree(
+            ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return tmp_path
+
+
+def fingerprints(root: Path) -> dict[str, str]:
+    return {name: component_fingerprint(name, root=root) for name in DEPENDENCES}
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
+    assert fingerprints(checkout) == fingerprints(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("file", "redone"),
+    [
+        ("components/audio/condition.py", {"AudioExampleGen", "Evaluator"}),
+        ("components/audio/mel.py", {"AudioExampleGen", "Trainer", "Evaluator", "Report"}),
+        ("components/evaluator/stream_scoring.py", {"Evaluator"}),
+        ("components/model_gate/keyword_rules.py", {"ModelGate"}),
+        ("components/models/frontends.py", {"Trainer"}),
+        ("components/trainer/dataset.py", {"Trainer"}),
+        ("components/pusher/executor.py", {"Pusher"}),
+        ("components/model_gate/decision.py", {"ModelGate"}),
+        ("components/report/templates/report.html.jinja", {"Report"}),
+        ("components/report/charts.py", {"Report"}),
+        ("components/evaluation/slices.py", {"Evaluator"}),
+        ("components/explanation/attribution.py", {"Report"}),
+        ("components/serving_check/client.py", {"ServingCheck"}),
+        ("schemas/tfrecord.py", {"AudioExampleGen", "Evaluator", "ServingCheck", "Report"}),
+        ("components/data_gate/rules.py", {"DataGate"}),
+        (
+            "schemas/errors.py",
+            {
+                *("AudioExampleGen", "DataGate", "Trainer", "Evaluator"),
+                *("ServingCheck", "Pusher", "Report"),
+            },
+        ),
+        ("pipeline/cli/runs.py", set()),
+        ("README.md", set()),
+    ],
+)
+def test_an_edit_redoes_what_can_reach_it(checkout: Path, file: str, redone: set[str]) -> None:
+    before = fingerprints(checkout)
+    with (checkout / file).open("a") as edited:
+        edited.write("\n# edited\n")
+    assert changed(before, fingerprints(checkout)) == redone
+
+
+@pytest.mark.parametrize(
+    ("library", "some_redone"),
+    [
+        ("keras", {"Trainer"}),
+        ("soxr", {"AudioExampleGen"}),
+        ("tensorflow-model-analysis", {"Evaluator", "ModelGate"}),
+        ("jinja2", {"Report"}),
+        ("ruff", set()),
+    ],
+)
+def test_a_library_version_redoes_what_uses_it(
+    monkeypatch: pytest.MonkeyPatch, library: str, some_redone: set[str]
+) -> None:
+    before = fingerprints(ROOT)
+    real = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata, "version", lambda name: "0.0" if name == library else real(name)
+    )
+    assert changed(before, fingerprints(ROOT)) >= some_redone
+    assert bool(changed(before, fingerprints(ROOT))) == bool(some_redone)
+
+
+def test_every_import_is_a_known_distribution() -> None:
+    for dependence in DEPENDENCES.values():
+        for library in code_closure(dependence.modules)[1] | set(dependence.libraries):
+            importlib.metadata.version(library)  # raises where the name is not a distribution
+
+
+def test_relative_and_late_imports_are_followed(tmp_path: Path) -> None:
+    package = tmp_path / "components" / "step"
+    package.mkdir(parents=True)
+    (tmp_path / "components" / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "a.py").write_text("def f():\n    from . import b\n    import numpy.linalg\n")
+    (package / "b.py").write_text("from ..step.c import name\n")
+    (package / "c.py").write_text("import os\nname = 1\n")
+    files, libraries = code_closure(["components.step.a"], tmp_path)
+    assert {p.name for p in files} == {"__init__.py", "a.py", "b.py", "c.py"}
+    assert libraries == {"numpy"}

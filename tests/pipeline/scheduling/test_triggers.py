@@ -1,0 +1,134 @@
+"""What is new is found and named; what is not is not, however it was touched."""
+
+import datetime
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from pushed import make_version
+from seen import NOW, WORKFLOW, add_span, finish_run, make_workflow
+
+from components.example_gen.sources import list_utterances
+from components.versions.ledger import follow, write_ledger
+from pipeline.runs.snapshot import observe, remember
+from pipeline.scheduling.triggers import check_triggers
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from schemas.versions import Ledger
+from schemas.workflow import Workflow
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    add_span(tmp_path, 1)
+    return finish_run(tmp_path)
+
+
+def ask(base: Path, workflow: Workflow = WORKFLOW, days: float = 0.0) -> tuple[bool, str]:
+    now = NOW + datetime.timedelta(days=days)
+    news = check_triggers(workflow, base, locate_run_directory(workflow, base), now)
+    return news.train, "; ".join(news.reasons)
+
+
+def test_the_first_time_everything_is_new(tmp_path: Path) -> None:
+    add_span(tmp_path, 1)
+    assert ask(tmp_path) == (True, "no run has finished yet")
+
+
+def test_nothing_is_new(directory: RunDirectory, tmp_path: Path) -> None:
+    assert ask(tmp_path) == (False, "nothing new since 2026-05-01 03:00")
+    os.utime(tmp_path / "data" / "1" / "3.wav")
+    shutil.copyfile(tmp_path / "data/1/manifest.jsonl", tmp_path / "data/1/copy")
+    assert ask(tmp_path) == (False, "files were touched, but hold what they held")
+
+
+def test_a_new_span(directory: RunDirectory, tmp_path: Path) -> None:
+    add_span(tmp_path, 2)
+    train, why = ask(tmp_path)
+    assert train
+    assert why == "new manifests: data/2/manifest.jsonl; 8 new or changed clips"
+    train, why = ask(tmp_path, make_workflow(schedule={"min_new_clips": 9}))
+    assert not train
+    assert why.endswith("too few: schedule.min_new_clips is 9")
+
+
+def test_a_changed_and_a_vanished_clip(directory: RunDirectory, tmp_path: Path) -> None:
+    (tmp_path / "data" / "1" / "3.wav").write_bytes(b"RIFF another")
+    assert ask(tmp_path) == (True, "1 new or changed clips")
+    finish_run(tmp_path)
+    (tmp_path / "data" / "1" / "3.wav").unlink()
+    assert ask(tmp_path) == (True, "0 new or changed clips; 1 clips gone")
+
+
+def test_rows_count_and_not_files(directory: RunDirectory, tmp_path: Path) -> None:
+    manifest = tmp_path / "data" / "1" / "manifest.jsonl"
+    rows = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(rows[:7]).replace('"a"', '"b"', 1))
+    said = "1 new or changed clips; 1 clips gone"
+    few = make_workflow(schedule={"min_new_clips": 2})
+    assert ask(tmp_path, few) == (False, f"{said}; too few: schedule.min_new_clips is 2")
+    assert ask(tmp_path) == (True, said)
+
+
+def test_without_the_last_index_every_clip_may_be_new(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    shutil.rmtree(directory.index)
+    add_span(tmp_path, 2)
+    assert ask(tmp_path)[1].endswith("16 new or changed clips")
+
+
+def test_a_clip_beside_others_in_a_folder(tmp_path: Path) -> None:
+    for label in ("yes", "no"):
+        (tmp_path / "clips" / label).mkdir(parents=True)
+        (tmp_path / "clips" / label / "1.wav").write_bytes(b"RIFF")
+    workflow = make_workflow(data={"folder": "clips"})
+    finish_run(tmp_path, workflow)
+    assert not ask(tmp_path, workflow)[0]
+    (tmp_path / "clips" / "no" / "2.wav").write_bytes(b"RIFF")
+    assert ask(tmp_path, workflow) == (True, "1 new or changed clips")
+
+
+def test_drift_trains_also_on_few_clips(directory: RunDirectory, tmp_path: Path) -> None:
+    add_span(tmp_path, 2, "aaaa")
+    few = {"min_new_clips": 100}
+    assert not ask(tmp_path, make_workflow(schedule=few))[0]
+    train, why = ask(tmp_path, make_workflow(schedule=few, data_gate={"max_drift": 0.02}))
+    assert train  # also since the settings changed
+    finish_run(tmp_path, make_workflow(data_gate={"max_drift": 0.02}))
+    add_span(tmp_path, 3, "aaaaaaaaaa")
+    train, why = ask(tmp_path, make_workflow(schedule=few, data_gate={"max_drift": 0.02}))
+    assert train
+    assert "drifted by" in why
+
+
+def test_settings_code_age_and_replacement(
+    directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = make_workflow(model={"units": 64}, run={"directory": "runs/digits"})
+    assert ask(tmp_path, changed) == (True, "changed settings: model.units")
+    told = make_workflow(notify={"command": ["true"]}, push={"keep": 9}, registry={"kind": "none"})
+    assert not ask(tmp_path, told)[0]
+    aged = make_workflow(schedule={"max_age_days": 30.0})
+    assert not ask(tmp_path, aged, days=29)[0]
+    why = "the last training is 31.0 days old, schedule.max_age_days 30"
+    assert ask(tmp_path, aged, days=31) == (True, why)
+    listing = list_utterances(WORKFLOW.data, tmp_path)
+    stopped = NOW + datetime.timedelta(days=30)
+    data = json.loads(directory.seen.read_text())["data"]
+    remember(observe(WORKFLOW, tmp_path, listing), data, directory, stopped, has_trained=False)
+    assert ask(tmp_path, aged, days=31) == (True, why)  # a data gate stopped the last one
+    make_version(directory.serving, "a")
+    ledger, _ = follow(Ledger(), directory.serving)
+    write_ledger(ledger.changed(1, replace="heard a speaker"), directory.ledger)
+    assert ask(tmp_path) == (True, "version 1 is to be replaced: heard a speaker")
+    monkeypatch.setattr("pipeline.scheduling.triggers.component_fingerprint", lambda name: name)
+    assert "code or a library's version changed" in ask(tmp_path)[1]
+
+
+def test_what_cannot_be_read_is_as_if_there_was_none(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    directory.seen.write_text('{"from": "the future"}')
+    assert ask(tmp_path) == (True, "no run has finished yet")

@@ -1,0 +1,107 @@
+"""One run at a time, one workflow a directory, and a full disk said in words."""
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.workspace.disk import explain_full_disk, require_space
+from pipeline.workspace.lock import claim
+from pipeline.workspace.paths import locate_run_directory
+from schemas.errors import RunDirectoryError
+from schemas.workflow import Data, Generated, Run, Workflow
+
+
+def workflow(name: str = "digits", directory: str | None = None) -> Workflow:
+    return Workflow(name=name, data=Data(generated=Generated()), run=Run(directory=directory))
+
+
+def test_default_is_beside_the_workflow_file(tmp_path: Path) -> None:
+    directory = locate_run_directory(workflow(), tmp_path)
+    assert directory.root == tmp_path / "runs" / "digits"
+    assert directory.serving == directory.root / "serving"
+
+
+def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
+    directory = locate_run_directory(workflow(), tmp_path)
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from pipeline.workspace.paths import claim, locate_run_directory\n"
+            "from schemas.workflow import Workflow\n"
+            "w = Workflow.model_validate({'name': 'digits', 'data': {'generated': {}}})\n"
+            "with claim(locate_run_directory(w, Path(sys.argv[1])), w):\n"
+            "    print('held', flush=True)\n"
+            "    sys.stdin.read()\n",
+            str(tmp_path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with (
+        pytest.raises(RunDirectoryError, match=rf"already running \(process {holder.pid}\)"),
+        claim(directory, workflow()),
+    ):
+        pass
+    holder.kill()
+    holder.communicate()
+    with claim(directory, workflow()):  # a killed run holds nothing
+        pass
+
+
+def test_another_workflows_directory_is_refused(tmp_path: Path) -> None:
+    with claim(locate_run_directory(workflow("words", "shared"), tmp_path), workflow("words")):
+        pass
+    with (
+        pytest.raises(RunDirectoryError, match="belongs to workflow 'words', not 'digits'"),
+        claim(locate_run_directory(workflow("digits", "shared"), tmp_path), workflow("digits")),
+    ):
+        pass
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    directory = locate_run_directory(workflow(directory="."), tmp_path)
+    with (
+        pytest.raises(RunDirectoryError, match=r"holds other files \(thesis.tex\)"),
+        claim(directory, workflow()),
+    ):
+        pass
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    directory = locate_run_directory(workflow(directory="file/run"), tmp_path)
+    with pytest.raises(RunDirectoryError, match="cannot write"), claim(directory, workflow()):
+        pass
+
+
+def test_too_little_space_is_refused_before_the_start(tmp_path: Path) -> None:
+    require_space(tmp_path, 1)
+    with pytest.raises(RunDirectoryError, match="not enough space"):
+        require_space(tmp_path, 10**18)
+
+
+def test_a_full_disk_is_explained(tmp_path: Path) -> None:
+    directory = locate_run_directory(workflow(), tmp_path)
+    with (
+        pytest.raises(RunDirectoryError, match="is full"),
+        explain_full_disk(directory),
+        Path("/dev/full").open("w") as full,
+    ):
+        full.write("x")
+        full.flush()
+    with pytest.raises(RunDirectoryError, match="is full"), explain_full_disk(directory):
+        raise RuntimeError("RESOURCE_EXHAUSTED: No space left on device")
+    with pytest.raises(OSError) as other, explain_full_disk(directory):
+        raise OSError(errno.EIO, "input/output error")
+    assert other.value.errno == errno.EIO
