@@ -86,7 +86,8 @@ def ingest(manifest: Path, sample_rate: int, scratch: Path) -> list[bytes]:
     from components.example_gen.sources import list_utterances
     from components.example_gen.transforms import IngestUtterances, Places
     from schemas.tfrecord import read_records
-    from schemas.workflow import Audio, Data
+    from schemas.workflow.audio import Audio
+    from schemas.workflow.data import Data
 
     data = Data(manifests=str(manifest))
     listing = list_utterances(data, Path())
@@ -144,7 +145,10 @@ def _write(split: dict[str, list[bytes]], folder: Path) -> dict[str, list[str]]:
 
 def _blocks(architecture: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The blocks of a workflow that a training depends on: defaults, changed by `--set`."""
-    from schemas.workflow import Augment, Frontend, Model, Train
+    from schemas.workflow.augment import Augment
+    from schemas.workflow.frontend import Frontend
+    from schemas.workflow.model import Model
+    from schemas.workflow.train import Train
 
     blocks: dict[str, Any] = {
         "frontend": Frontend().model_dump(),

@@ -22,7 +22,7 @@ from tfx.types import standard_artifacts
 from components.artifacts import ClipScores
 from components.evaluator.executor import Executor as Evaluator
 from components.model_gate.executor import Executor as ModelGate
-from schemas.workflow import Gate
+from schemas.workflow.gate import Gate
 
 _BATCH_CLIPS = 256
 

@@ -134,8 +134,9 @@ def _ours(manifest: Path, out: Path, processes: int) -> Callable[[], int]:
     from components.example_gen.index import write_index
     from components.example_gen.sources import list_utterances
     from components.example_gen.transforms import IngestUtterances, Places
-    from schemas.reports import IngestReport
-    from schemas.workflow import Audio, Data
+    from schemas.reports.ingest import IngestReport
+    from schemas.workflow.audio import Audio
+    from schemas.workflow.data import Data
 
     def ingest() -> int:
         data = Data(manifests=str(manifest))
@@ -245,7 +246,7 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
     from components.audio.measure import frame_levels_db, measure
     from components.example_gen.splits import hash_unit
     from schemas.example import encode_example
-    from schemas.workflow import Audio
+    from schemas.workflow.audio import Audio
 
     audio = Audio()
     rows = [json.loads(row) for row in manifest.read_text().splitlines()]

@@ -24,8 +24,8 @@ from components.audio.condition import condition, to_pcm16
 from components.audio.decode import decode
 from components.audio.fingerprint import fingerprint
 from components.example_gen.leakage import StoredClip, certify
-from schemas.reports import SplitCertificate
-from schemas.workflow import Audio
+from schemas.reports.leakage import SplitCertificate
+from schemas.workflow.audio import Audio
 
 _PLANTED = 200
 _RNG = np.random.default_rng(1)

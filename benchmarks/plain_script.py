@@ -26,7 +26,7 @@ from components.example_gen.splits import assign_split
 from pipeline.config.loader import read_workflow, workflow_base
 from schemas.example import encode_example
 from schemas.tfrecord import frame_record
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def train(workflow: Workflow, examples: dict[str, str], out: Path) -> list[str]:
     from components.trainer import dataset
     from components.trainer.export import export_model
     from components.trainer.fit import fit
-    from schemas.reports import ModelCard
+    from schemas.reports.model_card import ModelCard
 
     settings, audio = workflow.train, workflow.audio
     clip_samples = round(audio.clip_s * audio.sample_rate)

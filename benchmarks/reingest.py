@@ -21,7 +21,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
-from schemas.workflow import Audio, Data
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Data
 
 
 def main() -> None:

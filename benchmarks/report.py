@@ -27,7 +27,7 @@ from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects,
 from components.evaluation.scores import SCORES_FILE, ModelScores, read_scores, write_scores
 from components.evaluation.scores import ClipScores as Scores
 from components.report.executor import REPORT_FILE, Executor
-from schemas.reports import VERDICT_FILE, GateRule, Verdict
+from schemas.reports.verdict import VERDICT_FILE, GateRule, Verdict
 
 
 def main() -> None:

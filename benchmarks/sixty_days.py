@@ -29,7 +29,7 @@ from components.audio.synthesis import generate, voices
 from pipeline.config.loader import read_workflow
 from pipeline.releases.rollout import roll_back
 from pipeline.scheduling.scheduler import read_decisions, run_once
-from schemas.workflow import Generated
+from schemas.workflow.data import Generated
 
 WORDS = ["yes", "left", "stop", "marvin"]
 RATE = 8000

@@ -108,7 +108,11 @@ def _train(
     from tfx.components.trainer.fn_args_utils import FnArgs
 
     from components.trainer.run_fn import run_fn
-    from schemas.workflow import Audio, Augment, Frontend, Model, Train
+    from schemas.workflow.audio import Audio
+    from schemas.workflow.augment import Augment
+    from schemas.workflow.frontend import Frontend
+    from schemas.workflow.model import Model
+    from schemas.workflow.train import Train
 
     keras.backend.clear_session()
     defaults = Train()

@@ -12,7 +12,7 @@ from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
-from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 
 BLESSED_PROPERTY = "blessed"
 CURRENT_MODEL_PROPERTY = "current_model_id"

@@ -25,8 +25,8 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import AuricleError, DataGateError
-from schemas.reports import Interval
-from schemas.workflow import Workflow
+from schemas.reports.metrics import Interval
+from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from pipeline.runs.result import RunResult

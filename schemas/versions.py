@@ -4,9 +4,10 @@ import datetime
 import hashlib
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-from schemas.reports import Lineage
+from schemas.document import Document
+from schemas.reports.model_card import Lineage
 
 MANIFEST_FILE = "assets.extra/manifest.json"  # inside a version's folder
 CARD_FILE = "assets.extra/model_card.md"
@@ -14,11 +15,7 @@ VERSION_VERDICT_FILE = "assets.extra/verdict.json"
 _ABOUT = "assets.extra/"  # what TensorFlow does not load
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Manifest(_Document):
+class Manifest(Document):
     """What a version is; lies inside it, and is there before the version can be seen.
 
     `files` are the SHA-256 of all others, by relative path. `parent` was served when it was pushed.
@@ -48,7 +45,7 @@ def model_digest_of(files: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{d}  {p}\n" for p, d in model).encode()).hexdigest()
 
 
-class VersionRecord(_Document):
+class VersionRecord(Document):
     """What became of one version.
 
     `content` is the version that its files were first pushed as. `failed` and `replace` say why it
@@ -69,13 +66,13 @@ class VersionRecord(_Document):
     is_there: bool = True
 
 
-class Ledger(_Document):
+class Ledger(Document):
     """All versions that were ever pushed to a serving directory, the first one first.
 
     `registered_state` is what the registry was last told.
     """
 
-    versions: list[VersionRecord] = []
+    versions: list[VersionRecord] = Field([])
     registered_state: str = ""
 
     @property

@@ -26,7 +26,9 @@ from pipeline.runs.records import RunRecord, write_record
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import locate_run_directory
 from schemas.example import FEATURES, encode_example
-from schemas.reports import GateRule, Interval, ServingReport, SliceMetrics, Verdict
+from schemas.reports.metrics import Interval, SliceMetrics
+from schemas.reports.serving import ServingReport
+from schemas.reports.verdict import GateRule, Verdict
 from schemas.tfrecord import frame_record
 
 Artifact, Event = metadata_store_pb2.Artifact, metadata_store_pb2.Event

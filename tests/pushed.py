@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from components.versions.serving import push_version
-from schemas.reports import MODEL_CARD_FILE, Interval, Lineage, ModelCard, TrainingData, Verdict
+from schemas.reports.metrics import Interval
+from schemas.reports.model_card import MODEL_CARD_FILE, Lineage, ModelCard, TrainingData
+from schemas.reports.verdict import Verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
 
 LINEAGE = Lineage(examples="e" * 64, settings="5" * 64, code="c" * 64)

@@ -9,7 +9,7 @@ from components.example_gen.sources import list_utterances
 from pipeline.runs.snapshot import observe, remember
 from pipeline.workspace.lock import adopt
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 NOW = datetime.datetime(2026, 5, 1, 3, 0, tzinfo=datetime.timezone.utc)
 

@@ -12,7 +12,7 @@ import numpy as np
 from components.audio.measure import FRAME_MS, frame_levels_db, is_active
 from components.audio.mel import ms_to_samples
 from schemas.errors import ClipError
-from schemas.workflow import Audio
+from schemas.workflow.audio import Audio
 
 SILENT_PEAK_DB = -70.0
 TARGET_RMS_DB = -23.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from components.audio import espeak
 from schemas.errors import AuricleError
-from schemas.workflow import Generated
+from schemas.workflow.data import Generated
 
 ACCENTS = (
     "en", "en-us", "en-us-nyc", "en-029",

@@ -14,17 +14,11 @@ from tfx.utils import io_utils
 from components.data_gate.rules import Drift, Findings, check, stopped_because
 from schemas.errors import DataGateError
 from schemas.example import SIDE_FEATURES
-from schemas.reports import (
-    CERTIFICATE_FILE,
-    DATA_VERDICT_FILE,
-    INGEST_REPORT_FILE,
-    REJECTS_FILE,
-    DataVerdict,
-    IngestReport,
-    Reject,
-    SplitCertificate,
-)
-from schemas.workflow import DataGate
+from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
+from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
+from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
+from schemas.reports.rejects import REJECTS_FILE, Reject
+from schemas.workflow.data_gate import DataGate
 
 _STATISTICS_FILE = "FeatureStats.pb"  # TFX's name
 _ANOMALIES_FILE = "SchemaDiff.pb"  # TFX's name

@@ -5,16 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from schemas.reports import (
-    SPLITS,
-    IngestReport,
-    LeakKind,
-    Reject,
-    Rule,
-    SplitCertificate,
-)
+from schemas.reports.ingest import SPLITS, IngestReport
+from schemas.reports.leakage import LeakKind, SplitCertificate
+from schemas.reports.rejects import Reject
+from schemas.reports.rule import Rule
 from schemas.text import some
-from schemas.workflow import DataGate
+from schemas.workflow.data_gate import DataGate
 
 _NO_LEAK: dict[LeakKind, str] = {
     "speaker": "no speaker is in two splits",

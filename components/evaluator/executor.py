@@ -21,7 +21,7 @@ from components.evaluator.stream_scoring import score_recordings
 from schemas.background import BACKGROUND_LIST
 from schemas.example import decode_example
 from schemas.progress import report_progress
-from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.tfrecord import read_records
 
 SPLIT = "test"

@@ -21,9 +21,9 @@ from components.subprocess_pool import Failure, Limits, SubprocessPool
 from schemas.background import LONGEST_S, BackgroundRecording
 from schemas.errors import ClipError, DataError
 from schemas.progress import report_progress
-from schemas.reports import ModelCard
+from schemas.reports.model_card import ModelCard
 from schemas.utterance import is_keyword
-from schemas.workflow import Audio
+from schemas.workflow.audio import Audio
 
 _ASKED_BYTES = 1 << 20  # of windows at a time
 _LIMITS = Limits(cpu_s=600)  # after a crash, an MP3 is decoded again up to where it was

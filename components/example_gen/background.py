@@ -16,7 +16,7 @@ from components.subprocess_pool import Failure, SubprocessPool
 from schemas.background import BACKGROUND_LIST, LONGEST_S, BackgroundRecording
 from schemas.errors import ClipError, DataError
 from schemas.utterance import Utterance
-from schemas.workflow import Data
+from schemas.workflow.data import Data
 
 _KEY = "data.background"
 _FEWEST_CLIPS = 2  # one to choose a threshold by, one to judge it by

@@ -18,7 +18,8 @@ from components.example_gen.sources import GENERATED_SCHEME
 from schemas.errors import ClipError
 from schemas.example import FeatureValue, encode_example
 from schemas.tfrecord import frame_record
-from schemas.workflow import Audio, Generated
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Generated
 
 
 class ClipReader:

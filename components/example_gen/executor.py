@@ -11,8 +11,8 @@ from tfx.types.artifact import Artifact
 from components.example_gen.files import open_uncompressed
 from components.example_gen.transforms import IngestUtterances, Places, named_error
 from schemas.errors import DataError
-from schemas.reports import INGEST_REPORT_FILE, IngestReport
-from schemas.workflow import Audio
+from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
+from schemas.workflow.audio import Audio
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

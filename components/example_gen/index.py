@@ -20,9 +20,10 @@ from components.digests import FileDigests
 from components.example_gen.sources import Listing
 from components.example_gen.splits import assign_split, hash_unit, split_by
 from schemas.errors import AuricleError
-from schemas.reports import SPLITS, Reject, SplitBy
+from schemas.reports.ingest import SPLITS, SplitBy
+from schemas.reports.rejects import Reject
 from schemas.utterance import Utterance
-from schemas.workflow import Data, Generated
+from schemas.workflow.data import Data, Generated
 
 INDEX_FORMAT = 3
 

@@ -14,7 +14,7 @@ from typing import get_args
 import numpy as np
 
 from components.audio.fingerprint import SAME_RECORDING, correlation
-from schemas.reports import Leak, LeakKind, SplitCertificate
+from schemas.reports.leakage import Leak, LeakKind, SplitCertificate
 
 LEAKS_LISTED = 100
 

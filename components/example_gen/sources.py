@@ -16,10 +16,10 @@ from typing import Any
 
 from components.example_gen.spans import span_manifests
 from schemas.errors import ClipError, DataError
-from schemas.reports import Reject
+from schemas.reports.rejects import Reject
 from schemas.spans import has_spans
 from schemas.utterance import MUST_PASS, Utterance
-from schemas.workflow import Data, Generated
+from schemas.workflow.data import Data, Generated
 
 AUDIO_SUFFIXES = (
     ".wav",

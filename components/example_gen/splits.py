@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from schemas.errors import DataError
-from schemas.reports import SPLITS, SplitBy
+from schemas.reports.ingest import SPLITS, SplitBy
 from schemas.text import some
 from schemas.utterance import Utterance
-from schemas.workflow import Split
+from schemas.workflow.data import Split
 
 
 def assign_split(utterance: Utterance, split: Split) -> str:

@@ -33,18 +33,12 @@ from schemas import errors
 from schemas.errors import AuricleError
 from schemas.example import decode_example
 from schemas.progress import report_progress
-from schemas.reports import (
-    CERTIFICATE_FILE,
-    INGEST_REPORT_FILE,
-    REJECTS_FILE,
-    IngestReport,
-    Reject,
-    SplitCertificate,
-    SplitCounts,
-)
+from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport, SplitCounts
+from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
+from schemas.reports.rejects import REJECTS_FILE, Reject
 from schemas.tfrecord import unframe_record
 from schemas.utterance import is_must_pass
-from schemas.workflow import Audio
+from schemas.workflow.audio import Audio
 
 Pool = SubprocessPool[dict[str, Any], tuple[Entry, bytes]]
 

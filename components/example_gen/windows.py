@@ -11,7 +11,7 @@ from components.subprocess_pool import Failure, SubprocessPool
 from schemas.background import LONGEST_S
 from schemas.errors import ClipError
 from schemas.utterance import Utterance
-from schemas.workflow import Cut
+from schemas.workflow.data import Cut
 
 _LEAST_SHARE = 0.5  # of a window: a shorter rest is no window of its own
 _SLACK_S = 1e-6

@@ -18,8 +18,9 @@ from components.explanation.attribution import (
     integrated_gradients,
     occlusion,
 )
-from schemas.reports import ModelCard
-from schemas.workflow import Audio, Frontend
+from schemas.reports.model_card import ModelCard
+from schemas.workflow.audio import Audio
+from schemas.workflow.frontend import Frontend
 
 _FUNCTIONS = ("features", "scores_of_features")
 

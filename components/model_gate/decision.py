@@ -8,8 +8,9 @@ from components.evaluation.tallies import Results, Tally
 from components.evaluation.wake_word import Background
 from components.model_gate.keyword_rules import judge_keywords, operating_point
 from components.model_gate.rules import count, judge, must_pass, on
-from schemas.reports import ClassMetrics, GateRule, Interval, SliceMetrics, Verdict
-from schemas.workflow import Gate
+from schemas.reports.metrics import ClassMetrics, Interval, SliceMetrics
+from schemas.reports.verdict import GateRule, Verdict
+from schemas.workflow.gate import Gate
 
 FEWEST_CLIPS = 20  # of a slice; fewer are called too few to judge
 

@@ -16,8 +16,9 @@ from components.evaluation.results import read_results
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.evaluation.wake_word import BACKGROUND_FILE, read_background
 from components.model_gate.decision import decide
-from schemas.reports import MODEL_CARD_FILE, VERDICT_FILE, ModelCard, Verdict
-from schemas.workflow import Gate
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.verdict import VERDICT_FILE, Verdict
+from schemas.workflow.gate import Gate
 
 
 class Executor(base_executor.BaseExecutor):

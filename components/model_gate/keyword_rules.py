@@ -15,9 +15,10 @@ from components.evaluation.wake_word import (
     missed_clips,
 )
 from components.model_gate.rules import between, number, on, worst_clips, would_decide
-from schemas.reports import GateRule, Interval, OperatingPoint
+from schemas.reports.metrics import Interval
+from schemas.reports.verdict import GateRule, OperatingPoint
 from schemas.text import some
-from schemas.workflow import Gate
+from schemas.workflow.gate import Gate
 
 _NAMED = 3  # recordings that were left out
 

@@ -20,10 +20,10 @@ from components.evaluation.intervals import (
 )
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import Tally
-from schemas.reports import GateRule
+from schemas.reports.verdict import GateRule
 from schemas.text import some
 from schemas.utterance import MUST_PASS
-from schemas.workflow import Gate
+from schemas.workflow.gate import Gate
 
 SLICES_NAMED = 10  # a reason lists this many values of one feature, worst first
 CLIPS_NAMED = 10  # to listen to

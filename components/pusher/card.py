@@ -9,7 +9,8 @@ from pathlib import Path
 import jinja2
 
 from components.evaluation.formatting import amount_text, score_text
-from schemas.reports import ModelCard, Verdict
+from schemas.reports.model_card import ModelCard
+from schemas.reports.verdict import Verdict
 
 _WEAKEST = 10
 _PACKAGES = ("auricle", "tensorflow", "keras")

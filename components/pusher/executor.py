@@ -18,7 +18,9 @@ from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import push_version
 from schemas.errors import RegistryError, VersionError
-from schemas.reports import MODEL_CARD_FILE, PUSHED_FILE, VERDICT_FILE, ModelCard, Verdict
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.pushed import PUSHED_FILE
+from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
 
 MODEL_DIGEST_PROPERTY = "model_sha256"

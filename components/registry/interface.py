@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from schemas.reports import ModelCard, Verdict
+from schemas.reports.model_card import ModelCard
+from schemas.reports.verdict import Verdict
 from schemas.versions import Manifest
 
 ALIASES = ("candidate", "champion", "previous")

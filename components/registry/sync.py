@@ -6,7 +6,8 @@ from components.registry.interface import Registration, Registry
 from components.versions.ledger import write_ledger
 from components.versions.manifest import verify
 from schemas.errors import VersionError
-from schemas.reports import MODEL_CARD_FILE, ModelCard, Verdict
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.verdict import Verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRecord
 
 

@@ -19,7 +19,7 @@ from scipy.stats import norm
 
 from components.audio.mel import fft_length, hann_window, mel_weight_matrix, num_frames
 from components.evaluation.curves import DetectionErrors, Reliability
-from schemas.reports import Epoch
+from schemas.reports.training import Epoch
 
 _FRAME_S = 0.025
 _STEP_S = 0.010

@@ -48,7 +48,7 @@ from components.report.view_model import (
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError
-from schemas.reports import ModelCard
+from schemas.reports.model_card import ModelCard
 
 REPORT_FILE = "report.html"
 

@@ -11,29 +11,16 @@ from pydantic import TypeAdapter
 
 from components.evaluation.scores import ClipScores
 from components.report.clips import Clip, ScoredClip
-from schemas.reports import (
-    CERTIFICATE_FILE,
-    DATA_VERDICT_FILE,
-    HISTORY_FILE,
-    INGEST_REPORT_FILE,
-    MODEL_CARD_FILE,
-    REJECTS_FILE,
-    SERVING_FILE,
-    SPLITS,
-    VERDICT_FILE,
-    ClassMetrics,
-    DataVerdict,
-    Epoch,
-    IngestReport,
-    LeakKind,
-    ModelCard,
-    Reject,
-    ServingReport,
-    SliceMetrics,
-    SplitCertificate,
-    StepTiming,
-    Verdict,
-)
+from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
+from schemas.reports.ingest import INGEST_REPORT_FILE, SPLITS, IngestReport
+from schemas.reports.leakage import CERTIFICATE_FILE, LeakKind, SplitCertificate
+from schemas.reports.metrics import ClassMetrics, SliceMetrics
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.rejects import REJECTS_FILE, Reject
+from schemas.reports.serving import SERVING_FILE, ServingReport
+from schemas.reports.step_timings import StepTiming
+from schemas.reports.training import HISTORY_FILE, Epoch
+from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.settings import flat_settings
 
 # What is more than these is counted on the page, not listed.

@@ -18,9 +18,11 @@ from tfx.types import artifact_utils
 from components.artifacts import saved_model_uri
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
 from schemas.example import decode_example
-from schemas.reports import MODEL_CARD_FILE, SERVING_FILE, ModelCard, Rule, ServingReport
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.rule import Rule
+from schemas.reports.serving import SERVING_FILE, ServingReport
 from schemas.tfrecord import read_records
-from schemas.workflow import ServingCheck
+from schemas.workflow.serving_check import ServingCheck
 
 TOLERANCE = 1e-4
 _CLIENT = Path(__file__).with_name("client.py")

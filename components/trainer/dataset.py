@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from schemas.errors import DataError
-from schemas.reports import TrainingData
+from schemas.reports.model_card import TrainingData
 
 CACHE_BYTES = 1 << 30  # sets up to this size are held in memory, as 16-bit samples
 _READ_CLIPS = 256

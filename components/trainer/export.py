@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from components.models import split_model
-from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 
 _LONGEST_S = 600.0  # as `components.audio.decode.MAX_DURATION_S`
 _PCM16_SCALE = 1.0 / 32768.0

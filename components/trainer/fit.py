@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from schemas.errors import AuricleError
 from schemas.progress import report_progress
-from schemas.reports import HISTORY_FILE, Epoch
+from schemas.reports.training import HISTORY_FILE, Epoch
 
 _CHECKPOINT_FILE = "training.npz"
 _CLIP_NORM = 1.0  # of all gradients together; what keeps a plain recurrence from exploding

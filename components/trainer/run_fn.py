@@ -28,7 +28,8 @@ from components.trainer.warm_start import (
     find_misfit,
     read_champion,
 )
-from schemas.reports import HISTORY_FILE, Lineage, ModelCard, Start
+from schemas.reports.model_card import Lineage, ModelCard
+from schemas.reports.training import HISTORY_FILE, Start
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.evaluation.intervals import Paired, difference_interval
-from schemas.reports import Interval, Start, Trial
+from schemas.reports.metrics import Interval
+from schemas.reports.training import Start, Trial
 
 
 def hold_trial(

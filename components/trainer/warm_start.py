@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.versions import model_digest_of
 
 _HEAD = "logits"  # the last layer, whose last axis is the classes

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from components.digests import file_digest
 from schemas.errors import VersionError
-from schemas.reports import Lineage
+from schemas.reports.model_card import Lineage
 from schemas.versions import MANIFEST_FILE, Manifest, model_digest_of
 
 _NAMED = 3  # files in an error message

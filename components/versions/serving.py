@@ -16,7 +16,7 @@ from components.digests import tree_digest
 from components.durable import sync, sync_tree
 from components.versions.manifest import verify, write_manifest
 from schemas.errors import AuricleError, RunDirectoryError, VersionError
-from schemas.reports import Lineage
+from schemas.reports.model_card import Lineage
 
 _INCOMING, _REMOVED = ".incoming-", ".removed-"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import KeyPath, dotted
-from schemas.conflicts import REQUIRED_OPTIONS
+from schemas.workflow.conflicts import REQUIRED_OPTIONS
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "schemas" / "workflow.schema.json"

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
 from schemas.errors import WorkflowError
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 # Stand in for a key that is itself wrong, so that the rest can still be checked beside it.
 _PLACEHOLDERS: dict[str, Any] = {"name": "x", "data": {"generated": {}}}

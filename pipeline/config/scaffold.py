@@ -18,7 +18,7 @@ from components.example_gen.splits import check_data_set
 from pipeline.config.loader import read_workflow, slug
 from schemas.errors import DataError, InputError
 from schemas.utterance import Utterance
-from schemas.workflow import Data, Split
+from schemas.workflow.data import Data, Split
 
 _MOST_HEADERS = 500  # files whose header is read
 _HIGHEST_RATE = 16000  # speech needs no more

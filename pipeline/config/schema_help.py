@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from pipeline.config.yaml_source import KeyPath, dotted
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 Schema = dict[str, Any]
 

@@ -4,7 +4,7 @@ import argparse
 import difflib
 
 from schemas.errors import WorkflowError
-from schemas.workflow import Beam
+from schemas.workflow.run import Beam
 
 # On some platforms the name DirectRunner means a runner that downloads a program at run time.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"

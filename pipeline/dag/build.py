@@ -37,7 +37,7 @@ from components.resolvers import (
 )
 from components.serving_check.component import ServingCheck
 from schemas.example import SIDE_FEATURES
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from pipeline.datasets.rows import list_rows
 from pipeline.workspace.disk import needed_bytes
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import DataError
-from schemas.reports import SPLITS, Reject, SplitBy, SplitCounts
+from schemas.reports.ingest import SPLITS, SplitBy, SplitCounts
+from schemas.reports.rejects import Reject
 from schemas.utterance import Utterance
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 _MOST_HEADERS = 2000  # files whose header is read for its duration
 _MAGIC_BYTES = 64

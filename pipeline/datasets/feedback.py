@@ -26,7 +26,8 @@ from pipeline.inference.predict import answer_clips, read_card, read_clips, serv
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, local_run_directory
 from schemas.errors import InputError
-from schemas.workflow import Audio, Workflow
+from schemas.workflow.audio import Audio
+from schemas.workflow.workflow import Workflow
 
 
 class FeedbackClip(BaseModel):

@@ -7,9 +7,9 @@ import typer
 
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import InputError
-from schemas.reports import Reject
+from schemas.reports.rejects import Reject
 from schemas.utterance import REJECT_REASONS
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 _SHOWN = 5
 

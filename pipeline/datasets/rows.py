@@ -7,7 +7,7 @@ from pathlib import Path
 from components.example_gen.sources import Listing, list_utterances
 from pipeline.datasets.suppression import Forgotten, read_forgotten
 from pipeline.workspace.paths import locate_run_directory
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 
 class _Remembered(dict[str, bool]):

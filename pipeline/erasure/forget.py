@@ -29,10 +29,11 @@ from pipeline.runs.records import RunRecord, read_history
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, local_run_directory
 from schemas.errors import DataError, InputError
-from schemas.reports import INGEST_REPORT_FILE, SPLITS, IngestReport, Verdict
+from schemas.reports.ingest import INGEST_REPORT_FILE, SPLITS, IngestReport
+from schemas.reports.verdict import Verdict
 from schemas.utterance import Utterance
 from schemas.versions import VERSION_VERDICT_FILE, Ledger
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 REPLACE = "heard a speaker that is to be forgotten"
 

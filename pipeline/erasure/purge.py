@@ -29,9 +29,9 @@ from pipeline.metadata.artifacts import example_files, example_folders, is_of, o
 from pipeline.runs.records import read_history, write_record
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError
-from schemas.reports import VERDICT_FILE, Verdict
+from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.tfrecord import frame_record, read_records
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pipeline.inference.predict import load_model, read_card, read_clips, served_version
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import InputError
-from schemas.workflow import Audio, Workflow
+from schemas.workflow.audio import Audio
+from schemas.workflow.workflow import Workflow
 
 
 class Stretch(BaseModel):

@@ -23,8 +23,9 @@ from components.versions.manifest import verify
 from components.versions.serving import newest_version
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import ClipError, InputError
-from schemas.reports import MODEL_CARD_FILE, ModelCard
-from schemas.workflow import Audio, Workflow
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.workflow.audio import Audio
+from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ from pipeline.metadata.store import open_store
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import RegistryError, VersionError
 from schemas.versions import Ledger
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore

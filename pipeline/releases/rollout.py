@@ -18,9 +18,9 @@ from pipeline.releases.reconcile import begin_step, read_step, reconcile
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.errors import InputError, VersionError
-from schemas.reports import Verdict
+from schemas.reports.verdict import Verdict
 from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 
 class Rollout(BaseModel):

@@ -38,15 +38,11 @@ from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.background import BackgroundRecording
 from schemas.errors import DataGateError
-from schemas.reports import (
-    PUSHED_FILE,
-    REJECTS_FILE,
-    SERVING_FILE,
-    VERDICT_FILE,
-    ServingReport,
-    Verdict,
-)
-from schemas.workflow import Workflow
+from schemas.reports.pushed import PUSHED_FILE
+from schemas.reports.rejects import REJECTS_FILE
+from schemas.reports.serving import SERVING_FILE, ServingReport
+from schemas.reports.verdict import VERDICT_FILE, Verdict
+from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from pipeline.dag.build import RunLocations

@@ -10,7 +10,7 @@ from components.example_gen.splits import check_data_set
 from pipeline.dag.beam import beam_pipeline_args
 from pipeline.dag.fingerprint import component_fingerprint
 from schemas.errors import WorkflowError
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 CONTAINER_IMAGE = "auricle"
 

@@ -11,7 +11,7 @@ from components.evaluation.intervals import Paired, difference_interval
 from components.evaluation.scores import ClipScores, read_scores
 from pipeline.runs.records import RunRecord
 from schemas.errors import InputError
-from schemas.reports import Interval
+from schemas.reports.metrics import Interval
 
 _SLICES_SHOWN = 40
 

@@ -16,9 +16,10 @@ from rich.table import Table
 from components.durable import replace_file
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import InputError
-from schemas.reports import GateRule, ServingReport, Verdict
+from schemas.reports.serving import ServingReport
+from schemas.reports.verdict import GateRule, Verdict
 from schemas.text import some
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 _MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
 

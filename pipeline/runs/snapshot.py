@@ -15,7 +15,8 @@ from components.durable import replace_file
 from components.example_gen.sources import Listing, find_manifests
 from pipeline.dag.fingerprint import component_fingerprint
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
-from schemas.workflow import Data, Workflow
+from schemas.workflow.data import Data
+from schemas.workflow.workflow import Workflow
 
 # Blocks that say when and where, not what is trained.
 _NOT_SETTINGS = {"schedule", "run", "push", "registry", "serving_check", "notify"}

@@ -27,7 +27,7 @@ from pipeline.workspace.lock import adopt, is_held, lock
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.cron import cron_fields
 from schemas.errors import BusyError, DataGateError, InputError
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler

@@ -26,7 +26,8 @@ from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError
 from schemas.settings import flat_settings
 from schemas.text import some
-from schemas.workflow import Data, Workflow
+from schemas.workflow.data import Data
+from schemas.workflow.workflow import Workflow
 
 _NAMED = 3
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError, RunDirectoryError
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 _FEATURE_BYTES = 1000  # of one example, beside its samples
 _OVERHEAD_BYTES = 100_000_000  # models, statistics, metadata and reports of a run

@@ -10,7 +10,7 @@ from typing import IO
 from components.durable import replace_file
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import BusyError, RunDirectoryError
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 IDENTITY_FILE = "workflow.json"
 

@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import RunDirectoryError
-from schemas.reports import REJECTS_FILE, TIMINGS_FILE
-from schemas.workflow import Workflow
+from schemas.reports.rejects import REJECTS_FILE
+from schemas.reports.step_timings import TIMINGS_FILE
+from schemas.workflow.workflow import Workflow
 
 
 @dataclass(frozen=True)

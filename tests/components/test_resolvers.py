@@ -12,7 +12,7 @@ from components.resolvers import (
     ChampionBeforeStrategy,
     PassedBeforeStrategy,
 )
-from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 
 BLESSED, REFUSED = 1, 0
 

@@ -16,7 +16,7 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from schemas.reports import Epoch
+from schemas.reports.training import Epoch
 
 pytestmark = pytest.mark.e2e
 

@@ -13,7 +13,7 @@ from components.versions.manifest import verify
 from pipeline.config.loader import read_workflow
 from pipeline.runners.local import run_workflow
 from pipeline.runs.records import list_records
-from schemas.reports import IngestReport
+from schemas.reports.ingest import IngestReport
 
 pytestmark = pytest.mark.e2e
 

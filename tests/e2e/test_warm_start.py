@@ -8,7 +8,8 @@ from e2e.running import run
 from e2e.tiny import TINY, write_workflow
 
 from pipeline.runs.result import RunResult
-from schemas.reports import MODEL_CARD_FILE, ModelCard, Start
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.training import Start
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,9 @@ from pipeline.config.loader import read_workflow
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
 from schemas.errors import InputError
-from schemas.reports import Interval, ServingReport, Verdict
+from schemas.reports.metrics import Interval
+from schemas.reports.serving import ServingReport
+from schemas.reports.verdict import Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 COMMANDS = ("init", "plan", "run", "predict", "explain", "notify", "compile", "feedback", "forget")

@@ -22,8 +22,9 @@ from pipeline import notifications as notify
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
 from schemas.errors import AuricleError, DataGateError, InputError, WorkflowError
-from schemas.reports import Rule, ServingReport
-from schemas.workflow import Workflow
+from schemas.reports.rule import Rule
+from schemas.reports.serving import ServingReport
+from schemas.workflow.workflow import Workflow
 
 VARIABLE = "AURICLE_WEBHOOK"
 TOKEN = "T0k3n-that-nobody-may-see"

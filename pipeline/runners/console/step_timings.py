@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from components.durable import replace_file
 from pipeline.runners.console.progress import Outcome
-from schemas.reports import StepTiming
+from schemas.reports.step_timings import StepTiming
 
 _TIMINGS = TypeAdapter(list[StepTiming])
 

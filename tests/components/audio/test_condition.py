@@ -17,7 +17,7 @@ from components.audio.condition import (
     trim,
 )
 from schemas.errors import ClipError
-from schemas.workflow import Audio
+from schemas.workflow.audio import Audio
 
 RATE = 16000
 

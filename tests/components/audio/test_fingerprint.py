@@ -11,7 +11,8 @@ from components.audio.condition import condition
 from components.audio.decode import decode
 from components.audio.fingerprint import SAME_RECORDING, correlation, fingerprint
 from components.audio.synthesis import generate, voices
-from schemas.workflow import Audio, Generated
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Generated
 
 RATE = 16000
 AUDIO = Audio(sample_rate=RATE)

@@ -14,13 +14,13 @@ import pytest
 from components.audio import espeak, synthesis
 from components.audio.synthesis import CLIP_S, PEAK_DB, Voice, generate, speak, voices
 from schemas.errors import AuricleError
-from schemas.workflow import COMMAND_WORDS, Generated
+from schemas.workflow.data import COMMAND_WORDS, Generated
 
 ROOT = Path(__file__).parents[3]
 DIGEST_OF_CLIPS = """
 import hashlib, random, sys
 from components.audio.synthesis import generate, voices
-from schemas.workflow import Generated
+from schemas.workflow.workflow import Generated
 generated = Generated()
 clips = [(w, v, t) for w in generated.words[:4] for v in voices(9, 1) for t in (0, 1)]
 order = list(clips)

@@ -12,10 +12,11 @@ from tfx.types import standard_artifacts
 from components.artifacts import DataVerdict, IngestReport, Rejects
 from components.data_gate.executor import Executor, measure_drift
 from schemas.errors import DataGateError
-from schemas.reports import DataVerdict as Verdict
-from schemas.reports import IngestReport as Report
-from schemas.reports import SplitCertificate, SplitCounts
-from schemas.workflow import DataGate
+from schemas.reports.data_verdict import DataVerdict as Verdict
+from schemas.reports.ingest import IngestReport as Report
+from schemas.reports.ingest import SplitCounts
+from schemas.reports.leakage import SplitCertificate
+from schemas.workflow.data_gate import DataGate
 
 COUNTS = SplitCounts.of({("no", "ada"): 10, ("yes", "ada"): 10}, 20.0)
 REPORT = Report(

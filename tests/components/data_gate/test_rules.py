@@ -5,16 +5,11 @@ from typing import get_args
 import pytest
 
 from components.data_gate.rules import Drift, Findings, check, stopped_because
-from schemas.reports import (
-    IngestReport,
-    Leak,
-    LeakKind,
-    Reject,
-    Rule,
-    SplitCertificate,
-    SplitCounts,
-)
-from schemas.workflow import DataGate
+from schemas.reports.ingest import IngestReport, SplitCounts
+from schemas.reports.leakage import Leak, LeakKind, SplitCertificate
+from schemas.reports.rejects import Reject
+from schemas.reports.rule import Rule
+from schemas.workflow.data_gate import DataGate
 
 SPEAKERS = {"train": ("ada", "bob"), "eval": ("cyd",), "test": ("dan",)}
 

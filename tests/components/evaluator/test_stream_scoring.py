@@ -17,8 +17,8 @@ from components.evaluation.wake_word import count_alarms, divide
 from components.evaluator.stream_scoring import WindowReader, WindowRequest, score_recordings
 from schemas.background import BackgroundRecording
 from schemas.errors import AuricleError, DataError
-from schemas.reports import MODEL_CARD_FILE, ModelCard
-from schemas.workflow import Audio
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.workflow.audio import Audio
 
 RATE = 8000
 AUDIO = Audio(sample_rate=RATE, clip_s=0.5, trim=False, normalize="none")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from schemas.workflow import Data, Split
+from schemas.workflow.data import Data, Split
 
 SPEAKERS = ("ada", "bob", "cyd", "dan")
 LABELS = ("no", "yes")

@@ -11,7 +11,7 @@ from components.example_gen.background import list_background, write_background
 from schemas.background import BACKGROUND_LIST
 from schemas.errors import DataError
 from schemas.utterance import Utterance
-from schemas.workflow import Data
+from schemas.workflow.data import Data
 
 RATE = 8000
 

@@ -9,7 +9,9 @@ from pipeline.dag.beam import beam_pipeline_args
 from schemas.errors import DataError
 from schemas.example import SIDE_FEATURES, decode_example, encode_example
 from schemas.tfrecord import frame_record, read_records
-from schemas.workflow import Audio, Beam, Data, Generated, Split
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Data, Generated, Split
+from schemas.workflow.run import Beam
 
 AUDIO = Audio()
 

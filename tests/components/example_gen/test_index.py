@@ -17,7 +17,7 @@ from components.example_gen.index import (
 from components.example_gen.sources import Listing, list_utterances
 from schemas.errors import AuricleError
 from schemas.utterance import Utterance
-from schemas.workflow import Data, Generated, Split
+from schemas.workflow.data import Data, Generated, Split
 
 
 def _index(folder, data, out, cache=None):

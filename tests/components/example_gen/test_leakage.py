@@ -12,8 +12,9 @@ from components.audio.decode import decode
 from components.audio.fingerprint import fingerprint
 from components.audio.synthesis import generate, voices
 from components.example_gen.leakage import LEAKS_LISTED, StoredClip, certify
-from schemas.reports import Leak
-from schemas.workflow import Audio, Generated
+from schemas.reports.leakage import Leak
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Generated
 
 RATE = 8000
 AUDIO = Audio(sample_rate=RATE)

@@ -19,7 +19,8 @@ from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
 from schemas.example import decode_example
 from schemas.tfrecord import frame_record, read_records
-from schemas.workflow import Audio, Data, Generated
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Data, Generated
 
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
 SHARD = Shard("train", 1, 4, start=0, length=0, rows=2, digest="d" * 32)
@@ -213,7 +214,7 @@ def test_a_killed_ingest_continues_with_its_finished_shards(tmp_path):
         "import sys, apache_beam as beam\n"
         "from apache_beam.options.pipeline_options import PipelineOptions\n"
         "from components.example_gen.transforms import IngestUtterances, Places\n"
-        "from schemas.workflow import Audio\n"
+        "from schemas.workflow.workflow import Audio\n"
         "audio = Audio.model_validate_json(sys.argv[1])\n"
         "with beam.Pipeline(options=PipelineOptions(['--runner=FnApiRunner'])) as pipeline:\n"
         "    _ = pipeline | IngestUtterances(Places(*sys.argv[2:]), audio)\n"

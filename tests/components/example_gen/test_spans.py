@@ -8,7 +8,7 @@ from components.example_gen.sources import list_utterances
 from components.example_gen.spans import span_manifests
 from schemas.errors import DataError
 from schemas.spans import why_no_spans
-from schemas.workflow import Data
+from schemas.workflow.data import Data
 
 
 def write_span(folder: Path, clip: str) -> None:

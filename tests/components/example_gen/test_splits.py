@@ -5,7 +5,7 @@ import pytest
 from components.example_gen.splits import assign_split, check_data_set, hash_unit, split_by
 from schemas.errors import DataError
 from schemas.utterance import Utterance
-from schemas.workflow import Split
+from schemas.workflow.data import Split
 
 
 def _rows(speakers, labels=("no", "yes")):

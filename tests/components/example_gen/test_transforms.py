@@ -25,9 +25,11 @@ from components.example_gen.transforms import (
 from schemas.errors import AuricleError, RunDirectoryError
 from schemas.example import decode_example
 from schemas.progress import LOGGER_NAME
-from schemas.reports import IngestReport, Reject
+from schemas.reports.ingest import IngestReport
+from schemas.reports.rejects import Reject
 from schemas.tfrecord import read_records
-from schemas.workflow import Audio, Data, Generated, Split
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Data, Generated, Split
 
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
 ONE_PROCESS = ["--runner=FnApiRunner"]

@@ -11,10 +11,11 @@ from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
 from components.example_gen.windows import cut_recordings
 from schemas.example import decode_example
-from schemas.reports import IngestReport
+from schemas.reports.ingest import IngestReport
 from schemas.tfrecord import read_records
 from schemas.utterance import Utterance
-from schemas.workflow import Audio, Cut, Data
+from schemas.workflow.audio import Audio
+from schemas.workflow.data import Cut, Data
 
 RATE = 8000
 

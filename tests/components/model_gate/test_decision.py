@@ -8,8 +8,9 @@ import pytest
 from components.evaluation.scores import ClipScores, ModelScores
 from components.evaluation.tallies import Results, Tally
 from components.model_gate.decision import decide
-from schemas.reports import ClassMetrics, Verdict
-from schemas.workflow import Gate
+from schemas.reports.metrics import ClassMetrics
+from schemas.reports.verdict import Verdict
+from schemas.workflow.gate import Gate
 
 LABELS = ["no", "yes"]
 

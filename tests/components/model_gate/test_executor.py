@@ -18,8 +18,9 @@ from components.evaluator.executor import Executor as EvaluatorExecutor
 from components.model_gate.component import ModelGate
 from components.model_gate.executor import Executor
 from schemas.example import SIDE_FEATURES, encode_example
-from schemas.reports import ModelCard, Verdict
-from schemas.workflow import Gate
+from schemas.reports.model_card import ModelCard
+from schemas.reports.verdict import Verdict
+from schemas.workflow.gate import Gate
 
 # TFMA 0.47 turns arrays of one element into floats, which numpy will refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0")

@@ -8,8 +8,8 @@ from components.evaluation.scores import ClipScores, ModelScores
 from components.evaluation.tallies import Results
 from components.evaluation.wake_word import Background
 from components.model_gate.decision import decide
-from schemas.reports import OperatingPoint, Verdict
-from schemas.workflow import Gate
+from schemas.reports.verdict import OperatingPoint, Verdict
+from schemas.workflow.gate import Gate
 
 LABELS = ["_unknown_", "stop"]
 

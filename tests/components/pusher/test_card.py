@@ -11,17 +11,10 @@ from tfx.utils import proto_utils
 
 from components.pusher.card import render_card
 from components.pusher.executor import Executor
-from schemas.reports import (
-    MODEL_CARD_FILE,
-    VERDICT_FILE,
-    Interval,
-    ModelCard,
-    OperatingPoint,
-    SliceMetrics,
-    Start,
-    TrainingData,
-    Verdict,
-)
+from schemas.reports.metrics import Interval, SliceMetrics
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard, TrainingData
+from schemas.reports.training import Start
+from schemas.reports.verdict import VERDICT_FILE, OperatingPoint, Verdict
 from schemas.versions import CARD_FILE
 
 

@@ -16,7 +16,9 @@ from components.pusher.executor import Executor, register_pushed
 from components.registry.vertex import VertexRegistry
 from components.versions.ledger import read_ledger
 from components.versions.serving import restore_version
-from schemas.reports import MODEL_CARD_FILE, PUSHED_FILE, VERDICT_FILE
+from schemas.reports.model_card import MODEL_CARD_FILE
+from schemas.reports.pushed import PUSHED_FILE
+from schemas.reports.verdict import VERDICT_FILE
 
 MODEL = "projects/my-project/locations/europe-west4/models/digits"
 

@@ -20,7 +20,7 @@ from components.registry import Registration
 from components.registry.mlflow import MlflowRegistry
 from components.versions.manifest import verify
 from schemas.errors import RegistryError
-from schemas.reports import MODEL_CARD_FILE
+from schemas.reports.model_card import MODEL_CARD_FILE
 
 # Of libraries beneath MLflow.
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:sqlalchemy", "ignore::DeprecationWarning")

@@ -11,25 +11,17 @@ import pytest
 
 from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
 from schemas.example import encode_example
-from schemas.reports import (
-    TIMINGS_FILE,
-    ClassMetrics,
-    DataVerdict,
-    GateRule,
-    IngestReport,
-    Interval,
-    Leak,
-    ModelCard,
-    Reject,
-    Rule,
-    ServingReport,
-    SliceMetrics,
-    SplitCertificate,
-    SplitCounts,
-    Start,
-    StepTiming,
-    Verdict,
-)
+from schemas.reports.data_verdict import DataVerdict
+from schemas.reports.ingest import IngestReport, SplitCounts
+from schemas.reports.leakage import Leak, SplitCertificate
+from schemas.reports.metrics import ClassMetrics, Interval, SliceMetrics
+from schemas.reports.model_card import ModelCard
+from schemas.reports.rejects import Reject
+from schemas.reports.rule import Rule
+from schemas.reports.serving import ServingReport
+from schemas.reports.step_timings import TIMINGS_FILE, StepTiming
+from schemas.reports.training import Start
+from schemas.reports.verdict import GateRule, Verdict
 from schemas.tfrecord import frame_record
 
 RATE = 8000

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from components.report.charts import accuracy_svg, best_epoch, loss_svg, spectrogram_png
-from schemas.reports import Epoch
+from schemas.reports.training import Epoch
 
 RATE = 16000
 

@@ -20,7 +20,9 @@ from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.report.component import Report
 from components.report.executor import Executor
 from components.versions.manifest import write_manifest
-from schemas.reports import TIMINGS_FILE, Interval, OperatingPoint, Verdict
+from schemas.reports.metrics import Interval
+from schemas.reports.step_timings import TIMINGS_FILE
+from schemas.reports.verdict import OperatingPoint, Verdict
 
 SECTIONS = [
     *("verdict", "data", "examples", "training", "confusion"),

@@ -18,9 +18,10 @@ from components.serving_check.component import ServingCheck as Component
 from components.serving_check.executor import Executor, check
 from components.trainer.export import export_model
 from schemas.example import SIDE_FEATURES, encode_example
-from schemas.reports import ModelCard, ServingReport
+from schemas.reports.model_card import ModelCard
+from schemas.reports.serving import ServingReport
 from schemas.tfrecord import frame_record
-from schemas.workflow import ServingCheck
+from schemas.workflow.serving_check import ServingCheck
 
 RATE, SAMPLES, LABELS = 8000, 4000, ["no", "yes"]
 

@@ -12,7 +12,7 @@ from components.trainer.dataset import (
     read_labels,
 )
 from schemas.errors import DataError
-from schemas.reports import TrainingData
+from schemas.reports.model_card import TrainingData
 
 CLIPS, CLIP_SAMPLES, BATCH = 50, 2400, 16
 STEPS_PER_EPOCH = 4  # 16, 16, 16, 2

@@ -17,7 +17,7 @@ from components.audio.condition import fit_length
 from components.models import MODELS, build_model, split_model
 from components.models.frontends import Framing
 from components.trainer.export import export_model
-from schemas.reports import MODEL_CARD_FILE, ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 
 RATE, SAMPLES, LABELS = 8000, 4000, ["no", "stop", "yes"]
 

@@ -18,7 +18,7 @@ from components.trainer.dataset import make_eval_dataset, make_train_dataset
 from components.trainer.fit import _precision_of, fit, strategy
 from schemas.errors import AuricleError
 from schemas.progress import LOGGER_NAME
-from schemas.reports import HISTORY_FILE, Epoch
+from schemas.reports.training import HISTORY_FILE, Epoch
 
 LABELS, CLIP_SAMPLES, BATCH, STEPS_PER_EPOCH = ["high", "low", "mid"], 2400, 16, 3
 

@@ -14,8 +14,13 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.trainer.run_fn import _training_key, run_fn
 from components.trainer.warm_start import read_champion
 from schemas.errors import AuricleError
-from schemas.reports import HISTORY_FILE, MODEL_CARD_FILE, ModelCard
-from schemas.workflow import Audio, Augment, Frontend, Model, SpecAugment, Train
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.training import HISTORY_FILE
+from schemas.workflow.audio import Audio
+from schemas.workflow.augment import Augment, SpecAugment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
+from schemas.workflow.train import Train
 
 Files = dict[str, list[str]]
 LABELS = ("high", "low", "mid")

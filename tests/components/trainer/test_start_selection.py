@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.start_selection import choose_start, hold_trial
-from schemas.reports import Start
+from schemas.reports.training import Start
 
 CLIPS = 40
 FROM_CHAMPION = Start(weights="champion", said="from the champion", champion="c")

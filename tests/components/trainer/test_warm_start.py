@@ -14,8 +14,11 @@ from components.models import MODELS, build_model
 from components.trainer.export import export_model
 from components.trainer.warm_start import carry_weights, find_misfit, read_champion
 from components.versions.manifest import write_manifest
-from schemas.reports import ModelCard
-from schemas.workflow import Audio, Augment, Frontend, Model, SpecAugment
+from schemas.reports.model_card import ModelCard
+from schemas.workflow.audio import Audio
+from schemas.workflow.augment import Augment, SpecAugment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
 
 RATE, SAMPLES, LABELS = 8000, 4000, ["high", "low", "mid"]
 

@@ -10,7 +10,7 @@ import yaml
 
 from pipeline.config import docgen as reference
 from pipeline.dag.steps import STEPS
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 REGENERATE = "run `python -m pipeline.config.docgen`"
 WORKFLOWS = sorted((reference.ROOT / "pipeline" / "workflows").glob("*.yaml"))

@@ -11,9 +11,10 @@ import pytest
 
 from components.audio import mel
 from pipeline.config.loader import read_workflow, slug, workflow_base
-from schemas.conflicts import find_conflicts
 from schemas.errors import WorkflowError
-from schemas.workflow import Audio, Frontend, Workflow
+from schemas.workflow.audio import Audio
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.workflow import Workflow
 
 SHIPPED = sorted((Path(__file__).parents[3] / "pipeline" / "workflows").glob("*.yaml"))
 READABLE = Workflow.model_validate({"name": "digits", "data": {"folder": "clips"}})
@@ -388,7 +389,7 @@ def test_empty_mel_bands_are_found_just_where_the_filterbank_has_them() -> None:
                 num_mel_bins, length // 2 + 1, sample_rate, lower_edge_hertz, sample_rate / 2
             )
             has_empty_band = bool((weights.sum(axis=0) == 0).any())
-            is_refused = any("mel bins from" in said.got for said in find_conflicts(workflow))
+            is_refused = any("mel bins from" in said.got for said in workflow.find_conflicts())
             assert is_refused == has_empty_band, (sample_rate, frontend)
             seen.add(is_refused)
     assert seen == {True, False}

@@ -11,7 +11,8 @@ from pipeline.config.loader import read_workflow
 from pipeline.config.scaffold import write_workflow
 from pipeline.datasets.dry_run import make_plan
 from schemas.errors import DataError, InputError
-from schemas.workflow import Split, Workflow
+from schemas.workflow.data import Split
+from schemas.workflow.workflow import Workflow
 
 LABELS = ("go", "no", "on")
 

@@ -16,7 +16,7 @@ from pipeline.dag.beam import (
     ingest_pipeline_args,
 )
 from schemas.errors import WorkflowError
-from schemas.workflow import Beam
+from schemas.workflow.run import Beam
 
 
 class _Step(BaseBeamExecutor):

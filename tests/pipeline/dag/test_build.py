@@ -14,7 +14,7 @@ from components.resolvers import (
     PassedBeforeStrategy,
 )
 from pipeline.dag.build import RunLocations, build_pipeline
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 
 def build(folder: Path, start: str, strategy: type[Any] = ChampionBeforeStrategy) -> Pipeline:

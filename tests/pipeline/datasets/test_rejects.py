@@ -10,7 +10,7 @@ from pipeline.cli import app
 from pipeline.config.loader import read_workflow
 from pipeline.datasets.rejects import read_rejects
 from schemas.errors import InputError
-from schemas.reports import Reject
+from schemas.reports.rejects import Reject
 
 REJECTS = [
     *(

@@ -30,7 +30,7 @@ from pipeline.runs.records import read_record
 from schemas.errors import InputError
 from schemas.example import decode_example
 from schemas.tfrecord import read_records
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

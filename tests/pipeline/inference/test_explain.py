@@ -16,8 +16,9 @@ from pipeline.cli import app
 from pipeline.config.loader import read_workflow
 from pipeline.inference.explain import explain_file
 from schemas.errors import InputError
-from schemas.reports import MODEL_CARD_FILE, ModelCard
-from schemas.workflow import Audio, Frontend
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.workflow.audio import Audio
+from schemas.workflow.frontend import Frontend
 
 RATE = 8000
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]

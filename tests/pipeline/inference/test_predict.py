@@ -18,8 +18,8 @@ from pipeline.cli import app
 from pipeline.config.loader import read_workflow
 from pipeline.inference.predict import predict_files, read_card
 from schemas.errors import InputError
-from schemas.reports import MODEL_CARD_FILE, ModelCard
-from schemas.workflow import Audio
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.workflow.audio import Audio
 
 RATE = 8000
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]

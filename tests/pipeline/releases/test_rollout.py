@@ -17,7 +17,7 @@ from pipeline.releases.rollout import export, list_versions, promote, roll_back
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.errors import InputError, VersionError
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:sqlalchemy", "ignore::DeprecationWarning")
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.runners.vertex import vertex_registry
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 DATAFLOW = {
     "runner": "DataflowRunner",

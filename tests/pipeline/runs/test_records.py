@@ -20,7 +20,10 @@ from pipeline.runs.records import (
     write_record,
 )
 from schemas.errors import InputError
-from schemas.reports import GateRule, Interval, Rule, ServingReport, SliceMetrics, Verdict
+from schemas.reports.metrics import Interval, SliceMetrics
+from schemas.reports.rule import Rule
+from schemas.reports.serving import ServingReport
+from schemas.reports.verdict import GateRule, Verdict
 
 LABELS = np.array(["no", "yes"])
 

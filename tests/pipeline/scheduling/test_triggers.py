@@ -16,7 +16,7 @@ from pipeline.runs.snapshot import observe, remember
 from pipeline.scheduling.triggers import check_triggers
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.versions import Ledger
-from schemas.workflow import Workflow
+from schemas.workflow.workflow import Workflow
 
 
 @pytest.fixture

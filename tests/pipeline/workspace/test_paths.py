@@ -11,7 +11,9 @@ from pipeline.workspace.disk import explain_full_disk, require_space
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import RunDirectoryError
-from schemas.workflow import Data, Generated, Run, Workflow
+from schemas.workflow.data import Data, Generated
+from schemas.workflow.run import Run
+from schemas.workflow.workflow import Workflow
 
 
 def workflow(name: str = "digits", directory: str | None = None) -> Workflow:
@@ -33,7 +35,7 @@ def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
             "import sys\n"
             "from pathlib import Path\n"
             "from pipeline.workspace.paths import claim, locate_run_directory\n"
-            "from schemas.workflow import Workflow\n"
+            "from schemas.workflow.workflow import Workflow\n"
             "w = Workflow.model_validate({'name': 'digits', 'data': {'generated': {}}})\n"
             "with claim(locate_run_directory(w, Path(sys.argv[1])), w):\n"
             "    print('held', flush=True)\n"

@@ -13,7 +13,7 @@ from components.example_gen.splits import assign_split
 from pipeline.cli import app
 from pipeline.datasets.importers import IMPORTERS, import_manifest
 from schemas.errors import DataError
-from schemas.workflow import Data, Split
+from schemas.workflow.data import Data, Split
 
 
 def write(root: Path, **files: str) -> Path:

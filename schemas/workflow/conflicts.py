@@ -10,26 +10,19 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from schemas.cron import why_no_cron
 from schemas.spans import has_spans, why_no_spans
-
-if TYPE_CHECKING:
-    from schemas.workflow import (
-        Audio,
-        Augment,
-        Beam,
-        Data,
-        Frontend,
-        Gate,
-        Model,
-        Notify,
-        Registry,
-        Run,
-        Schedule,
-        Workflow,
-    )
+from schemas.workflow.audio import Audio
+from schemas.workflow.augment import Augment
+from schemas.workflow.data import Data
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.gate import Gate
+from schemas.workflow.model import Model
+from schemas.workflow.notify import Notify
+from schemas.workflow.registry import Registry
+from schemas.workflow.run import Beam, Run
+from schemas.workflow.schedule import Schedule
 
 REQUIRED_OPTIONS = {
     "DirectRunner": (),
@@ -52,25 +45,7 @@ class Conflict:
         return f"{', '.join(self.keys)}: got {self.got}, expected {self.expected}"
 
 
-def find_conflicts(workflow: "Workflow") -> list[Conflict]:
-    """Every impossible combination in `workflow`; empty where there is none."""
-    return [
-        *_data_conflicts(workflow.data),
-        *_frame_conflicts(workflow.audio, workflow.frontend),
-        *_band_conflicts(workflow.audio, workflow.frontend),
-        *_augment_conflicts(workflow.audio, workflow.frontend, workflow.augment),
-        *_model_conflicts(workflow.model),
-        *_gate_conflicts(workflow.gate),
-        *_registry_conflicts(workflow.registry),
-        *_schedule_conflicts(workflow.schedule),
-        *_notify_conflicts(workflow.notify),
-        *_keyword_conflicts(workflow.data, workflow.gate),
-        *_beam_conflicts(workflow.run.beam),
-        *_vertex_conflicts(workflow.run),
-    ]
-
-
-def _data_conflicts(data: "Data") -> Iterator[Conflict]:
+def data_conflicts(data: Data) -> Iterator[Conflict]:
     sources = ("manifests", "folder", "generated")
     given = [name for name in sources if getattr(data, name) is not None]
     if len(given) != 1:
@@ -116,7 +91,7 @@ def _data_conflicts(data: "Data") -> Iterator[Conflict]:
         )
 
 
-def _split_conflicts(data: "Data") -> Iterator[Conflict]:
+def _split_conflicts(data: Data) -> Iterator[Conflict]:
     split = data.split
     for part in ("eval", "test"):
         if getattr(split, part) == 0 and not getattr(split, f"{part}_speakers"):
@@ -143,7 +118,7 @@ def _split_conflicts(data: "Data") -> Iterator[Conflict]:
         )
 
 
-def _frame_conflicts(audio: "Audio", frontend: "Frontend") -> Iterator[Conflict]:
+def frame_conflicts(audio: Audio, frontend: Frontend) -> Iterator[Conflict]:
     length, step, clip_ms = frontend.frame_length_ms, frontend.frame_step_ms, audio.clip_s * 1000
     if length > clip_ms:
         yield Conflict(
@@ -172,7 +147,7 @@ def _frame_conflicts(audio: "Audio", frontend: "Frontend") -> Iterator[Conflict]
             )
 
 
-def _band_conflicts(audio: "Audio", frontend: "Frontend") -> Iterator[Conflict]:
+def band_conflicts(audio: Audio, frontend: Frontend) -> Iterator[Conflict]:
     if frontend.kind == "waveform":
         return
     nyquist = audio.sample_rate / 2
@@ -214,9 +189,7 @@ def _band_conflicts(audio: "Audio", frontend: "Frontend") -> Iterator[Conflict]:
         )
 
 
-def _empty_mel_band(
-    audio: "Audio", frontend: "Frontend", lower: float, highest: float
-) -> int | None:
+def _empty_mel_band(audio: Audio, frontend: Frontend, lower: float, highest: float) -> int | None:
     """The first mel band with no FFT bin inside it, HTK scale as tf.signal; None if all have one.
 
     The FFT length is the next power of two of the frame, as everywhere in tf.signal.
@@ -242,9 +215,7 @@ def _mel_to_hertz(mel: float) -> float:
     return 700.0 * math.expm1(mel / 1127.0)
 
 
-def _augment_conflicts(
-    audio: "Audio", frontend: "Frontend", augment: "Augment"
-) -> Iterator[Conflict]:
+def augment_conflicts(audio: Audio, frontend: Frontend, augment: "Augment") -> Iterator[Conflict]:
     clip_ms, masks = audio.clip_s * 1000, augment.spec_augment
     if augment.time_shift_ms >= clip_ms:
         yield Conflict(
@@ -268,7 +239,7 @@ def _augment_conflicts(
         )
 
 
-def _model_conflicts(model: "Model") -> Iterator[Conflict]:
+def model_conflicts(model: Model) -> Iterator[Conflict]:
     if model.peephole and model.architecture not in ("lstm", "cnn_lstm"):
         yield Conflict(
             ("model.peephole", "model.architecture"),
@@ -277,7 +248,7 @@ def _model_conflicts(model: "Model") -> Iterator[Conflict]:
         )
 
 
-def _gate_conflicts(gate: "Gate") -> Iterator[Conflict]:
+def gate_conflicts(gate: Gate) -> Iterator[Conflict]:
     if gate.accuracy.slices and gate.accuracy.at_least is None:
         yield Conflict(
             ("gate.accuracy.slices",),
@@ -286,7 +257,7 @@ def _gate_conflicts(gate: "Gate") -> Iterator[Conflict]:
         )
 
 
-def _registry_conflicts(registry: "Registry") -> Iterator[Conflict]:
+def registry_conflicts(registry: Registry) -> Iterator[Conflict]:
     if registry.uri is not None and "@" in registry.uri.partition("://")[2].partition("/")[0]:
         yield Conflict(
             ("registry.uri",),
@@ -296,7 +267,7 @@ def _registry_conflicts(registry: "Registry") -> Iterator[Conflict]:
         )
 
 
-def _schedule_conflicts(schedule: "Schedule") -> Iterator[Conflict]:
+def schedule_conflicts(schedule: Schedule) -> Iterator[Conflict]:
     if why := why_no_cron(schedule.cron):
         yield Conflict(("schedule.cron",), f"{schedule.cron!r}: {why}", "a cron line: '0 3 * * *'")
     try:
@@ -311,7 +282,7 @@ def _schedule_conflicts(schedule: "Schedule") -> Iterator[Conflict]:
         )
 
 
-def _notify_conflicts(notify: "Notify") -> Iterator[Conflict]:
+def notify_conflicts(notify: Notify) -> Iterator[Conflict]:
     # What was got is never said: it may be the secret.
     if notify.webhook is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", notify.webhook):
         is_url = bool(re.search("[/:.]", notify.webhook))
@@ -327,7 +298,7 @@ def _notify_conflicts(notify: "Notify") -> Iterator[Conflict]:
         )
 
 
-def _keyword_conflicts(data: "Data", gate: "Gate") -> Iterator[Conflict]:
+def keyword_conflicts(data: Data, gate: Gate) -> Iterator[Conflict]:
     if gate.false_rejects.at_most is not None and data.background is None:
         yield Conflict(
             ("gate.false_rejects.at_most", "data.background"),
@@ -336,7 +307,7 @@ def _keyword_conflicts(data: "Data", gate: "Gate") -> Iterator[Conflict]:
         )
 
 
-def _beam_conflicts(beam: "Beam") -> Iterator[Conflict]:
+def beam_conflicts(beam: Beam) -> Iterator[Conflict]:
     missing = [name for name in REQUIRED_OPTIONS[beam.runner] if name not in beam.options]
     if missing:
         yield Conflict(
@@ -358,7 +329,7 @@ def _beam_conflicts(beam: "Beam") -> Iterator[Conflict]:
         )
 
 
-def _vertex_conflicts(run: "Run") -> Iterator[Conflict]:
+def vertex_conflicts(run: Run) -> Iterator[Conflict]:
     given = {"project": run.vertex.project, "region": run.vertex.region}
     if run.beam.runner == "DataflowRunner":
         return  # whose options have both

@@ -1,0 +1,54 @@
+"""What became of the rows of a data set."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+from schemas.document import Document
+
+SPLITS = ("train", "eval", "test")
+
+
+SplitBy = Literal["speaker", "clip", "named speakers", "manifest"]
+
+
+INGEST_REPORT_FILE = "report.json"
+
+
+class SplitCounts(Document):
+    """What one split holds: clips by label and by known speaker, known speakers by label."""
+
+    clips: int
+    hours: float
+    labels: dict[str, int]
+    speakers: dict[str, int]
+    speakers_by_label: dict[str, int]
+
+    @classmethod
+    def of(cls, clips: Mapping[tuple[str, str], int], seconds: float) -> "SplitCounts":
+        """From the clips of each label and speaker, who is empty where nobody knows."""
+        labels: Counter[str] = Counter()
+        speakers: Counter[str] = Counter()
+        speakers_by_label: Counter[str] = Counter()
+        for (label, speaker), count in sorted(clips.items()):
+            labels[label] += count
+            speakers_by_label[label] += bool(speaker)
+            if speaker:
+                speakers[speaker] += count
+        return cls(
+            clips=labels.total(),
+            hours=seconds / 3600,
+            labels=dict(labels),
+            speakers=dict(sorted(speakers.items())),
+            speakers_by_label=dict(speakers_by_label),
+        )
+
+
+class IngestReport(Document):
+    """What became of the rows: rows = clips of all splits + rejects."""
+
+    rows: int
+    generated: bool
+    split_by: SplitBy
+    splits: dict[str, SplitCounts]
+    rejects: dict[str, int]

@@ -1,0 +1,55 @@
+"""What a model was made from; it lies inside the model."""
+
+from pydantic import Field
+
+from schemas.document import Document
+from schemas.reports.training import Start
+from schemas.utterance import is_keyword
+
+MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
+
+
+class TrainingData(Document):
+    """What a model was trained on; `licences` as the manifest states them, with their clips."""
+
+    clips: int
+    speakers: int
+    licences: dict[str, int]
+
+
+class Lineage(Document):
+    """What a model was made from: SHA-256 of the rows and recordings, of the settings that matter
+    to it, and of the code and library versions of its training.
+    """
+
+    examples: str
+    settings: str
+    code: str
+
+
+class ModelCard(Document):
+    """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`.
+
+    `threshold` is the score from which an answer counts as heard; a pushed model has one where the
+    workflow names background recordings.
+    """
+
+    name: str
+    labels: list[str]
+    audio: dict[str, object]  # workflow.audio, so that `predict` conditions a clip as ingest did
+    frontend: dict[str, object]
+    model: dict[str, object]
+    augment: dict[str, object] = Field({})
+    train: dict[str, object] = Field({})
+    parameters: int
+    generated: bool
+    data: TrainingData | None = None
+    lineage: Lineage | None = None
+    start: Start | None = None
+    threshold: float | None = None
+
+    def is_heard(self, label: str, score: float) -> bool | None:
+        """Whether the answer `label` with `score` is a word heard; None without a threshold."""
+        if self.threshold is None:
+            return None
+        return is_keyword(label) and score >= self.threshold

@@ -1,0 +1,3 @@
+"""What Pusher did with a blessed model."""
+
+PUSHED_FILE = "pushed.json"

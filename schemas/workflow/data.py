@@ -1,0 +1,71 @@
+"""Where the recordings are, and how they are divided."""
+
+from pydantic import Field
+
+from schemas.workflow.block import Block, Seconds, Share, Text
+
+COMMAND_WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+
+
+class Generated(Block):
+    """Speech spoken by eSpeak NG's voices and mixed with generated noise; needs no recordings."""
+
+    words: list[Text] = Field(list(COMMAND_WORDS), min_length=2, description="The words to speak.")
+    speakers: int = Field(
+        60, ge=3, le=2000, description="Distinct voices: voice, variant, pitch, rate."
+    )
+    takes: int = Field(2, ge=1, le=1000, description="Clips of each word by each speaker.")
+    snr_db: tuple[float, float] = Field(
+        (5.0, 30.0), strict=False, description="Range of the random signal-to-noise ratio, in dB."
+    )
+    seed: int = Field(1, ge=0, description="Seed of voices, noise and levels.")
+
+
+class Split(Block):
+    """How utterances are divided into train, eval and test."""
+
+    eval: Share = Field(0.1, description="Share of the hashed speakers that validates training.")
+    test: Share = Field(0.1, description="Share of the hashed speakers that judges the model.")
+    eval_speakers: list[Text] = Field([], description="Speakers that validate training, by name.")
+    test_speakers: list[Text] = Field([], description="Speakers that judge the model, by name.")
+
+
+class Cut(Block):
+    """Recordings are cut into windows; all windows of a recording are in one split."""
+
+    window_s: Seconds = Field(1.0, description="Length of a window, in s.")
+    step_s: Seconds = Field(1.0, description="From the start of one window to the next, in s.")
+
+
+class Data(Block):
+    """Where the labelled recordings are: exactly one of manifests, folder, generated."""
+
+    manifests: Text | list[Text] | None = Field(
+        None,
+        description="JSON-lines manifests: a path or glob, or a list of them; `{SPAN}` stands for a"
+        " number, `{YYYY}`, `{MM}` and `{DD}` for a date.",
+    )
+    folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
+    root: Text | None = Field(
+        None,
+        description="Recordings of manifests lie below it; where the manifests are if not given.",
+    )
+    generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
+    window: int | None = Field(
+        None, ge=1, description="Newest spans that are used; all if not given."
+    )
+    split: Split = Field(Split(), description="How speakers are divided.")
+    labels: list[Text] | None = Field(
+        None,
+        min_length=2,
+        description="Rows with other labels are rejected; all may be if not given.",
+    )
+    cut: Cut | None = Field(None, description="Cut recordings into windows.")
+    background: Text | list[Text] | None = Field(
+        None,
+        description="Long recordings without any of the words: audio files, paths or globs, at most"
+        " 24 hours each. What the model hears in them is a false alarm.",
+    )
+    max_reject_fraction: float = Field(
+        0.02, ge=0.0, le=1.0, description="More rejects than this share of the rows stop a run."
+    )

@@ -1,0 +1,27 @@
+"""Who is told how a run ended."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.workflow.block import Block, Text
+
+NotifyOn = Literal["blessed", "refused", "undecided", "failed"]
+
+
+class Notify(Block):
+    """Who is told how a run ended; nobody without a webhook or command."""
+
+    webhook: Text | None = Field(
+        None,
+        description="Name of the environment variable that holds the webhook's URL, which is a"
+        " secret and is kept nowhere.",
+    )
+    command: list[Text] | None = Field(
+        None, min_length=1, description="Program and arguments; gets the message as JSON on stdin."
+    )
+    on: list[NotifyOn] = Field(
+        ["blessed", "refused", "undecided", "failed"],
+        min_length=1,
+        description="Ends of a run that are told.",
+    )

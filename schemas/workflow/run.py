@@ -1,0 +1,49 @@
+"""Where and on what the workflow runs."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.workflow.block import Block, Text
+
+BeamRunner = Literal[
+    "DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"
+]
+
+
+class Beam(Block):
+    """What runs the audio."""
+
+    runner: BeamRunner = Field(
+        "DirectRunner", description="Beam runner; DirectRunner is this machine."
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Processes of a Beam worker that decode; by the size of the work if not given.",
+    )
+    options: dict[str, str | int | float | bool | list[str]] = Field(
+        {}, description="Further Beam pipeline options, by name without dashes."
+    )
+
+
+class Vertex(Block):
+    """Where on Google Cloud a pipeline for Vertex AI registers what it pushes."""
+
+    project: Text | None = Field(
+        None, description="Google Cloud project; that of Dataflow if not given."
+    )
+    region: Text | None = Field(None, description="Its region; that of Dataflow if not given.")
+
+
+class Run(Block):
+    """Where and on what the workflow runs."""
+
+    directory: Text | None = Field(None, description="Run directory; `runs/<name>` if not given.")
+    orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
+    beam: Beam = Field(Beam(), description="What runs the audio.")
+    vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is pushed.")
+    keep_examples: int = Field(
+        3, ge=1, description="Of how many data sets the run directory keeps the examples."
+    )

@@ -1,0 +1,17 @@
+"""What a model has to do before it is pushed."""
+
+from pydantic import Field
+
+from schemas.workflow.block import Block
+
+
+class ServingCheck(Block):
+    """What an exported model has to do in a process of its own before it is pushed."""
+
+    clips: int = Field(64, ge=1, le=10_000, description="Test clips that each signature is asked.")
+    max_latency_ms: float | None = Field(
+        None, gt=0.0, description="95 % of single clips have to be answered within this, in ms."
+    )
+    max_memory_mb: float | None = Field(
+        None, gt=0.0, description="What TensorFlow with the model in it may take, in MB."
+    )

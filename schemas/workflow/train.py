@@ -1,0 +1,24 @@
+"""How the model is trained."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.workflow.block import Block
+
+
+class Train(Block):
+    """How the model is trained."""
+
+    epochs: int = Field(60, ge=1, le=10000, description="Passes over the training clips, at most.")
+    batch_size: int = Field(32, ge=1, le=65536, description="Clips of a step, over all devices.")
+    learning_rate: float = Field(0.002, gt=0.0, le=1.0, description="Adam's highest rate.")
+    patience: int = Field(
+        20, ge=1, description="Epochs without a better eval loss before stopping."
+    )
+    seed: int = Field(1, ge=0, description="Seed of weights, order and augmentation.")
+    start: Literal["scratch", "champion", "both"] = Field(
+        "scratch",
+        description="champion: from the weights of the last blessed model; both: from scratch and"
+        " from it, and the better one, by the paired test on the eval split, goes on.",
+    )

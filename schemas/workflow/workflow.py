@@ -1,0 +1,77 @@
+"""The typed workflow: every key a workflow file may say, its type, its default and its meaning.
+
+Reading the file, and saying where in it something is wrong, is `pipeline.config.loader`'s duty. The
+JSON schema for editors (`workflow.schema.json`) and the table in `docs/workflow.md` are generated
+from these types.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.workflow import conflicts
+from schemas.workflow.audio import Audio
+from schemas.workflow.augment import Augment
+from schemas.workflow.block import Block
+from schemas.workflow.data import Data
+from schemas.workflow.data_gate import DataGate
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.gate import Gate
+from schemas.workflow.model import Model
+from schemas.workflow.notify import Notify
+from schemas.workflow.push import Push
+from schemas.workflow.registry import Registry
+from schemas.workflow.run import Run
+from schemas.workflow.schedule import Schedule
+from schemas.workflow.serving_check import ServingCheck
+from schemas.workflow.train import Train
+
+
+class Workflow(Block):
+    """A speech model, from labelled recordings to a pushed SavedModel."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of model and run directory."
+    )
+    task: Literal["classify"] = Field("classify", description="One label for a whole clip.")
+    data: Data = Field(description="Where the labelled recordings are.")
+    audio: Audio = Field(Audio(), description="What every clip becomes before it is stored.")
+    frontend: Frontend = Field(Frontend(), description="The features, part of the model.")
+    augment: Augment = Field(Augment(), description="Random changes while training.")
+    model: Model = Field(Model(), description="The Keras model behind the frontend.")
+    train: Train = Field(Train(), description="How the model is trained.")
+    data_gate: DataGate = Field(DataGate(), description="When training may begin.")
+    gate: Gate = Field(Gate(), description="When a model is blessed.")
+    serving_check: ServingCheck = Field(
+        ServingCheck(), description="What a model has to do before it is pushed."
+    )
+    push: Push = Field(Push(), description="Where a blessed model goes.")
+    registry: Registry = Field(Registry(), description="Where pushed versions are registered.")
+    schedule: Schedule = Field(Schedule(), description="When it is trained again.")
+    notify: Notify = Field(Notify(), description="Who is told how a run ended.")
+    run: Run = Field(Run(), description="Where and on what the workflow runs.")
+
+    @model_validator(mode="after")
+    def _refuse_conflicts(self) -> "Workflow":
+        found = list(self.find_conflicts())
+        if found:
+            text = "; ".join(map(str, found))
+            raise PydanticCustomError("conflicts", "{text}", {"text": text, "conflicts": found})
+        return self
+
+    def find_conflicts(self) -> Iterator[conflicts.Conflict]:
+        """Every impossible combination; empty where there is none."""
+        yield from conflicts.data_conflicts(self.data)
+        yield from conflicts.frame_conflicts(self.audio, self.frontend)
+        yield from conflicts.band_conflicts(self.audio, self.frontend)
+        yield from conflicts.augment_conflicts(self.audio, self.frontend, self.augment)
+        yield from conflicts.model_conflicts(self.model)
+        yield from conflicts.gate_conflicts(self.gate)
+        yield from conflicts.registry_conflicts(self.registry)
+        yield from conflicts.schedule_conflicts(self.schedule)
+        yield from conflicts.notify_conflicts(self.notify)
+        yield from conflicts.keyword_conflicts(self.data, self.gate)
+        yield from conflicts.beam_conflicts(self.run.beam)
+        yield from conflicts.vertex_conflicts(self.run)
