@@ -1,6 +1,7 @@
 """Lists in words, the same in errors, verdicts, report and on the terminal."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 def some(names: Sequence[str], most: int, separator: str = ", ") -> str:
@@ -13,3 +14,16 @@ def some(names: Sequence[str], most: int, separator: str = ", ") -> str:
     if rest <= 0:
         return shown
     return f"{shown}{'; and' if separator == '; ' else ' and'} {rest:,} more"
+
+
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.0) -> str | None:
+    """The most similar of `names`, whatever their case; None where none is as similar as `cutoff`.
+
+    `cutoff` is a ratio from 0 to 1.
+
+    >>> nearest("clasify", ["classify", "spot"])
+    'classify'
+    """
+    by_lower = {each.lower(): each for each in names}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[matches[0]] if matches else None

@@ -1,6 +1,5 @@
 """What test clips are sliced by: speaker, metadata of the manifest, bands of noise and length."""
 
-import difflib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 from components.evaluation.scores import Texts
 from schemas.errors import DataError
 from schemas.example import FeatureValue
+from schemas.text import nearest
 from schemas.utterance import Utterance
 
 MOST_VALUES = 500  # of a feature; an id or a text is no group of clips
@@ -27,10 +27,10 @@ def check_slices(names: Sequence[str], utterances: Iterable[Utterance]) -> None:
     known = {*_MEASURED, *(key for row in utterances for key in row.metadata)}
     for name in names:
         if name not in known:
-            nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.0)[0]
+            near = nearest(name, sorted(known))
             raise DataError(
                 f"gate.accuracy.slices: got {name!r}, expected one of {', '.join(sorted(known))};"
-                f" did you mean {nearest}?"
+                f" did you mean {near}?"
             )
 
 

@@ -4,7 +4,6 @@ Only lists: nothing is decoded and no content is read but the manifests'. `auric
 share it. What cannot be a clip becomes a reject with its place; it ends nothing.
 """
 
-import difflib
 import glob
 import json
 import os
@@ -18,6 +17,7 @@ from components.example_gen.spans import span_manifests
 from schemas.errors import ClipError, DataError
 from schemas.reports.rejects import Reject
 from schemas.spans import has_spans
+from schemas.text import nearest
 from schemas.utterance import MUST_PASS, Utterance
 from schemas.workflow.data import Data, Generated
 
@@ -416,8 +416,8 @@ def _with_known_labels(listing: Listing, labels: list[str] | None) -> Listing:
         if row.label in labels:
             kept.append(row)
             continue
-        [nearest] = difflib.get_close_matches(row.label, labels, n=1, cutoff=0.0)
-        detail = f"{row.label!r} is not in data.labels; nearest: {nearest!r}"
+        near = nearest(row.label, labels)
+        detail = f"{row.label!r} is not in data.labels; nearest: {near!r}"
         rejects.append(Reject(id=row.id, uri=row.uri, reason="unknown_label", detail=detail))
     if not kept:
         raise DataError(f"data.labels: no row has one of them{_first(rejects)}")

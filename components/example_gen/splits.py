@@ -1,13 +1,12 @@
 """Which split an utterance belongs to, and whether the splits make a data set."""
 
-import difflib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
 from schemas.errors import DataError
 from schemas.reports.ingest import SPLITS, SplitBy
-from schemas.text import some
+from schemas.text import nearest, some
 from schemas.utterance import Utterance
 from schemas.workflow.data import Split
 
@@ -95,9 +94,9 @@ def _check_named_speakers(utterances: list[Utterance], split: Split) -> None:
             if name not in known:
                 if not known:
                     raise DataError(f"data.split.{key}: {name!r}, but no row names a speaker")
-                nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+                near = nearest(name, known)
                 raise DataError(
-                    f"data.split.{key}: no speaker {name!r} in the data; nearest name: {nearest!r}"
+                    f"data.split.{key}: no speaker {name!r} in the data; nearest name: {near!r}"
                 )
     if both := sorted(set(split.eval_speakers) & set(split.test_speakers)):
         raise DataError(f"data.split: {', '.join(both)} in eval_speakers and in test_speakers")

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
 from schemas.errors import WorkflowError
+from schemas.text import nearest
 from schemas.workflow.workflow import Workflow
 
 # Stand in for a key that is itself wrong, so that the rest can still be checked beside it.
@@ -99,7 +100,7 @@ def _nearest_value(value: str, path: KeyPath, expected: str) -> str | None:
         return _SWITCHES.get(value.lower())
     if path == ("name",):
         return slug(value)
-    return expectations.nearest(value, expectations.allowed_names(path))
+    return nearest(value, expectations.allowed_names(path), expectations.NEAR)
 
 
 def _conflicts(error: ValidationError) -> list[Any]:

@@ -5,16 +5,16 @@ cannot say different things. Knows nothing of files and lines.
 """
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 from pipeline.config.yaml_source import KeyPath, dotted
+from schemas.text import nearest
 from schemas.workflow.workflow import Workflow
 
 Schema = dict[str, Any]
 
-_NEAR = 0.55  # difflib's ratio from which a name is worth suggesting
+NEAR = 0.55  # the ratio from which a name is worth suggesting
 
 
 @cache
@@ -68,24 +68,17 @@ def allowed_names(path: KeyPath) -> list[str]:
     ]
 
 
-def nearest(name: str, valid: list[str]) -> str | None:
-    """The name in `valid` that `name` was most likely meant to be; None where none is near."""
-    by_lower = {candidate.lower(): candidate for candidate in valid}
-    matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=_NEAR)
-    return by_lower[matches[0]] if matches else None
-
-
 def nearest_key(path: KeyPath) -> str | None:
     """The dotted key that the unknown key at `path` was most likely meant to be; None if none is.
 
     Keys of the same block first, then the same name in another block.
     """
     *block, name = path
-    here = nearest(str(name), keys_at(tuple(block)))
+    here = nearest(str(name), keys_at(tuple(block)), NEAR)
     if here is not None:
         return dotted((*block, here))
     elsewhere = {str(known[-1]): dotted(known) for known, _ in leaves()}
-    return elsewhere.get(nearest(str(name), list(elsewhere)) or "")
+    return elsewhere.get(nearest(str(name), elsewhere, NEAR) or "")
 
 
 def leaves(path: KeyPath = ()) -> Iterator[tuple[KeyPath, Schema]]:

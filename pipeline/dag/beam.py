@@ -1,9 +1,9 @@
 """workflow.run.beam -> Beam's pipeline arguments, checked before anything starts."""
 
 import argparse
-import difflib
 
 from schemas.errors import WorkflowError
+from schemas.text import nearest
 from schemas.workflow.run import Beam
 
 # On some platforms the name DirectRunner means a runner that downloads a program at run time.
@@ -52,8 +52,8 @@ def _refuse_unknown(beam: Beam) -> None:
     known = {flag.lstrip("-") for flag in parser._option_string_actions}
     for name in beam.options:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f"; the nearest is '{nearest[0]}'" if nearest else ""
+            near = nearest(name, known, cutoff=0.6)
+            hint = f"; the nearest is '{near}'" if near else ""
             raise WorkflowError(
                 f"run.beam.options.{name}: not a pipeline option of Apache Beam{hint}"
             )

@@ -4,7 +4,6 @@ pooch keeps what is there and checks hashes; what it lacks is here: going on wit
 was cut off, and archives that may not write outside their folder.
 """
 
-import difflib
 import os
 import shutil
 import sys
@@ -21,6 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from pipeline.datasets.importers import Imported, import_manifest
 from schemas.errors import DataError
+from schemas.text import nearest
 
 _TIMEOUT_S = 30.0
 _BLOCK_BYTES = 1 << 16  # what a cut loses at most
@@ -90,8 +90,8 @@ def find_data_set(name: str) -> DataSet:
         DataError: with the nearest name and all others.
     """
     if name not in DATA_SETS:
-        [nearest] = difflib.get_close_matches(name, DATA_SETS, n=1, cutoff=0.0)
-        raise DataError(f"no data set {name!r}; nearest: {nearest!r} (of {', '.join(DATA_SETS)})")
+        near = nearest(name, DATA_SETS)
+        raise DataError(f"no data set {name!r}; nearest: {near!r} (of {', '.join(DATA_SETS)})")
     return DATA_SETS[name]
 
 

@@ -6,7 +6,6 @@ replaced whole: a row without its clip is never seen. Runs join that manifest to
 """
 
 import datetime
-import difflib
 import hashlib
 import os
 from pathlib import Path
@@ -26,6 +25,7 @@ from pipeline.inference.predict import answer_clips, read_card, read_clips, serv
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, local_run_directory
 from schemas.errors import InputError
+from schemas.text import nearest
 from schemas.workflow.audio import Audio
 from schemas.workflow.workflow import Workflow
 
@@ -155,8 +155,8 @@ def remove_feedback(workflow: Workflow, base: Path, clip_id: str) -> FeedbackCli
     with claim(directory, workflow):
         found = next((clip for clip in clips if clip.id == clip_id), None)
         if found is None:
-            [nearest] = difflib.get_close_matches(clip_id, [c.id for c in clips], n=1, cutoff=0.0)
-            raise InputError(f"--remove: no clip {clip_id!r}; nearest: {nearest!r}")
+            near = nearest(clip_id, [c.id for c in clips])
+            raise InputError(f"--remove: no clip {clip_id!r}; nearest: {near!r}")
         drop_clips(directory, [found])
         return found
 
@@ -294,9 +294,9 @@ def _check_label(
     if label in known:
         return []
     if not new_label:
-        nearest = difflib.get_close_matches(label, known, n=1, cutoff=0.0)
+        near = nearest(label, known)
         raise InputError(
-            f"--label: got {label!r}; nearest label of this workflow: {nearest[0]!r}; --new-label"
+            f"--label: got {label!r}; nearest label of this workflow: {near!r}; --new-label"
             " takes it as a new one"
         )
     if workflow.data.labels is not None:

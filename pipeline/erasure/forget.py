@@ -9,7 +9,6 @@ of.
 
 import contextlib
 import datetime
-import difflib
 from pathlib import Path
 
 import typer
@@ -31,6 +30,7 @@ from pipeline.workspace.paths import RunDirectory, local_run_directory
 from schemas.errors import DataError, InputError
 from schemas.reports.ingest import INGEST_REPORT_FILE, SPLITS, IngestReport
 from schemas.reports.verdict import Verdict
+from schemas.text import nearest
 from schemas.utterance import Utterance
 from schemas.versions import VERSION_VERDICT_FILE, Ledger
 from schemas.workflow.workflow import Workflow
@@ -247,5 +247,5 @@ def _ever_heard(directory: RunDirectory) -> set[str]:
 def _refuse(speaker: str, known: list[str]) -> None:
     if not known:
         raise InputError(f"--speaker: {speaker!r}, but no clip names a speaker")
-    [nearest] = difflib.get_close_matches(speaker, known, n=1, cutoff=0.0)
-    raise InputError(f"--speaker: nobody knows {speaker!r}; nearest name: {nearest!r}")
+    near = nearest(speaker, known)
+    raise InputError(f"--speaker: nobody knows {speaker!r}; nearest name: {near!r}")

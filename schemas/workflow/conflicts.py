@@ -4,7 +4,6 @@ Every rule names all keys it looks at, so that whoever reads the file can point 
 Python: a refused workflow file must not wait for numpy.
 """
 
-import difflib
 import math
 import re
 import zoneinfo
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from schemas.cron import why_no_cron
 from schemas.spans import has_spans, why_no_spans
+from schemas.text import nearest
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
 from schemas.workflow.data import Data
@@ -274,11 +274,11 @@ def schedule_conflicts(schedule: Schedule) -> Iterator[Conflict]:
         zoneinfo.ZoneInfo(schedule.timezone)
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
         zones = sorted(zoneinfo.available_timezones())
-        near = difflib.get_close_matches(schedule.timezone, zones, n=1, cutoff=0.5)
+        near = nearest(schedule.timezone, zones, cutoff=0.5)
         yield Conflict(
             ("schedule.timezone",),
             f"{schedule.timezone!r}, which is no time zone",
-            f"a name such as {near[0] if near else 'Europe/Berlin'}",
+            f"a name such as {near or 'Europe/Berlin'}",
         )
 
 

@@ -1,0 +1,69 @@
+"""The tasks by name, each loaded part by part when it is needed.
+
+A package of others adds a task with an entry point of the group `auricle.tasks`: its name, and the
+package that holds the parts.
+"""
+
+import functools
+import importlib
+import importlib.metadata
+from types import ModuleType
+from typing import Literal
+
+from schemas.errors import InputError
+from schemas.text import nearest
+
+TASKS = {
+    "classify": "components.tasks.classify",
+    "spot": "components.tasks.spot",
+}
+ENTRY_POINTS = "auricle.tasks"
+
+Part = Literal[
+    "config",
+    "targets",
+    "features",
+    "model",
+    "serving",
+    "scoring",
+    "metrics",
+    "gate",
+    "report",
+    "views",
+]
+
+
+def task_names() -> list[str]:
+    """All tasks that can be named in a workflow."""
+    return sorted({*TASKS, *_entry_points()})
+
+
+def task_package(name: str) -> str:
+    """The package that holds the parts of a task.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    package = TASKS.get(name) or _entry_points().get(name)
+    if package is None:
+        names = task_names()
+        raise InputError(
+            f"task: got {name!r}, expected one of {', '.join(names)};"
+            f" nearest name: {nearest(name, names)!r}"
+        )
+    return package
+
+
+def load_part(name: str, part: Part) -> ModuleType:
+    """One part of a task; imports nothing of its other parts.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    return importlib.import_module(f"{task_package(name)}.{part}")
+
+
+@functools.cache
+def _entry_points() -> dict[str, str]:
+    found = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return {entry.name: entry.value for entry in found}
