@@ -191,8 +191,10 @@ def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:
 
 
 def drop_rows(file: Path, speaker: str) -> None:
-    """Takes a speaker's rows, and rejects that name her, out of an index, if any are in it. It then
-    tells who else was in the data; it is not what its digest stands for, so no run reads it.
+    """Takes a speaker's rows, and rejects that name them, out of an index, if any are in it.
+
+    It then tells who else was in the data; it is not what its digest stands for, so no run reads
+    it.
 
     Raises:
         AuricleError: not an index, or of another format.

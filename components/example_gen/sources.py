@@ -198,7 +198,7 @@ def _read_manifests(
 def _with_feedback(listing: Listing, manifest: Path, is_forgotten: IsForgotten) -> Listing:
     """`listing` with the rows of a feedback manifest.
 
-    A speaker whom the data has already keeps her split, or she would be in two.
+    A speaker whom the data has already keeps their split, or they would be in two.
     """
     folder = manifest.parent
     found = _read_manifests([manifest], folder.parent, folder, is_forgotten)

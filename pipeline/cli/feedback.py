@@ -83,13 +83,13 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget a speaker: list who heard her, and remove her clips.
+    """Forget a speaker: list who heard them, and remove their clips.
 
-    Every run that heard her with her clips by split (their ids with --json), and the versions that
-    learnt from her: those are marked to be replaced, and served until a retrain does. Her clips go
-    from examples, shards, feedback, score tables and reports; logs that name her are deleted. Later
-    runs leave her out. Your own recordings and manifests stay. Without --yes it only lists, or asks
-    on a terminal.
+    Every run that heard them with their clips by split (their ids with --json), and the versions
+    that learnt from them: those are marked to be replaced, and served until a retrain does. Their
+    clips go from examples, shards, feedback, score tables and reports; logs that name them are
+    deleted. Later runs leave them out. Your own recordings and manifests stay. Without --yes it
+    only lists, or asks on a terminal.
 
     \b
       auricle forget workflow.yaml --speaker ann
@@ -114,4 +114,4 @@ def forget(
     said = forgetting.forget(workflow, base, speaker)
     for line in said:
         typer.echo(f"  - {line}", err=as_json)
-    typer.echo(f"Forgotten: {speaker}; the next `auricle run` trains without her", err=as_json)
+    typer.echo(f"Forgotten: {speaker}; the next `auricle run` trains without them", err=as_json)

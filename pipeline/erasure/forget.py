@@ -1,10 +1,10 @@
-"""Forgets a speaker: says who heard her, takes her out, and has models that learnt from her
+"""Forgets a speaker: says who heard them, takes them out, and has models that learnt from them
 replaced.
 
-The list of the forgotten is written first, so that no later run hears her; then the models are
+The list of the forgotten is written first, so that no later run hears them; then the models are
 marked, and then `pipeline.erasure.purge` does its work. Whatever it is killed in, the same command
-finishes it. What the person wrote herself, recordings, manifests and the workflow, is only spoken
-of.
+finishes it. What the person wrote themselves, recordings, manifests and the workflow, is only
+spoken of.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ REPLACE = "heard a speaker that is to be forgotten"
 
 
 class HearingRun(BaseModel):
-    """A run that heard her: ids of her clips by split, and the version it became; `run` and
+    """A run that heard them: ids of their clips by split, and the version it became; `run` and
     `finished` are None of data that no run was judged on.
     """
 
@@ -53,7 +53,7 @@ class HearingRun(BaseModel):
 class Traces(BaseModel):
     """All that is known of a speaker. `rows` are of the person's data, which stays as it is.
 
-    `replace` are versions that learnt from her, `naming` those whose verdict or card names her.
+    `replace` are versions that learnt from them, `naming` those whose verdict or card names them.
     """
 
     speaker: str
@@ -75,7 +75,7 @@ def trace(workflow: Workflow, base: Path, speaker: str) -> Traces:
     """What is known of a speaker; changes nothing.
 
     Raises:
-        InputError: nobody knows her.
+        InputError: nobody knows them.
     """
     return _trace(workflow, base, local_run_directory(workflow, base), speaker)[0]
 
@@ -84,7 +84,7 @@ def forget(workflow: Workflow, base: Path, speaker: str) -> list[str]:
     """Forgets a speaker, and says what was done.
 
     Raises:
-        InputError: nobody knows her.
+        InputError: nobody knows them.
         RunDirectoryError: the run directory is in use, or cannot be written.
     """
     directory = local_run_directory(workflow, base)
@@ -107,7 +107,7 @@ def forget(workflow: Workflow, base: Path, speaker: str) -> list[str]:
 
 
 def print_traces(traces: Traces) -> None:
-    """What is known of her, for people, and what forgetting her would do."""
+    """What is known of them, for people, and what forgetting them would do."""
     if traces.runs:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in ("run", "finished", *SPLITS, "version"):
@@ -185,7 +185,7 @@ def _own_rows(workflow: Workflow, base: Path) -> list[Utterance]:
 
 
 def _runs(heard: list[SpeakerTrace], records: list[RunRecord], ledger: Ledger) -> list[HearingRun]:
-    """A line for each run on examples with her clips, and for such examples that none was judged
+    """A line for each run on examples with their clips, and for such examples that none was judged
     on.
     """
     found = []
@@ -214,7 +214,7 @@ def _is_served(ledger: Ledger, version: int) -> bool:
 
 
 def _taught(heard: list[SpeakerTrace], runs: list[HearingRun], ledger: Ledger) -> list[int]:
-    """Every version whose model learnt from her, also under another number."""
+    """Every version whose model learnt from them, also under another number."""
     versions = {v for each in heard if each.is_trained_on for v in each.versions}
     versions |= {run.version for run in runs if run.version and _is_taught(run)}
     contents = {record.content for record in ledger.versions if record.version in versions}

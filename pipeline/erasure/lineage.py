@@ -55,12 +55,12 @@ class SpeakerTrace:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Of all her clips."""
+        """Of all their clips."""
         return frozenset(itertools.chain(*self.clips.values()))
 
     @property
     def is_trained_on(self) -> bool:
-        """Whether a model may have learnt from her clips, and was not only tested on them."""
+        """Whether a model may have learnt from their clips, and was not only tested on them."""
         return any(self.clips.get(split) for split in _TRAINED_ON)
 
 
@@ -106,7 +106,7 @@ def trace_speaker(directory: RunDirectory, speaker: str) -> list[SpeakerTrace]:
 
 
 def _clips_of(folder: Path, speaker: str) -> Iterator[tuple[str, str]]:
-    """Id and split of each clip of hers; what is behind damage in a file is not known."""
+    """Id and split of each of their clips; what is behind damage in a file is not known."""
     for file in example_files(folder):
         with contextlib.suppress(AuricleError):
             for record in read_records(file):

@@ -1,7 +1,7 @@
 """Takes a speaker out of what runs left behind.
 
 What the next run makes again is deleted; what later runs are measured against, and what people
-compare runs by, is kept without her: verdicts, statistics of the data gate, score tables, records
+compare runs by, is kept without them: verdicts, statistics of the data gate, score tables, records
 of runs. Each step finds nothing to do the second time, and the examples, from which everything else
 is known, come last: after a kill it is simply done again.
 """
@@ -60,10 +60,10 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
         _rewrite_statistics(store, verdict, directory.scratch)
     records = _rewrite_history(directory, speaker, ids)
     if tables or records:
-        said.append(f"took her out of {tables:,} score tables and {records:,} records of runs")
+        said.append(f"took them out of {tables:,} score tables and {records:,} records of runs")
     _forget_in_metadata(store, directory, speaker)
     if logs := _delete_logs(directory, speaker, ids):
-        said.append(f"deleted {logs:,} logs that name her")
+        said.append(f"deleted {logs:,} logs that name them")
     remove_cache(directory.digests)  # these hold the names of files
     directory.seen.unlink(missing_ok=True)
     directory.seen_files.unlink(missing_ok=True)
@@ -74,7 +74,7 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
 
 
 def without_speaker(verdict: Verdict, speaker: str, ids: frozenset[str]) -> Verdict:
-    """A verdict that neither names her nor one of her clips; its counts stay."""
+    """A verdict that neither names them nor one of their clips; its counts stay."""
     rules = [
         rule.model_copy(
             update={
@@ -182,7 +182,7 @@ def _replace_sealed(
 ) -> None:
     """Changes a file of an artifact that later runs go on using, where it is what was sealed.
 
-    The new seal comes first. A kill in between leaves a file that still names her, and a seal that
+    The new seal comes first. A kill in between leaves a file that still names them, and a seal that
     fits what it will be.
     """
     folder = Path(artifact.uri)
@@ -198,7 +198,7 @@ def _replace_sealed(
 
 
 def _rewrite_history(directory: RunDirectory, speaker: str, ids: frozenset[str]) -> int:
-    """Takes her out of the records of runs; says out of how many."""
+    """Takes them out of the records of runs; says out of how many."""
     changed = 0
     for record in read_history(directory.history):
         kept = record.model_copy(
@@ -226,7 +226,7 @@ def _without_name(workflow: Workflow, speaker: str) -> Workflow:
 def _forget_in_metadata(
     store: "MetadataStore | None", directory: RunDirectory, speaker: str
 ) -> None:
-    """Takes her out of the workflows that reports were made with, and out of the file's free space.
+    """Takes them out of the workflows of reports, and out of the store's free space.
 
     Nothing else of a speaker is a property of an execution.
     """
@@ -253,7 +253,7 @@ def _forget_in_metadata(
 
 
 def _delete_logs(directory: RunDirectory, speaker: str, ids: Iterable[str]) -> int:
-    """Deletes every log with her name, or the id of a clip of hers; says how many."""
+    """Deletes every log with their name, or the id of a clip of theirs; says how many."""
     words = sorted({speaker, *ids}, key=len, reverse=True)
     names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)".encode())
     logs = [log for log in directory.logs.glob("*") if names.search(log.read_bytes())]
@@ -263,7 +263,7 @@ def _delete_logs(directory: RunDirectory, speaker: str, ids: Iterable[str]) -> i
 
 
 def _drop_from_shards(directory: RunDirectory, speaker: str) -> int:
-    """Takes her rows out of the shards, then out of the indexes, which know the rejected ones."""
+    """Takes their rows out of the shards, then out of the indexes, which know the rejected ones."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Beam says about Python is no answer to a person
         from components.example_gen.shards import drop_records
@@ -287,7 +287,7 @@ def _drop_from_shards(directory: RunDirectory, speaker: str) -> int:
 
 
 def _drop_examples(folder: Path, speaker: str) -> int:
-    """Takes her out of examples, which the next run makes again; a damaged file goes."""
+    """Takes them out of examples, which the next run makes again; a damaged file goes."""
     dropped = 0
     for file in example_files(folder):
         try:

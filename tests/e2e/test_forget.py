@@ -1,4 +1,4 @@
-"""Clips of the field enter a run, a speaker is forgotten, and the next run trains without her."""
+"""Clips of the field enter a run, a speaker is forgotten, and the next run trains without them."""
 
 import json
 import subprocess

@@ -286,7 +286,7 @@ def test_the_forgotten_are_left_out_and_counted(tmp_path):
     rows = [
         ROW | {"speaker": "theo"},
         ROW | {"audio_filepath": "clips/2.wav", "speaker": "ann"},
-        {"audio_filepath": "clips/3.wav", "speaker": "theo"},  # no label: still no reject of hers
+        {"audio_filepath": "clips/3.wav", "speaker": "theo"},  # no label: still no reject of theirs
         ROW | {"audio_filepath": "clips/4.wav", "speaker": ["theo"]},
     ]
     _manifest(tmp_path, rows)

@@ -1,4 +1,4 @@
-"""A speaker is found wherever she was heard, taken out of it, and named nowhere afterwards.
+"""A speaker is found wherever they were heard, taken out of it, and named nowhere afterwards.
 
 On a run directory as runs leave it, with real records, a real metadata store and a real ledger; the
 command between two whole runs is tried in tests/e2e.
@@ -37,18 +37,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """Three runs: one tested on her, one trained on her, and one that never heard her."""
+    """Three runs: one tested on them, one trained on them, and one that never heard them."""
     made = Runs(tmp_path)
     first = made.run({"train": [("e1", EVE)], "eval": [("e2", EVE)], "test": [("a9", ANN)]})
-    hers = [("a1", ANN), ("a2", ANN), ("e1", EVE)]
-    second = made.run({"train": hers, "eval": [("a3", ANN)], "test": [("t1", TOM)]}, first)
+    both = [("a1", ANN), ("a2", ANN), ("e1", EVE)]
+    second = made.run({"train": both, "eval": [("a3", ANN)], "test": [("t1", TOM)]}, first)
     made.run({"train": [("e1", EVE)], "eval": [("e2", EVE)], "test": [("t1", TOM)]}, second)
     made.more_traces()
     return made
 
 
 def named_in(root: Path) -> list[str]:
-    """Files with her name in any spelling, also inside score tables."""
+    """Files with their name in any spelling, also inside score tables."""
     spellings = [ANN.encode(), json.dumps(ANN)[1:-1].encode()]
     found = []
     for file in root.rglob("*"):
@@ -211,7 +211,7 @@ def test_a_kill_anywhere_is_finished_by_the_same_command(
         patch.setattr(module, name, killed)
         with pytest.raises(KeyboardInterrupt):
             forget(runs.workflow, runs.base, ANN)
-    # Already now no run would hear her.
+    # Already now no run would hear them.
     assert list_rows(runs.workflow, runs.base).forgotten >= 4
     forget(runs.workflow, runs.base, ANN)
     check_nothing_is_left(runs)

@@ -1,4 +1,4 @@
-"""Old examples go; who was heard in them is still known, until she is forgotten."""
+"""Old examples go; who was heard in them is still known, until they are forgotten."""
 
 import os
 import time
