@@ -24,10 +24,18 @@ class Generated(Block):
 class Split(Block):
     """How utterances are divided into train, eval and test."""
 
-    eval: Share = Field(0.1, description="Share of the hashed speakers that validates training.")
-    test: Share = Field(0.1, description="Share of the hashed speakers that judges the model.")
-    eval_speakers: list[Text] = Field([], description="Speakers that validate training, by name.")
-    test_speakers: list[Text] = Field([], description="Speakers that judge the model, by name.")
+    eval: Share = Field(
+        0.1, description="Share of the speakers, chosen by hash, whose clips choose the best epoch."
+    )
+    test: Share = Field(
+        0.1, description="Share of the speakers, chosen by hash, whose clips test the model."
+    )
+    eval_speakers: list[Text] = Field(
+        [], description="Names of speakers whose clips choose the best epoch."
+    )
+    test_speakers: list[Text] = Field(
+        [], description="Names of speakers whose clips test the model."
+    )
 
 
 class Cut(Block):
@@ -48,24 +56,28 @@ class Data(Block):
     folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
     root: Text | None = Field(
         None,
-        description="Recordings of manifests lie below it; where the manifests are if not given.",
+        description="Folder below which all recordings of manifests have to lie; that of the"
+        " manifests if not given.",
     )
     generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
     window: int | None = Field(
-        None, ge=1, description="Newest spans that are used; all if not given."
+        None, ge=1, description="How many of the newest spans are used; all if not given."
     )
     split: Split = Field(Split(), description="How speakers are divided.")
     labels: list[Text] | None = Field(
         None,
         min_length=2,
-        description="Rows with other labels are rejected; all may be if not given.",
+        description="Rows with other labels are rejected; without it all labels are taken.",
     )
     cut: Cut | None = Field(None, description="Cut recordings into windows.")
     background: Text | list[Text] | None = Field(
         None,
         description="Long recordings without any of the words: audio files, paths or globs, at most"
-        " 24 hours each. What the model hears in them is a false alarm.",
+        " 24 hours each. Any detection in them counts as a false alarm.",
     )
     max_reject_fraction: float = Field(
-        0.02, ge=0.0, le=1.0, description="More rejects than this share of the rows stop a run."
+        0.02,
+        ge=0.0,
+        le=1.0,
+        description="A run stops when more than this share of the rows is rejected.",
     )

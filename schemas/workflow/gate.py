@@ -9,10 +9,17 @@ class Threshold(Block):
     """What one metric has to reach on the test split."""
 
     at_least: float | None = Field(
-        None, ge=0.0, le=1.0, description="Lowest value that is blessed."
+        None,
+        ge=0.0,
+        le=1.0,
+        description="A model is blessed when its whole interval is above this value.",
     )
     no_worse_by_more_than: float | None = Field(
-        None, ge=0.0, le=1.0, description="Largest loss against the last blessed model."
+        None,
+        ge=0.0,
+        le=1.0,
+        description="A model is blessed when it loses no more than this against the last blessed"
+        " model.",
     )
     slices: list[Text] = Field(
         [],
@@ -41,11 +48,12 @@ class Gate(Block):
     false_alarms_per_hour: float = Field(
         1.0,
         gt=0.0,
-        description="How many the operating threshold allows, in recordings of data.background.",
+        description="How many false alarms an hour the threshold may let through, in"
+        " data.background.",
     )
     false_rejects: FalseRejects = Field(
         FalseRejects(), description="Share of test clips of words that are missed at it."
     )
     confidence: float = Field(
-        0.95, ge=0.5, lt=1.0, description="Of the intervals that rules are judged by."
+        0.95, ge=0.5, lt=1.0, description="Confidence of the intervals that the rules compare."
     )

@@ -1,4 +1,4 @@
-"""Who is told how a run ended."""
+"""Who is notified how a run ended."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ NotifyOn = Literal["blessed", "refused", "undecided", "failed"]
 
 
 class Notify(Block):
-    """Who is told how a run ended; nobody without a webhook or command."""
+    """Who is notified how a run ended; nobody without a webhook or command."""
 
     webhook: Text | None = Field(
         None,
@@ -18,10 +18,12 @@ class Notify(Block):
         " secret and is kept nowhere.",
     )
     command: list[Text] | None = Field(
-        None, min_length=1, description="Program and arguments; gets the message as JSON on stdin."
+        None,
+        min_length=1,
+        description="Program and arguments; it gets the message as JSON on stdin.",
     )
     on: list[NotifyOn] = Field(
         ["blessed", "refused", "undecided", "failed"],
         min_length=1,
-        description="Ends of a run that are told.",
+        description="Outcomes to notify about.",
     )

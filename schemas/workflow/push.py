@@ -14,5 +14,6 @@ class Push(Block):
     keep: int = Field(
         5,
         ge=1,
-        description="Versions kept there; what is served and what a rollback needs always are.",
+        description="How many versions are kept there; the served one and the one a rollback needs"
+        " always are.",
     )

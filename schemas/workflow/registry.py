@@ -11,7 +11,8 @@ class Registry(Block):
     """Where pushed versions are registered."""
 
     kind: Literal["mlflow", "none"] = Field(
-        "mlflow", description="MLflow, or nowhere; on Vertex AI it is Vertex AI's own."
+        "mlflow",
+        description="MLflow or none; a pipeline compiled for Vertex AI uses its own registry.",
     )
     uri: Text | None = Field(
         None,

@@ -15,7 +15,7 @@ class Beam(Block):
     """What runs the audio."""
 
     runner: BeamRunner = Field(
-        "DirectRunner", description="Beam runner; DirectRunner is this machine."
+        "DirectRunner", description="Beam runner; DirectRunner runs on this machine."
     )
     workers: int | None = Field(
         None,
@@ -44,6 +44,4 @@ class Run(Block):
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
     vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is pushed.")
-    keep_examples: int = Field(
-        3, ge=1, description="Of how many data sets the run directory keeps the examples."
-    )
+    keep_examples: int = Field(3, ge=1, description="How many past data sets' examples to keep.")

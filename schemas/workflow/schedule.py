@@ -13,8 +13,8 @@ class Schedule(Block):
     )
     timezone: Text = Field("UTC", description="Time zone of the cron line, such as Europe/Berlin.")
     min_new_clips: int = Field(
-        1, ge=1, description="New or changed clips that are worth a training."
+        1, ge=1, description="How many new or changed clips are a reason to train."
     )
     max_age_days: float | None = Field(
-        None, gt=0.0, description="Train again when the last training is this old, in days."
+        None, gt=0.0, description="Train again when the last training is older than this, in days."
     )

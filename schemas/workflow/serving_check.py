@@ -8,10 +8,16 @@ from schemas.workflow.block import Block
 class ServingCheck(Block):
     """What an exported model has to do in a process of its own before it is pushed."""
 
-    clips: int = Field(64, ge=1, le=10_000, description="Test clips that each signature is asked.")
+    clips: int = Field(
+        64, ge=1, le=10_000, description="How many test clips are sent to each signature."
+    )
     max_latency_ms: float | None = Field(
-        None, gt=0.0, description="95 % of single clips have to be answered within this, in ms."
+        None,
+        gt=0.0,
+        description="95 % of single clips have to be answered within this time, in ms.",
     )
     max_memory_mb: float | None = Field(
-        None, gt=0.0, description="What TensorFlow with the model in it may take, in MB."
+        None,
+        gt=0.0,
+        description="How much memory TensorFlow with the loaded model may take, in MB.",
     )

@@ -11,10 +11,15 @@ class Train(Block):
     """How the model is trained."""
 
     epochs: int = Field(60, ge=1, le=10000, description="Passes over the training clips, at most.")
-    batch_size: int = Field(32, ge=1, le=65536, description="Clips of a step, over all devices.")
-    learning_rate: float = Field(0.002, gt=0.0, le=1.0, description="Adam's highest rate.")
+    batch_size: int = Field(32, ge=1, le=65536, description="Clips per step, over all devices.")
+    learning_rate: float = Field(
+        0.002,
+        gt=0.0,
+        le=1.0,
+        description="Highest learning rate of Adam; it rises to it and falls along a cosine.",
+    )
     patience: int = Field(
-        20, ge=1, description="Epochs without a better eval loss before stopping."
+        20, ge=1, description="Training stops after this many epochs without a better eval loss."
     )
     seed: int = Field(1, ge=0, description="Seed of weights, order and augmentation.")
     start: Literal["scratch", "champion", "both"] = Field(

@@ -38,19 +38,19 @@ class Workflow(Block):
     task: Literal["classify"] = Field("classify", description="One label for a whole clip.")
     data: Data = Field(description="Where the labelled recordings are.")
     audio: Audio = Field(Audio(), description="What every clip becomes before it is stored.")
-    frontend: Frontend = Field(Frontend(), description="The features, part of the model.")
+    frontend: Frontend = Field(Frontend(), description="The features; computed inside the model.")
     augment: Augment = Field(Augment(), description="Random changes while training.")
     model: Model = Field(Model(), description="The Keras model behind the frontend.")
     train: Train = Field(Train(), description="How the model is trained.")
     data_gate: DataGate = Field(DataGate(), description="When training may begin.")
     gate: Gate = Field(Gate(), description="When a model is blessed.")
     serving_check: ServingCheck = Field(
-        ServingCheck(), description="What a model has to do before it is pushed."
+        ServingCheck(), description="What the exported model has to do before it is published."
     )
-    push: Push = Field(Push(), description="Where a blessed model goes.")
-    registry: Registry = Field(Registry(), description="Where pushed versions are registered.")
-    schedule: Schedule = Field(Schedule(), description="When it is trained again.")
-    notify: Notify = Field(Notify(), description="Who is told how a run ended.")
+    push: Push = Field(Push(), description="Where a blessed model is published.")
+    registry: Registry = Field(Registry(), description="Where published versions are registered.")
+    schedule: Schedule = Field(Schedule(), description="When a new model is trained.")
+    notify: Notify = Field(Notify(), description="Who is notified how a run ended.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
 
     @model_validator(mode="after")
