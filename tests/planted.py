@@ -3,8 +3,8 @@
 import ctypes
 import time
 
-from components.evaluator.stream_scoring import WindowReader
 from components.example_gen.example_builder import ClipReader
+from components.tasks.spot.stream_scoring import WindowReader
 
 
 def decoder(item):

@@ -16,8 +16,8 @@ from components.artifacts import saved_model_uri
 from components.evaluation.metrics import evaluate
 from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
-from components.evaluation.wake_word import BACKGROUND_FILE, write_background
-from components.evaluator.stream_scoring import score_recordings
+from components.tasks.spot.stream_scoring import score_recordings
+from components.tasks.spot.wake_word import BACKGROUND_FILE, write_background
 from schemas.background import BACKGROUND_LIST
 from schemas.example import decode_example
 from schemas.progress import report_progress

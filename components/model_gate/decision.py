@@ -3,11 +3,11 @@
 import numpy as np
 
 from components.evaluation.intervals import accuracy_interval, difference_interval
+from components.evaluation.rules import count, judge, must_pass, on
 from components.evaluation.scores import ClipScores, ModelScores
 from components.evaluation.tallies import Results, Tally
-from components.evaluation.wake_word import Background
-from components.model_gate.keyword_rules import judge_keywords, operating_point
-from components.model_gate.rules import count, judge, must_pass, on
+from components.tasks.spot.gate import judge_keywords, operating_point
+from components.tasks.spot.wake_word import Background
 from schemas.reports.metrics import ClassMetrics, Interval, SliceMetrics
 from schemas.reports.verdict import GateRule, Verdict
 from schemas.workflow.gate import Gate

@@ -14,8 +14,8 @@ from components.artifacts import saved_model_uri
 from components.evaluation.metrics import BASELINE, CANDIDATE
 from components.evaluation.results import read_results
 from components.evaluation.scores import SCORES_FILE, read_scores
-from components.evaluation.wake_word import BACKGROUND_FILE, read_background
 from components.model_gate.decision import decide
+from components.tasks.spot.wake_word import BACKGROUND_FILE, read_background
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.workflow.gate import Gate

@@ -1,7 +1,7 @@
 """What a model is taught, a folder each: everything that depends on what a clip's target is.
 
-A task's folder is split by what its parts import, since Beam workers must not load TensorFlow, nor
-the command line numpy:
+`schemas.tasks` loads them by name. A task's folder is split by what its parts import, since Beam
+workers must not load TensorFlow, nor the command line numpy:
 
     config.py    WORKFLOW, the type of its workflow files: its blocks and their conflicts (pydantic)
     targets.py   from a manifest row to a target or a reject; what a split needs; data-gate rules
@@ -10,6 +10,7 @@ the command line numpy:
     serving.py   signatures and what they answer (TensorFlow)
     scoring.py   per clip: errors and units, answer, confidence (numpy)
     metrics.py   its metrics and the headline: name, value, interval, unit, which way is better
+    details.py   what a verdict holds of this task alone (pydantic)
     gate.py      its rules
     report.py    its sections of report and model card, with its template
     views.py     its rows on the terminal

@@ -41,8 +41,8 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
     [
         ("components/audio/condition.py", {"AudioExampleGen", "Evaluator"}),
         ("components/audio/mel.py", {"AudioExampleGen", "Trainer", "Evaluator", "Report"}),
-        ("components/evaluator/stream_scoring.py", {"Evaluator"}),
-        ("components/model_gate/keyword_rules.py", {"ModelGate"}),
+        ("components/tasks/spot/stream_scoring.py", {"Evaluator"}),
+        ("components/tasks/spot/gate.py", {"ModelGate"}),
         ("components/models/frontends.py", {"Trainer"}),
         ("components/trainer/dataset.py", {"Trainer"}),
         ("components/pusher/executor.py", {"Pusher"}),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from components.audio.condition import condition, from_pcm16, to_pcm16
 from components.audio.source_file import Recording
-from components.evaluation.wake_word import Background
 from components.subprocess_pool import Failure, Limits, SubprocessPool
+from components.tasks.spot.wake_word import Background
 from schemas.background import LONGEST_S, BackgroundRecording
 from schemas.errors import ClipError, DataError
 from schemas.progress import report_progress

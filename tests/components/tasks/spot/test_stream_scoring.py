@@ -13,8 +13,12 @@ from planted import CrashingWindowReader
 
 from components.audio.condition import condition, from_pcm16, to_pcm16
 from components.audio.decode import decode
-from components.evaluation.wake_word import count_alarms, divide
-from components.evaluator.stream_scoring import WindowReader, WindowRequest, score_recordings
+from components.tasks.spot.stream_scoring import (
+    WindowReader,
+    WindowRequest,
+    score_recordings,
+)
+from components.tasks.spot.wake_word import count_alarms, divide
 from schemas.background import BackgroundRecording
 from schemas.errors import AuricleError, DataError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -163,8 +167,8 @@ def test_what_cannot_be_decoded_to_its_end_is_left_out_and_said(tmp_path, saved_
 def test_a_recording_that_crashes_its_decoder_costs_itself_only(
     tmp_path, saved_model, card, monkeypatch
 ):
-    monkeypatch.setattr("components.evaluator.stream_scoring.WindowReader", CrashingWindowReader)
-    monkeypatch.setattr("components.evaluator.stream_scoring._ASKED_BYTES", 32 * 8000)
+    monkeypatch.setattr("components.tasks.spot.stream_scoring.WindowReader", CrashingWindowReader)
+    monkeypatch.setattr("components.tasks.spot.stream_scoring._ASKED_BYTES", 32 * 8000)
     lengths_s = {"a.wav": 40.0, "crash.wav": 41.0, "z.wav": 42.0}
     recordings = [write(tmp_path / name, noise(s, (3.0,))) for name, s in lengths_s.items()]
     found = score_recordings(recordings, saved_model, card)

@@ -27,6 +27,7 @@ Part = Literal[
     "serving",
     "scoring",
     "metrics",
+    "details",
     "gate",
     "report",
     "views",

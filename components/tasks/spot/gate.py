@@ -5,8 +5,9 @@ from fractions import Fraction
 
 from components.evaluation.formatting import amount_text, score_text
 from components.evaluation.intervals import accuracy_interval, clips_to_show, rate_interval
+from components.evaluation.rules import between, number, on, worst_clips, would_decide
 from components.evaluation.scores import ClipScores
-from components.evaluation.wake_word import (
+from components.tasks.spot.wake_word import (
     Background,
     choose_threshold,
     count_alarms,
@@ -14,7 +15,6 @@ from components.evaluation.wake_word import (
     keyword_clips,
     missed_clips,
 )
-from components.model_gate.rules import between, number, on, worst_clips, would_decide
 from schemas.reports.metrics import Interval
 from schemas.reports.verdict import GateRule, OperatingPoint
 from schemas.text import some

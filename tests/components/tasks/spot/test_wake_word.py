@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.evaluation.scores import ClipScores, ModelScores
-from components.evaluation.wake_word import (
+from components.tasks.spot.wake_word import (
     Background,
     Part,
     choose_threshold,

@@ -6,8 +6,8 @@ from scipy import stats
 
 from components.evaluation.scores import ClipScores, ModelScores
 from components.evaluation.tallies import Results
-from components.evaluation.wake_word import Background
 from components.model_gate.decision import decide
+from components.tasks.spot.wake_word import Background
 from schemas.reports.verdict import OperatingPoint, Verdict
 from schemas.workflow.gate import Gate
 
