@@ -14,6 +14,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import typer
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import AuricleError, DataGateError
@@ -101,8 +101,15 @@ def problems_of(told: list[Delivery]) -> list[str]:
     return [f"could not notify {d.to}: {d.problem}" for d in told if d.problem]
 
 
+def on_standard_error(line: str) -> None:
+    """Says a line to the person at the terminal, or to a service's log."""
+    sys.stderr.write(f"{line}\n")
+
+
 @contextlib.contextmanager
-def told_if_it_fails(workflow: Workflow, base: Path) -> Iterator[Callable[[], None]]:
+def told_if_it_fails(
+    workflow: Workflow, base: Path, warn: Callable[[str], None] = on_standard_error
+) -> Iterator[Callable[[], None]]:
     """Tells of the exception that ends a run, once the function it yields was called.
 
     What is wrong before is for who started the run, an interrupt too. The function warns of a
@@ -115,10 +122,9 @@ def told_if_it_fails(workflow: Workflow, base: Path) -> Iterator[Callable[[], No
         has_begun = True
         name = workflow.notify.webhook
         if name is not None and not _url_in(name):
-            typer.echo(
+            warn(
                 f"Warning: notify.webhook names {name}, which is not set in the environment; nobody"
-                " will be told there",
-                err=True,
+                " will be told there"
             )
 
     try:
@@ -127,7 +133,7 @@ def told_if_it_fails(workflow: Workflow, base: Path) -> Iterator[Callable[[], No
         if has_begun:
             told = notify(workflow, failure_event(workflow, error), base)
             for problem in problems_of(told):
-                typer.echo(problem, err=True)
+                warn(problem)
         raise
 
 

@@ -1,4 +1,4 @@
-"""Lists in words, the same in errors, verdicts, report and on the terminal."""
+"""Lists, names and durations in words, the same in errors, verdicts, report and on the terminal."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -27,3 +27,13 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.0) -> str | None:
     by_lower = {each.lower(): each for each in names}
     matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[matches[0]] if matches else None
+
+
+def duration_text(seconds: float) -> str:
+    """A duration for people: `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"

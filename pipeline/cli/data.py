@@ -1,15 +1,12 @@
 """Commands about recordings: what comes before a run, and what it could not use."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from pipeline.cli.arguments import AsJson, WorkflowFile
 from schemas.errors import DataError
-
-if TYPE_CHECKING:
-    from pipeline.datasets.importers import Imported
 
 app = typer.Typer()
 
@@ -52,9 +49,10 @@ def import_(
       auricle import speech_commands speech_commands_v2/ --output commands.jsonl
       auricle init . --name commands
     """
+    from pipeline.cli.views.imports import print_import
     from pipeline.datasets.importers import import_manifest
 
-    _print_import(import_manifest(layout, source, output), output)
+    print_import(import_manifest(layout, source, output), output)
 
 
 @app.command()
@@ -71,6 +69,8 @@ def fetch(
       auricle fetch speech_commands_v2
       auricle init speech_commands_v2
     """
+    from pipeline.cli.views.download import download_bar
+    from pipeline.cli.views.imports import print_import
     from pipeline.datasets import download as fetching
 
     if name is None:
@@ -79,19 +79,10 @@ def fetch(
             typer.echo(f"{each:<28} {size:>9}  {data_set.licence:<13}  {data_set.url}")
         return
     folder = output or Path(name)
-    imported = fetching.fetch(fetching.find_data_set(name), folder)
-    _print_import(imported, folder / "manifest.jsonl")
-
-
-def _print_import(imported: "Imported", output: Path) -> None:
-    typer.echo(f"Wrote {output}: {imported.rows:,} rows")
-    if imported.root is not None:
-        typer.echo(
-            f"  recordings lie elsewhere: the workflow's `data` needs `root: {imported.root}`"
-        )
-    for reason, count in imported.skipped.most_common():
-        first = next((s.place for s in imported.first_skipped if s.reason == reason), "")
-        typer.echo(f"  left out {count:,}: {reason}{f', the first: {first}' if first else ''}")
+    data_set = fetching.find_data_set(name)
+    with download_bar() as received:
+        imported = fetching.fetch(data_set, folder, received)
+    print_import(imported, folder / "manifest.jsonl")
 
 
 @app.command()
@@ -108,7 +99,8 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.datasets.dry_run import make_plan, print_plan
+    from pipeline.cli.views.plan import print_plan
+    from pipeline.datasets.dry_run import make_plan
 
     made = make_plan(workflow, workflow_base(file))
     if as_json:
@@ -139,7 +131,8 @@ def rejects(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.datasets.rejects import print_rejects, read_rejects
+    from pipeline.cli.views.rejects import print_rejects
+    from pipeline.datasets.rejects import read_rejects
 
     found = read_rejects(workflow, workflow_base(file), reason)
     if as_json:

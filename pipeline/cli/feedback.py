@@ -48,6 +48,7 @@ def feedback(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline.cli.views.feedback import print_added, print_feedback
     from pipeline.datasets import feedback as feedbacks
 
     if remove is not None:
@@ -59,7 +60,7 @@ def feedback(
         if as_json:
             typer.echo(feedbacks.clips_as_json(clips))
         else:
-            feedbacks.print_feedback(clips)
+            print_feedback(clips)
         return
     if not audio or not (label or "").strip():
         raise InputError("feedback takes audio files and their --label; or --list, or --remove ID")
@@ -71,7 +72,7 @@ def feedback(
     if as_json:
         typer.echo(added.model_dump_json(indent=2, exclude_none=True))
     else:
-        feedbacks.print_added(added)
+        print_added(added)
     if added.refused:
         raise typer.Exit(2)
 
@@ -98,13 +99,14 @@ def forget(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline.cli.views.traces import print_traces
     from pipeline.erasure import forget as forgetting
 
     traces = forgetting.trace(workflow, base, speaker)
     if as_json:
         typer.echo(traces.model_dump_json(indent=2))
     else:
-        forgetting.print_traces(traces)
+        print_traces(traces)
     if not traces.is_left and not yes:
         typer.echo(f"{speaker} is forgotten already", err=True)
         return

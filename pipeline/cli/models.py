@@ -29,13 +29,14 @@ def predict(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.inference.predict import predict_files, render_predictions
+    from pipeline.cli.views.predictions import print_predictions
+    from pipeline.inference.predict import predict_files
 
     predictions = predict_files(workflow, workflow_base(file), audio, top)
     if as_json:
         typer.echo(predictions.model_dump_json(indent=2))
     else:
-        render_predictions(predictions)
+        print_predictions(predictions)
     if predictions.failed:
         raise typer.Exit(2)
 
@@ -59,13 +60,14 @@ def explain(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.inference.explain import explain_file, render_explanation
+    from pipeline.cli.views.explanation import print_explanation
+    from pipeline.inference.explain import explain_file
 
     explanation = explain_file(workflow, workflow_base(file), audio, output)
     if as_json:
         typer.echo(explanation.model_dump_json(indent=2))
     else:
-        render_explanation(explanation)
+        print_explanation(explanation)
 
 
 @app.command()
@@ -81,12 +83,15 @@ def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline.releases.rollout import list_versions, print_models
+    from pipeline.cli.views.models import print_models
+    from pipeline.releases.rollout import list_versions, read_verdicts
+    from pipeline.workspace.paths import locate_run_directory
 
+    ledger = list_versions(workflow, base)
     if as_json:
-        typer.echo(list_versions(workflow, base).model_dump_json(indent=2))
+        typer.echo(ledger.model_dump_json(indent=2))
     else:
-        print_models(workflow, base)
+        print_models(ledger, read_verdicts(ledger, locate_run_directory(workflow, base)))
 
 
 @app.command()
@@ -105,7 +110,8 @@ def rollback(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline.releases.rollout import print_rollout, roll_back
+    from pipeline.cli.views.models import print_rollout
+    from pipeline.releases.rollout import roll_back
 
     print_rollout(roll_back(workflow, base, reason))
 
@@ -124,9 +130,10 @@ def promote(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline.releases import rollout as promotion
+    from pipeline.cli.views.models import print_rollout
+    from pipeline.releases import rollout
 
-    promotion.print_rollout(promotion.promote(workflow, base, version, force=force))
+    print_rollout(rollout.promote(workflow, base, version, force=force))
 
 
 @app.command()
@@ -143,6 +150,6 @@ def export(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
-    from pipeline.releases import rollout as promotion
+    from pipeline.releases import rollout
 
-    typer.echo(f"Wrote {promotion.export(workflow, base, version, directory)}")
+    typer.echo(f"Wrote {rollout.export(workflow, base, version, directory)}")

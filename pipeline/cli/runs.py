@@ -1,16 +1,13 @@
 """Commands that run a workflow, and that look back at its runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from pipeline.cli.arguments import AsJson, WorkflowFile
 from pipeline.cli.crash_report import explain_fault
 from schemas.errors import AuricleError, InputError
-
-if TYPE_CHECKING:
-    from pipeline.runs.result import RunResult
 
 app = typer.Typer()
 
@@ -33,6 +30,7 @@ def run(file: WorkflowFile) -> None:
             f"{file}: its `run` block is for Vertex AI, for which `auricle compile` writes it; to"
             " run here it needs `orchestrator: local` and a `directory` of this machine"
         )
+    from pipeline.cli.views.runs import print_result
     from pipeline.runners.local import run_workflow
     from pipeline.workspace.paths import locate_run_directory
 
@@ -42,7 +40,7 @@ def run(file: WorkflowFile) -> None:
         raise
     except Exception as error:
         raise explain_fault(error, locate_run_directory(workflow, base).logs) from error
-    _print_result(result)
+    print_result(result)
     if result.pushed_to is None:
         raise typer.Exit(3)
 
@@ -90,7 +88,8 @@ def why(file: WorkflowFile, as_json: AsJson = False) -> None:
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.runs.records import list_records, print_reasons
+    from pipeline.cli.views.runs import print_reasons
+    from pipeline.runs.records import list_records
 
     _, record = list_records(workflow, workflow_base(file))[-1]
     if as_json:
@@ -111,7 +110,8 @@ def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow = read_workflow(file)
-    from pipeline.runs.records import list_records, print_records
+    from pipeline.cli.views.runs import print_records
+    from pipeline.runs.records import list_records
 
     records = list_records(workflow, workflow_base(file))
     if as_json:
@@ -133,7 +133,8 @@ def compare(
     \b
       auricle compare runs/digits/history/1.json runs/digits/history/2.json
     """
-    from pipeline.runs.compare import compare_runs, print_comparison
+    from pipeline.cli.views.comparison import print_comparison
+    from pipeline.runs.compare import compare_runs
     from pipeline.runs.records import read_record
 
     comparison = compare_runs(read_record(first), read_record(second))
@@ -163,34 +164,3 @@ def compile_(
     typer.echo(f"Wrote {output} for {target}")
     if vertex_registry(workflow) is None and workflow.registry.kind != "none":
         typer.echo("  versions will not be registered: run.vertex names no project and region")
-
-
-def _print_result(result: "RunResult") -> None:
-    from pipeline.runners.console.progress import in_words
-
-    record, verdict = result.record, result.record.verdict
-    speech = " of generated speech" if verdict.generated else ""
-    outcome = "Withdrawn" if record.is_withdrawn else verdict.outcome.capitalize()
-    typer.echo("Pushed" if result.pushed_to else f"{outcome}: nothing was pushed")
-    if record.is_withdrawn:
-        typer.echo("  - this model failed where it was served: `auricle models` says why")
-    for note in result.notes:
-        typer.echo(f"  - {note}")
-    for reason in record.reasons:
-        typer.echo(f"  - {reason}")
-    baseline = ""
-    if verdict.baseline_accuracy is not None:
-        baseline = f" (last blessed model: {verdict.baseline_accuracy:.3f})"
-    interval = f"{verdict.accuracy_interval.low:.3f} to {verdict.accuracy_interval.high:.3f}"
-    rows = {
-        "accuracy": f"{verdict.accuracy:.3f} ({interval}) on {verdict.clips:,} test clips{speech}"
-        f"{baseline}",
-        "model": str(result.pushed_to) if result.pushed_to else "",
-        "report": str(result.report),
-        "log": str(result.log),
-        "steps": f"{len(result.ran)} ran, {len(result.reused)} reused",
-        "time": in_words(record.seconds),
-    }
-    for key, value in rows.items():
-        if value:
-            typer.echo(f"{key:>10}  {value}")

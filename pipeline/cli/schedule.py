@@ -1,5 +1,6 @@
 """The command that keeps a model fresh."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -34,6 +35,7 @@ def schedule(
     from pipeline.config.loader import read_workflow, workflow_base
 
     workflow, base = read_workflow(file), workflow_base(file)
+    from pipeline.cli.views.decisions import print_decisions
     from pipeline.scheduling import scheduler as schedules
 
     if log:
@@ -41,11 +43,17 @@ def schedule(
         if as_json:
             typer.echo("".join(f"{d.model_dump_json()}\n" for d in decisions), nl=False)
         else:
-            schedules.print_decisions(decisions)
+            print_decisions(decisions)
     elif once:
         decision = schedules.run_once(workflow, base)
         typer.echo(decision.model_dump_json(indent=2) if as_json else str(decision))
         if decision.outcome in _GATES:
             raise typer.Exit(3)
     else:
-        schedules.serve(file)
+        schedules.serve(file, _say)
+
+
+def _say(line: str) -> None:
+    """At once, also where the output is a pipe: a service's log is read while it runs."""
+    typer.echo(line)
+    sys.stdout.flush()

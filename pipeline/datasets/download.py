@@ -4,19 +4,18 @@ pooch keeps what is there and checks hashes; what it lacks is here: going on wit
 was cut off, and archives that may not write outside their folder.
 """
 
+import functools
 import os
 import shutil
-import sys
 import tarfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pooch
 import requests
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
 from pipeline.datasets.importers import Imported, import_manifest
 from schemas.errors import DataError
@@ -26,6 +25,10 @@ _TIMEOUT_S = 30.0
 _BLOCK_BYTES = 1 << 16  # what a cut loses at most
 _UNPACKED_FACTOR = 2.5  # room for the archive and for what is in it
 _AUDIO = "audio"
+
+
+Received = Callable[[int, int | None], None]
+"""Called with the bytes that came so far, and with all there are, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,15 @@ def find_data_set(name: str) -> DataSet:
     return DATA_SETS[name]
 
 
-def fetch(data_set: DataSet, folder: Path) -> Imported:
+def _ignore(done: int, total: int | None) -> None:
+    """Nobody looks."""
+
+
+def fetch(data_set: DataSet, folder: Path, received: Received = _ignore) -> Imported:
     """`folder` holds the archive, `audio/` with its content, and `manifest.jsonl`.
 
-    What is already there is not fetched again; a download that was cut off goes on.
+    What is already there is not fetched again; a download that was cut off goes on. `received` is
+    called with what has come so far, and all there is, in bytes.
 
     Raises:
         DataError: no network, no room, or not the archive it should be.
@@ -107,7 +115,7 @@ def fetch(data_set: DataSet, folder: Path) -> Imported:
     if not audio.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         _require_room(data_set, folder)
-        unpack(_download(data_set, folder), audio)
+        unpack(_download(data_set, folder, received), audio)
     return import_manifest(data_set.layout, audio / data_set.folder, folder / "manifest.jsonl")
 
 
@@ -136,7 +144,7 @@ def _require_room(data_set: DataSet, folder: Path) -> None:
         )
 
 
-def _download(data_set: DataSet, folder: Path) -> Path:
+def _download(data_set: DataSet, folder: Path, received: Received) -> Path:
     name = data_set.url.rpartition("/")[2]
     by_hand = (
         f"By hand: put {data_set.url} (SHA-256 {data_set.sha256}) at {folder / name}, and run this"
@@ -148,7 +156,7 @@ def _download(data_set: DataSet, folder: Path) -> Path:
             known_hash=f"sha256:{data_set.sha256}",
             fname=name,
             path=folder,
-            downloader=_download_onwards,
+            downloader=functools.partial(_download_onwards, received=received),
         )
     except (OSError, requests.RequestException) as error:
         unreachable = isinstance(error, requests.ConnectionError | requests.Timeout)
@@ -159,7 +167,7 @@ def _download(data_set: DataSet, folder: Path) -> Path:
     return Path(path)
 
 
-def _download_onwards(url: str, output_file: str, _: Any) -> None:
+def _download_onwards(url: str, output_file: str, _: Any, *, received: Received) -> None:
     """pooch's downloader: begins where an earlier one ended, in a file beside the target."""
     part = Path(output_file).parent / f"{url.rpartition('/')[2]}.part"
     done = part.stat().st_size if part.exists() else 0
@@ -168,19 +176,17 @@ def _download_onwards(url: str, output_file: str, _: Any) -> None:
         if response.status_code != requests.codes.requested_range_not_satisfiable:  # all is there
             response.raise_for_status()
             goes_on = response.status_code == requests.codes.partial_content
-            _receive(response, part, done if goes_on else 0)
+            _receive(response, part, done if goes_on else 0, received)
     part.replace(output_file)
 
 
-def _receive(response: requests.Response, part: Path, done: int) -> None:
+def _receive(response: requests.Response, part: Path, done: int, received: Received) -> None:
     length = response.headers.get("Content-Length")
     total = done + int(length) if length else None
-    console = Console(stderr=True, quiet=not sys.stderr.isatty())
-    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with part.open("ab" if done else "wb") as file, Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=total, completed=done)
+    with part.open("ab" if done else "wb") as file:
         for block in response.iter_content(_BLOCK_BYTES):
             file.write(block)
-            bar.advance(task, len(block))
+            done += len(block)
+            received(done, total)
     if total is not None and part.stat().st_size < total:
         raise OSError(f"cut off after {part.stat().st_size:,} of {total:,} bytes; it can go on")

@@ -10,12 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from components.audio.formats import is_supported
-from components.evaluation.formatting import amount_text
 from components.evaluation.slices import check_slices
 from components.example_gen.background import list_background
 from components.example_gen.splits import assign_split, check_data_set, split_by
@@ -36,8 +32,6 @@ _STARTS = {
     "champion": ", from the last blessed model",
     "both": ", from scratch and from the last blessed model",
 }
-_MOST_CLASSES = 40  # shown on the terminal
-_MOST_RECORDINGS = 10  # of the background, likewise
 
 
 class PlannedStep(BaseModel):
@@ -236,92 +230,3 @@ def _thresholds(workflow: Workflow) -> str:
         if gate.false_rejects.at_most is not None:
             said.append(f"false rejects at most {gate.false_rejects.at_most:g}")
     return "; ".join(said) or "no thresholds: every model is blessed"
-
-
-def print_plan(plan: Plan) -> None:
-    """Prints the plan for people."""
-    console = Console(highlight=False)
-    speakers = len({name for counts in plan.splits.values() for name in counts.speakers})
-    labels = sorted({name for counts in plan.splits.values() for name in counts.labels})
-    about = "about " if plan.hours_are_estimated else ""
-    speech = " of generated speech" if plan.generated else ""
-    console.print(
-        f"[bold]{plan.name}[/]: {plan.clips:,} clips{speech}, {about}{plan.hours:.2f} hours, "
-        f"{len(labels)} classes, {speakers or 'unknown'} speakers"
-    )
-    if plan.feedback:
-        console.print(f"{plan.feedback:,} rows are feedback from the field")
-    if plan.forgotten:
-        console.print(f"{plan.forgotten:,} rows of forgotten speakers are left out")
-    console.print("", _splits_table(plan), sep="\n")
-    if plan.split_by == "clip":
-        console.print("Split by clip, since some rows name no speaker: voices can leak into test.")
-    console.print("", _classes_table(plan, labels), sep="\n")
-    if plan.rejects:
-        console.print("", _rejects_table(plan), sep="\n")
-    if plan.background:
-        console.print("", _background_table(plan), sep="\n")
-    console.print("", _steps_table(plan), "", sep="\n")
-    free = "" if plan.free_bytes is None else f" ({plan.free_bytes / 1e6:,.0f} MB free)"
-    console.print(
-        f"Writes about {plan.needed_bytes / 1e6:,.0f} MB to {plan.run_directory}{free}",
-        soft_wrap=True,
-        markup=False,
-    )
-
-
-def _table(title: str, *columns: str, numbers: bool = True) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if numbers and index else "left")
-    return table
-
-
-def _splits_table(plan: Plan) -> Table:
-    table = _table(f"Splits, by {plan.split_by}", "split", "clips", "hours", "classes", "speakers")
-    for name, counts in plan.splits.items():
-        speakers = f"{len(counts.speakers):,}" if counts.speakers else "-"
-        table.add_row(
-            name, f"{counts.clips:,}", f"{counts.hours:.2f}", f"{len(counts.labels):,}", speakers
-        )
-    return table
-
-
-def _classes_table(plan: Plan, labels: list[str]) -> Table:
-    table = _table("Clips by class", "label", *SPLITS, "all")
-    for label in labels[:_MOST_CLASSES]:
-        clips = [plan.splits[name].labels.get(label, 0) for name in SPLITS]
-        table.add_row(Text(label), *(f"{count:,}" for count in clips), f"{sum(clips):,}")
-    if len(labels) > _MOST_CLASSES:
-        table.add_row(f"and {len(labels) - _MOST_CLASSES} more")
-    return table
-
-
-def _background_table(plan: Plan) -> Table:
-    table = _table("Background", "recording", "hours")
-    for recording in plan.background[:_MOST_RECORDINGS]:
-        table.add_row(Text(recording.name), amount_text(recording.hours))
-    if len(plan.background) > _MOST_RECORDINGS:
-        table.add_row(f"and {len(plan.background) - _MOST_RECORDINGS} more")
-    table.add_row("all", amount_text(sum(recording.hours for recording in plan.background)))
-    return table
-
-
-def _rejects_table(plan: Plan) -> Table:
-    table = _table("Would be rejected", "reason", "rows", "the first of them")
-    table.columns[2].justify = "left"
-    counts = Counter(reject.reason for reject in plan.rejects)
-    first = {reject.reason: reject for reject in reversed(plan.rejects)}
-    for reason, rows in counts.most_common():
-        said = first[reason]
-        # A reject of a manifest's row already begins with its place.
-        detail = said.detail if said.detail.startswith(said.id) else f"{said.id}: {said.detail}"
-        table.add_row(reason, f"{rows:,}", Text(detail))
-    return table
-
-
-def _steps_table(plan: Plan) -> Table:
-    table = _table("Steps", "step", "does", numbers=False)
-    for step in plan.steps:
-        table.add_row(step.name, step.does)
-    return table

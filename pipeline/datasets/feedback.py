@@ -11,10 +11,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-import typer
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from components.durable import replace_file
 from components.example_gen.sources import AUDIO_SUFFIXES
@@ -171,39 +168,6 @@ def drop_clips(directory: RunDirectory, gone: list[FeedbackClip]) -> None:
 def clips_as_json(clips: list[FeedbackClip]) -> str:
     """A JSON list."""
     return TypeAdapter(list[FeedbackClip]).dump_json(clips, indent=2, exclude_none=True).decode()
-
-
-def print_added(added: Added) -> None:
-    """A line for each file; what is wrong goes to stderr."""
-    for clip in added.added:
-        answered = f"; the served model says {clip.answered!r}" if clip.answered else ""
-        kind = "must pass" if clip.must_pass else clip.split
-        typer.echo(f"{clip.source}: {clip.label} ({kind}) as {clip.id}{answered}")
-    for clip in added.known:
-        typer.echo(f"{clip.source}: is there already as {clip.id}")
-    for file, reason in added.refused.items():
-        typer.echo(f"{file}: {reason}", err=True)
-    for note in added.notes:
-        typer.echo(f"  - {note}", err=True)
-
-
-def print_feedback(clips: list[FeedbackClip]) -> None:
-    """A table for people."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("id", "label", "answered", "speaker", "for", "origin", "added", "source"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "id")
-    for clip in clips:
-        table.add_row(
-            clip.id,
-            clip.label,
-            clip.answered or "",
-            clip.speaker or "",
-            "must pass" if clip.must_pass else clip.split,
-            clip.origin,
-            f"{clip.added.astimezone():%Y-%m-%d %H:%M}",
-            clip.source,
-        )
-    Console(highlight=False).print(table)
 
 
 class _Taken(BaseModel):

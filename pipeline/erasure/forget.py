@@ -11,10 +11,7 @@ import contextlib
 import datetime
 from pathlib import Path
 
-import typer
 from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
 
 from components.example_gen.sources import list_utterances
 from components.versions.ledger import read_ledger, write_ledger
@@ -28,7 +25,7 @@ from pipeline.runs.records import RunRecord, read_history
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, local_run_directory
 from schemas.errors import DataError, InputError
-from schemas.reports.ingest import INGEST_REPORT_FILE, SPLITS, IngestReport
+from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.verdict import Verdict
 from schemas.text import nearest
 from schemas.utterance import Utterance
@@ -104,43 +101,6 @@ def forget(workflow: Workflow, base: Path, speaker: str) -> list[str]:
             drop_clips(directory, clips)
             said.append(f"deleted {len(clips):,} feedback clips")
         return said + erase(directory, speaker, heard)
-
-
-def print_traces(traces: Traces) -> None:
-    """What is known of them, for people, and what forgetting them would do."""
-    if traces.runs:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("run", "finished", *SPLITS, "version"):
-            table.add_column(heading, justify="right" if heading in SPLITS else "left")
-        for run in traces.runs:
-            table.add_row(
-                str(run.run or "-"),
-                f"{run.finished:%Y-%m-%d %H:%M}" if run.finished else "not judged",
-                *(f"{len(run.clips.get(split, [])):,}" for split in SPLITS),
-                f"{run.version or '-'}{', served' if run.is_served else ''}",
-            )
-        Console(highlight=False).print(table)
-    else:
-        typer.echo(f"No run in this run directory heard {traces.speaker}")
-    if traces.feedback:
-        typer.echo(f"{traces.feedback:,} feedback clips are of {traces.speaker}")
-    if traces.replace:
-        typer.echo(f"To be replaced at the next retrain: {_versions(traces.replace)}")
-    if traces.naming:
-        typer.echo(
-            f"{_versions(traces.naming)} names {traces.speaker} in verdict and model card, here and"
-            " in the registry: what was pushed is never edited; it goes with the version"
-        )
-    for key in traces.named_in_workflow:
-        typer.echo(f"The workflow names {traces.speaker} in {key}: take that out before a run")
-    typer.echo(
-        f"Your recordings and manifests stay as they are: {traces.rows:,} rows are of"
-        f" {traces.speaker}; later runs leave them out"
-    )
-
-
-def _versions(numbers: list[int]) -> str:
-    return f"version {', '.join(map(str, numbers))}"
 
 
 def _trace(

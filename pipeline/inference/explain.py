@@ -7,7 +7,6 @@ the clip after conditioning (trimmed, padded or cropped), since that is what the
 from pathlib import Path
 
 import numpy as np
-import typer
 from pydantic import BaseModel
 
 from pipeline.inference.predict import load_model, read_card, read_clips, served_version
@@ -102,26 +101,6 @@ def explain_file(workflow: Workflow, base: Path, file: Path, picture: Path) -> E
         picture=str(picture),
         description=explanation_text(attributions, label),
     )
-
-
-def render_explanation(explanation: Explanation) -> None:
-    """Prints label and score, the times that decided by each method, and where the picture is."""
-    from components.explanation.salient_ranges import TimeRange, in_words
-
-    if explanation.generated:
-        typer.echo(f"{explanation.model} was trained on generated speech", err=True)
-    typer.echo(f"{explanation.file}  {explanation.label} {explanation.score:.3f}")
-    rows = {
-        f"by {name}": in_words([TimeRange(**each.model_dump()) for each in method.decisive])
-        for name, method in explanation.methods.items()
-    }
-    rows["agreement"] = "none to speak of: a method found nothing"
-    if explanation.agreement is not None:
-        rows["agreement"] = f"{explanation.agreement:.2f}, rank correlation over time"
-    rows["picture"] = explanation.picture
-    width = max(map(len, rows))
-    for key, value in rows.items():
-        typer.echo(f"{key:>{width}}  {value}")
 
 
 def _write(picture: Path, content: bytes) -> None:

@@ -2,14 +2,11 @@
 export. Each holds the run directory, settles what was left behind, and then takes its one step.
 """
 
-import os
+import contextlib
 import shutil
 from pathlib import Path
 
-import typer
 from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
 
 from components.versions.ledger import read_ledger
 from components.versions.manifest import read_manifest, verify
@@ -98,26 +95,6 @@ def export(workflow: Workflow, base: Path, version: int, target: Path) -> Path:
     return target
 
 
-def print_models(workflow: Workflow, base: Path) -> None:
-    """A table of all versions for people."""
-    directory = locate_run_directory(workflow, base)
-    ledger = list_versions(workflow, base)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("version", "pushed", "accuracy", "clips", "registry", "state"):
-        table.add_column(heading, overflow="fold" if heading == "state" else "ellipsis")
-    for record in reversed(ledger.versions):
-        verdict = _verdict(directory.serving / str(record.version))
-        table.add_row(
-            str(record.version),
-            f"{record.created.astimezone():%Y-%m-%d %H:%M}",
-            f"{verdict.accuracy:.3f}" if verdict else "",
-            f"{verdict.clips:,}" if verdict else "",
-            record.entry or "not yet",
-            _state(record, ledger),
-        )
-    Console(highlight=False).print(table)
-
-
 def list_versions(workflow: Workflow, base: Path) -> Ledger:
     """All versions that were ever pushed.
 
@@ -130,14 +107,14 @@ def list_versions(workflow: Workflow, base: Path) -> Ledger:
     return ledger
 
 
-def print_rollout(step: Rollout) -> None:
-    """What is served now."""
-    for line in step.said:
-        typer.echo(f"  - {line}")
-    typer.echo(f"Serving the model of version {step.content}, as version {step.version}")
-    if step.withdrawn is not None:
-        typer.echo(f"  version {step.withdrawn} is marked as failed and is not pushed again")
-    typer.echo(f"  {os.path.relpath(step.folder)}")
+def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]:
+    """The verdicts that lie beside the pushed versions, by version; one made by hand has none."""
+    found = {}
+    for record in ledger.versions:
+        file = directory.serving / str(record.version) / VERSION_VERDICT_FILE
+        with contextlib.suppress(OSError):
+            found[record.version] = Verdict.model_validate_json(file.read_bytes())
+    return found
 
 
 def _reconcile(
@@ -210,27 +187,3 @@ def _find(ledger: Ledger, version: int, directory: RunDirectory) -> VersionRecor
             f"version {version} is no longer in {directory.serving}; there are {there}"
         )
     return record
-
-
-def _state(record: VersionRecord, ledger: Ledger) -> str:
-    words = []
-    if record == ledger.champion:
-        words.append("champion")
-    if record == ledger.previous:
-        words.append("previous")
-    if record.content != record.version:
-        words.append(f"the model of version {record.content}")
-    if record.failed:
-        words.append(f"failed: {record.failed}")
-    if record.replace:
-        words.append(f"to be replaced: {record.replace}")
-    if not record.is_there:
-        words.append("removed")
-    return ", ".join(words)
-
-
-def _verdict(folder: Path) -> Verdict | None:
-    try:
-        return Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read_bytes())
-    except OSError:
-        return None

@@ -4,16 +4,12 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel
-from rich.console import Console
-from rich.table import Table
 
 from components.evaluation.intervals import Paired, difference_interval
 from components.evaluation.scores import ClipScores, read_scores
 from pipeline.runs.records import RunRecord
 from schemas.errors import InputError
 from schemas.reports.metrics import Interval
-
-_SLICES_SHOWN = 40
 
 
 class SliceDifference(BaseModel):
@@ -96,34 +92,6 @@ def compare_runs(first: RunRecord, second: RunRecord) -> Comparison:
         overall=difference("", "", np.ones(len(ours), np.bool_)),
         slices=sorted(slices, key=lambda s: (s.difference, s.feature, s.value)),
     )
-
-
-def print_comparison(comparison: Comparison) -> None:
-    """The comparison for people."""
-    console = Console(highlight=False)
-    console.print(
-        f"[bold]Run {comparison.second} against run {comparison.first}[/], on "
-        f"{comparison.clips:,} clips that both were tested on "
-        f"({comparison.only_first:,} and {comparison.only_second:,} in one only); "
-        f"intervals of {comparison.confidence:.0%} confidence"
-    )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("slice", "clips", "first", "second", "difference", "interval", ""):
-        table.add_column(heading, justify="left" if heading in ("slice", "") else "right")
-    for row in [comparison.overall, *comparison.slices[:_SLICES_SHOWN]]:
-        is_sure = row.interval.low > 0 or row.interval.high < 0
-        table.add_row(
-            f"{row.feature} {row.value or 'unknown'}" if row.feature else "all clips",
-            f"{row.clips:,}",
-            f"{row.first:.3f}",
-            f"{row.second:.3f}",
-            f"{row.difference:+.3f}",
-            f"{row.interval.low:+.3f} to {row.interval.high:+.3f}",
-            ("better" if row.difference > 0 else "worse") if is_sure else "",
-        )
-    console.print(table)
-    if (more := len(comparison.slices) - _SLICES_SHOWN) > 0:
-        console.print(f"and {more} more slices, all better: --json has them")
 
 
 def _read(record: RunRecord) -> ClipScores:

@@ -4,25 +4,17 @@ Scores of single clips stay where Evaluator put them; a record says where.
 """
 
 import datetime
-import os
 from pathlib import Path
 from typing import Literal
 
-import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from components.durable import replace_file
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import InputError
 from schemas.reports.serving import ServingReport
-from schemas.reports.verdict import GateRule, Verdict
-from schemas.text import some
+from schemas.reports.verdict import Verdict
 from schemas.workflow.workflow import Workflow
-
-_MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
-
 
 RunOutcome = Literal["pushed", "refused", "undecided", "withdrawn", "not servable"]
 
@@ -108,53 +100,6 @@ def read_history(directory: Path) -> list[RunRecord]:
         InputError: one cannot be read.
     """
     return [read_record(file) for file in _files(directory)]
-
-
-def print_records(records: list[tuple[Path, RunRecord]]) -> None:
-    """A table of runs for people."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", justify="right")
-    for heading in ("finished", "model", "accuracy", "clips", "data", "outcome"):
-        table.add_column(heading, justify="right" if heading == "clips" else "left", no_wrap=True)
-    for _, record in records:
-        verdict = record.verdict
-        interval = verdict.accuracy_interval
-        table.add_row(
-            str(record.number),
-            f"{record.finished:%Y-%m-%d %H:%M}",
-            record.workflow.model.architecture,
-            f"{verdict.accuracy:.3f} ({interval.low:.2f}-{interval.high:.2f})",
-            f"{verdict.clips:,}",
-            record.data[:8],
-            f"{record.outcome} {record.pushed_version or ''}".strip(),
-        )
-    Console(highlight=False).print(table)
-    files = " ".join(os.path.relpath(file) for file, _ in records[-2:])
-    typer.echo(f"`auricle compare {files}` compares two" if len(records) > 1 else files)
-
-
-def print_reasons(record: RunRecord) -> None:
-    """Why a run ended as it did: every rule, what would decide, the clips to listen to."""
-    outcome = record.outcome.capitalize()
-    version = f" as version {record.pushed_version}" if record.pushed_version else ""
-    typer.echo(f"{outcome}{version}, {record.finished:%Y-%m-%d %H:%M}")
-    for rule in record.verdict.rules or [_no_rule(record.verdict)]:
-        typer.echo(f"  {_MARKS[rule.outcome]} {rule.said}")
-        if rule.clips:
-            typer.echo(f"    listen to: {', '.join(rule.clips)}")
-    for check in record.serving.rules:
-        if not check.passed:
-            typer.echo(f"  ✗ serving, {check.name}: {check.said}")
-    small = [s for s in record.verdict.slices if s.is_small and s.feature != "label"]
-    if small:
-        names = [f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small]
-        typer.echo(f"  too few clips to judge: {some(names, 10)}")
-    for feature, values in record.verdict.unsliced.items():
-        typer.echo(f"  not sliced by {feature}: {values:,} different values")
-
-
-def _no_rule(verdict: Verdict) -> GateRule:
-    return GateRule(name="none", outcome="held", said=verdict.reasons[0])
 
 
 def _files(directory: Path) -> list[Path]:

@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.runs.records import RunRecord
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

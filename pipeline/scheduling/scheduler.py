@@ -7,19 +7,18 @@ library, or memory that TensorFlow keeps, ends with it.
 
 import contextlib
 import datetime
+import functools
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from pipeline.config.loader import read_workflow, workflow_base
 from pipeline.scheduling.triggers import check_triggers
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 _COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()", "schedule"]
 _JOB = "look"
-_LISTED = 20
 _LONGEST_DETAIL = 500  # characters
 
 Outcome = Literal[
@@ -105,10 +103,11 @@ def run_once(workflow: Workflow, base: Path, now: datetime.datetime | None = Non
         raise
 
 
-def serve(file: Path) -> None:
+def serve(file: Path, say: Callable[[str], None]) -> None:
     """Looks at the times of the workflow's cron line, in the foreground, until it is told to stop.
 
-    What is due next is kept in the run directory: times that were missed are made up for once.
+    `say` gets a line for a person: the times, and what is due next. That is kept in the run
+    directory: times that were missed are made up for once.
 
     Raises:
         RunDirectoryError: another process does that already.
@@ -131,9 +130,10 @@ def serve(file: Path) -> None:
         is_stopped = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: is_stopped.set())
-        typer.echo(f"{workflow.name}: {workflow.schedule.cron} ({workflow.schedule.timezone})")
-        scheduler.add_listener(lambda _: _say_next(scheduler), EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
-        _say_next(scheduler)
+        say(f"{workflow.name}: {workflow.schedule.cron} ({workflow.schedule.timezone})")
+        say_next = functools.partial(_say_next, scheduler, say)
+        scheduler.add_listener(lambda _: say_next(), EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+        say_next()
         scheduler.resume()
         is_stopped.wait()
         for child in list(_children):  # the next check goes on with what it did
@@ -183,18 +183,6 @@ def read_decisions(workflow: Workflow, base: Path) -> list[Decision]:
     ]
 
 
-def print_decisions(decisions: list[Decision]) -> None:
-    """The last looks as a table."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("time", "outcome", "why"):
-        table.add_column(heading, overflow="fold")
-    for decision in decisions[-_LISTED:]:
-        why = "; ".join([*decision.reasons, *([decision.detail] if decision.detail else [])])
-        version = f" {decision.version}" if decision.version else ""
-        table.add_row(f"{decision.time:%Y-%m-%d %H:%M}", f"{decision.outcome}{version}", why)
-    Console(highlight=False).print(table)
-
-
 def _train(workflow: Workflow, base: Path, now: datetime.datetime, reasons: list[str]) -> Decision:
     from pipeline.runners.local import run_workflow
 
@@ -238,7 +226,5 @@ def _same(one: "CronTrigger", other: "CronTrigger") -> bool:
     return (str(one), str(one.timezone)) == (str(other), str(other.timezone))
 
 
-def _say_next(scheduler: "BackgroundScheduler") -> None:
-    due = scheduler.get_job(_JOB).next_run_time
-    typer.echo(f"next look: {due:%Y-%m-%d %H:%M %Z}")
-    sys.stdout.flush()
+def _say_next(scheduler: "BackgroundScheduler", say: Callable[[str], None]) -> None:
+    say(f"next look: {scheduler.get_job(_JOB).next_run_time:%Y-%m-%d %H:%M %Z}")

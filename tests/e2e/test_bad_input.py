@@ -115,7 +115,8 @@ def test_a_second_run_at_the_same_time(project: Path) -> None:
             "-c",
             "import sys\n"
             "from pathlib import Path\n"
-            "from pipeline.workspace.paths import claim, locate_run_directory\n"
+            "from pipeline.workspace.lock import claim\n"
+            "from pipeline.workspace.paths import locate_run_directory\n"
             "from pipeline.config.loader import read_workflow\n"
             "w = read_workflow(Path('workflow.yaml'))\n"
             "with claim(locate_run_directory(w, Path.cwd()), w):\n"

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from pipeline.dag.steps import STEPS
 from schemas.progress import LOGGER_NAME
+from schemas.text import duration_text
 
 Outcome = Literal["done", "reused", "stopped", "failed"]
 
@@ -129,7 +130,7 @@ class Progress:
         if step.started_s is not None:
             step.seconds = time.monotonic() - step.started_s
         step.outcome = outcome
-        self._say(f"{component}: {outcome} ({in_words(step.seconds)})")
+        self._say(f"{component}: {outcome} ({duration_text(step.seconds)})")
         return step.seconds
 
     def report(self, done: int, total: int, unit: str, note: str) -> None:
@@ -158,11 +159,11 @@ class Progress:
         for step in self._steps.values():
             if step.outcome is not None:
                 mark, style = _MARKS[step.outcome]
-                took = Text(in_words(step.seconds), style="dim")
+                took = Text(duration_text(step.seconds), style="dim")
                 word = "" if step.outcome == "done" else step.outcome
                 table.add_row(Text(mark, style=style), step.name, took, Text(word, style=style))
             elif step.started_s is not None:
-                took = Text(in_words(now_s - step.started_s))
+                took = Text(duration_text(now_s - step.started_s))
                 name, far = Text(step.name, style="bold"), Text(_how_far(step, now_s))
                 table.add_row(self._spinner, name, took, far)
                 if step.total:
@@ -186,21 +187,11 @@ class _ReportHandler(logging.Handler):
             self.handleError(record)
 
 
-def in_words(seconds: float) -> str:
-    """A duration for people: `3.2 s`, `4 min 05 s`, `2 h 10 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
 def _how_far(step: _Step, now_s: float) -> str:
     if not step.total:
         return "running"
     parts = [f"{step.done:,} of {step.total:,} {step.unit}"]
     left_s = step.time_left_s(now_s)
     if left_s is not None:
-        parts.append(f"{in_words(left_s)} left")
+        parts.append(f"{duration_text(left_s)} left")
     return ", ".join([*parts, *([step.note] if step.note else [])])

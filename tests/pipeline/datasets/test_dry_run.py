@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from pipeline.cli.views.plan import print_plan
 from pipeline.config.loader import read_workflow
-from pipeline.datasets.dry_run import Plan, make_plan, print_plan
+from pipeline.datasets.dry_run import Plan, make_plan
 from schemas.errors import DataError
 
 WORKFLOW = """\

@@ -127,7 +127,12 @@ def test_a_killed_rollback_is_finished_by_the_same_command(
     ledger = read_ledger(directory.ledger)
     begin_step(directory, ledger)
     restore_version(
-        directory.serving / "2", directory.serving, content=2, above=3, withdraws=3, reason="bad"
+        directory.serving / "2",
+        directory.serving,
+        content=2,
+        min_version=3,
+        withdraws=3,
+        reason="bad",
     )
     if is_written_down:
         write_ledger(follow(ledger, directory.serving)[0], directory.ledger)
@@ -148,7 +153,7 @@ def test_a_killed_promotion_is_finished_by_the_same_command(
 ) -> None:
     serving = directory.serving
     begin_step(directory, read_ledger(directory.ledger))
-    restore_version(serving / "1", serving, content=1, above=3, withdraws=None, reason="")
+    restore_version(serving / "1", serving, content=1, min_version=3, withdraws=None, reason="")
     step = promote(WORKFLOW, tmp_path, 1)
     assert (step.version, step.content, step.withdrawn) == (4, 1, None)
     with pytest.raises(VersionError, match="is what is served already"):

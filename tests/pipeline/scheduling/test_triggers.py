@@ -123,7 +123,7 @@ def test_settings_code_age_and_replacement(
     ledger, _ = follow(Ledger(), directory.serving)
     write_ledger(ledger.changed(1, replace="heard a speaker"), directory.ledger)
     assert ask(tmp_path) == (True, "version 1 is to be replaced: heard a speaker")
-    monkeypatch.setattr("pipeline.scheduling.triggers.component_fingerprint", lambda name: name)
+    monkeypatch.setattr("pipeline.runs.snapshot.component_fingerprint", lambda name: name)
     assert "code or a library's version changed" in ask(tmp_path)[1]
 
 

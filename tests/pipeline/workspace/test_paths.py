@@ -34,7 +34,8 @@ def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
             "-c",
             "import sys\n"
             "from pathlib import Path\n"
-            "from pipeline.workspace.paths import claim, locate_run_directory\n"
+            "from pipeline.workspace.lock import claim\n"
+            "from pipeline.workspace.paths import locate_run_directory\n"
             "from schemas.workflow.workflow import Workflow\n"
             "w = Workflow.model_validate({'name': 'digits', 'data': {'generated': {}}})\n"
             "with claim(locate_run_directory(w, Path(sys.argv[1])), w):\n"

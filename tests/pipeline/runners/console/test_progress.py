@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from pipeline.runners.console.progress import Progress, _Step, in_words
+from pipeline.runners.console.progress import Progress, _Step
 from schemas.progress import LOGGER_NAME, report_progress
+from schemas.text import duration_text
 
 
 def test_plain_lines_where_there_is_no_terminal() -> None:
@@ -106,7 +107,7 @@ def test_time_left_is_by_the_speed_since_the_first_report() -> None:
     ],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert duration_text(seconds) == words
 
 
 def test_a_line_that_is_no_report_is_passed_over(capsys: pytest.CaptureFixture[str]) -> None:

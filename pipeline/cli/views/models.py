@@ -1,0 +1,55 @@
+"""Published versions on the terminal."""
+
+import os
+from collections.abc import Mapping
+
+import typer
+
+from pipeline.cli.views.terminal import console, table
+from pipeline.releases.rollout import Rollout
+from schemas.reports.verdict import Verdict
+from schemas.versions import Ledger, VersionRecord
+
+
+def print_models(ledger: Ledger, verdicts: Mapping[int, Verdict]) -> None:
+    """A table of all versions for people, with the verdicts of those that are there."""
+    headings = ("version", "pushed", "accuracy", "clips", "registry", "state")
+    rows = table(*headings, fold=["state"])
+    for record in reversed(ledger.versions):
+        verdict = verdicts.get(record.version)
+        rows.add_row(
+            str(record.version),
+            f"{record.created.astimezone():%Y-%m-%d %H:%M}",
+            f"{verdict.accuracy:.3f}" if verdict else "",
+            f"{verdict.clips:,}" if verdict else "",
+            record.entry or "not yet",
+            _state(record, ledger),
+        )
+    console().print(rows)
+
+
+def print_rollout(step: Rollout) -> None:
+    """What is served now."""
+    for line in step.said:
+        typer.echo(f"  - {line}")
+    typer.echo(f"Serving the model of version {step.content}, as version {step.version}")
+    if step.withdrawn is not None:
+        typer.echo(f"  version {step.withdrawn} is marked as failed and is not pushed again")
+    typer.echo(f"  {os.path.relpath(step.folder)}")
+
+
+def _state(record: VersionRecord, ledger: Ledger) -> str:
+    words = []
+    if record == ledger.champion:
+        words.append("champion")
+    if record == ledger.previous:
+        words.append("previous")
+    if record.content != record.version:
+        words.append(f"the model of version {record.content}")
+    if record.failed:
+        words.append(f"failed: {record.failed}")
+    if record.replace:
+        words.append(f"to be replaced: {record.replace}")
+    if not record.is_there:
+        words.append("removed")
+    return ", ".join(words)

@@ -1,0 +1,89 @@
+"""Judged runs on the terminal."""
+
+import os
+from pathlib import Path
+
+import typer
+
+from pipeline.cli.views.terminal import console, table
+from pipeline.runs.records import RunRecord
+from pipeline.runs.result import RunResult
+from schemas.reports.verdict import GateRule, Verdict
+from schemas.text import duration_text, some
+
+_MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
+
+
+def print_result(result: RunResult) -> None:
+    """What became of a run, and where its results are."""
+    record, verdict = result.record, result.record.verdict
+    speech = " of generated speech" if verdict.generated else ""
+    outcome = "Withdrawn" if record.is_withdrawn else verdict.outcome.capitalize()
+    typer.echo("Pushed" if result.pushed_to else f"{outcome}: nothing was pushed")
+    if record.is_withdrawn:
+        typer.echo("  - this model failed where it was served: `auricle models` says why")
+    for note in result.notes:
+        typer.echo(f"  - {note}")
+    for reason in record.reasons:
+        typer.echo(f"  - {reason}")
+    baseline = ""
+    if verdict.baseline_accuracy is not None:
+        baseline = f" (last blessed model: {verdict.baseline_accuracy:.3f})"
+    interval = f"{verdict.accuracy_interval.low:.3f} to {verdict.accuracy_interval.high:.3f}"
+    rows = {
+        "accuracy": f"{verdict.accuracy:.3f} ({interval}) on {verdict.clips:,} test clips{speech}"
+        f"{baseline}",
+        "model": str(result.pushed_to) if result.pushed_to else "",
+        "report": str(result.report),
+        "log": str(result.log),
+        "steps": f"{len(result.ran)} ran, {len(result.reused)} reused",
+        "time": duration_text(record.seconds),
+    }
+    for key, value in rows.items():
+        if value:
+            typer.echo(f"{key:>10}  {value}")
+
+
+def print_records(records: list[tuple[Path, RunRecord]]) -> None:
+    """A table of runs for people."""
+    others = ("finished", "model", "accuracy", "clips", "data", "outcome")
+    rows = table("run", *others, numbers=["run", "clips"], whole=others)
+    for _, record in records:
+        verdict = record.verdict
+        interval = verdict.accuracy_interval
+        rows.add_row(
+            str(record.number),
+            f"{record.finished:%Y-%m-%d %H:%M}",
+            record.workflow.model.architecture,
+            f"{verdict.accuracy:.3f} ({interval.low:.2f}-{interval.high:.2f})",
+            f"{verdict.clips:,}",
+            record.data[:8],
+            f"{record.outcome} {record.pushed_version or ''}".strip(),
+        )
+    console().print(rows)
+    files = " ".join(os.path.relpath(file) for file, _ in records[-2:])
+    typer.echo(f"`auricle compare {files}` compares two" if len(records) > 1 else files)
+
+
+def print_reasons(record: RunRecord) -> None:
+    """Why a run ended as it did: every rule, what would decide, the clips to listen to."""
+    outcome = record.outcome.capitalize()
+    version = f" as version {record.pushed_version}" if record.pushed_version else ""
+    typer.echo(f"{outcome}{version}, {record.finished:%Y-%m-%d %H:%M}")
+    for rule in record.verdict.rules or [_no_rule(record.verdict)]:
+        typer.echo(f"  {_MARKS[rule.outcome]} {rule.said}")
+        if rule.clips:
+            typer.echo(f"    listen to: {', '.join(rule.clips)}")
+    for check in record.serving.rules:
+        if not check.passed:
+            typer.echo(f"  ✗ serving, {check.name}: {check.said}")
+    small = [s for s in record.verdict.slices if s.is_small and s.feature != "label"]
+    if small:
+        names = [f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small]
+        typer.echo(f"  too few clips to judge: {some(names, 10)}")
+    for feature, values in record.verdict.unsliced.items():
+        typer.echo(f"  not sliced by {feature}: {values:,} different values")
+
+
+def _no_rule(verdict: Verdict) -> GateRule:
+    return GateRule(name="none", outcome="held", said=verdict.reasons[0])

@@ -1,0 +1,42 @@
+"""What is known of a speaker, on the terminal."""
+
+import typer
+
+from pipeline.cli.views.terminal import console, table
+from pipeline.erasure.forget import Traces
+from schemas.reports.ingest import SPLITS
+
+
+def print_traces(traces: Traces) -> None:
+    """What is known of them, for people, and what forgetting them would do."""
+    if traces.runs:
+        rows = table("run", "finished", *SPLITS, "version", numbers=SPLITS)
+        for run in traces.runs:
+            rows.add_row(
+                str(run.run or "-"),
+                f"{run.finished:%Y-%m-%d %H:%M}" if run.finished else "not judged",
+                *(f"{len(run.clips.get(split, [])):,}" for split in SPLITS),
+                f"{run.version or '-'}{', served' if run.is_served else ''}",
+            )
+        console().print(rows)
+    else:
+        typer.echo(f"No run in this run directory heard {traces.speaker}")
+    if traces.feedback:
+        typer.echo(f"{traces.feedback:,} feedback clips are of {traces.speaker}")
+    if traces.replace:
+        typer.echo(f"To be replaced at the next retrain: {_versions(traces.replace)}")
+    if traces.naming:
+        typer.echo(
+            f"{_versions(traces.naming)} names {traces.speaker} in verdict and model card, here and"
+            " in the registry: what was pushed is never edited; it goes with the version"
+        )
+    for key in traces.named_in_workflow:
+        typer.echo(f"The workflow names {traces.speaker} in {key}: take that out before a run")
+    typer.echo(
+        f"Your recordings and manifests stay as they are: {traces.rows:,} rows are of"
+        f" {traces.speaker}; later runs leave them out"
+    )
+
+
+def _versions(numbers: list[int]) -> str:
+    return f"version {', '.join(map(str, numbers))}"
