@@ -15,7 +15,7 @@ from collections import Counter
 
 from mutants import KINDS, RATE, Mutants
 
-from components.audio.decode import MAX_DURATION_S
+from components.audio.limits import MAX_DURATION_S
 from components.subprocess_pool import Failure, Limits, SubprocessPool
 
 MOST_SECONDS = 2.0

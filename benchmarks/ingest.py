@@ -242,8 +242,9 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
     import soundfile
     import soxr
 
-    from components.audio.condition import condition, to_pcm16
+    from components.audio.condition import condition
     from components.audio.measure import frame_levels_db, measure
+    from components.audio.pcm16 import to_pcm16
     from components.example_gen.splits import hash_unit
     from schemas.example import encode_example
     from schemas.workflow.audio import Audio

@@ -20,9 +20,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from components.audio.condition import condition, to_pcm16
+from components.audio.condition import condition
 from components.audio.decode import decode
 from components.audio.fingerprint import fingerprint
+from components.audio.pcm16 import to_pcm16
 from components.example_gen.leakage import StoredClip, certify
 from schemas.reports.leakage import SplitCertificate
 from schemas.workflow.audio import Audio

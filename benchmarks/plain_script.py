@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from components.audio.condition import condition, to_pcm16
+from components.audio.condition import condition
 from components.audio.decode import decode
 from components.audio.measure import measure
+from components.audio.pcm16 import to_pcm16
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split
 from pipeline.config.loader import read_workflow, workflow_base

@@ -18,7 +18,6 @@ SILENT_PEAK_DB = -70.0
 TARGET_RMS_DB = -23.0
 TARGET_PEAK_DB = -1.0
 HANGOVER_MS = 80.0  # kept around what is loud: soft onsets, releases of plosives, fricatives
-_FULL_SCALE = 32768
 
 _DENOISE_FRAME_MS = 32.0
 _DENOISE_SEGMENT_S = 30.0
@@ -160,17 +159,3 @@ def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:
     windows[1:] -= energy[:-num_samples]
     start = int(windows.argmax())
     return waveform[start : start + num_samples]
-
-
-def to_pcm16(waveform: np.ndarray) -> bytes:
-    """`waveform` [samples] as little-endian 16-bit PCM; what passes full scale is clipped."""
-    scaled = np.asarray(waveform, np.float32) * _FULL_SCALE
-    np.rint(scaled, out=scaled)
-    np.minimum(scaled, _FULL_SCALE - 1, out=scaled)  # np.clip takes three times as long
-    np.maximum(scaled, -_FULL_SCALE, out=scaled)
-    return scaled.astype("<i2").tobytes()
-
-
-def from_pcm16(pcm: bytes) -> np.ndarray:
-    """float32 [samples] in [-1, 1) of little-endian 16-bit PCM."""
-    return np.frombuffer(pcm, "<i2").astype(np.float32) / _FULL_SCALE

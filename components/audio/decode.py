@@ -17,10 +17,10 @@ import soundfile
 import soxr
 
 from components.audio.formats import HEAD_BYTES, recognize
+from components.audio.limits import MAX_DURATION_S
 from components.audio.wav import open_pcm16
 from schemas.errors import ClipError
 
-MAX_DURATION_S = 600.0
 SOURCE_RATES_HZ = (1_000, 1_000_000)
 MAX_MAGNITUDE = 1e6  # full scale is 1; beyond +120 dBFS it is no audio, and float32 sums overflow
 _FFMPEG_CONTAINERS = ("mp4", "webm", "aac")  # all others are libsndfile's
@@ -86,6 +86,11 @@ class AudioFile:
             raise ClipError("unsupported", detail, self._decoder.name)
         if self._decoder.channels < 1:
             raise ClipError("unreadable", "no channels", self._decoder.name)
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate of the file."""
+        return self._decoder.rate_hz
 
     @property
     def duration_s(self) -> float:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from components.audio.mel import ms_to_samples
+from components.audio.pcm16 import FULL_SCALE
 
 FLOOR_DB = -120.0
 FRAME_MS = 10.0
-CLIPPED_MAGNITUDE = 32766.5 / 32768  # what becomes full scale in 16 bits
+CLIPPED_MAGNITUDE = 32766.5 / FULL_SCALE  # what becomes full scale in 16 bits
 _LOUD_FRAMES = 5
 _ABOVE_QUIET_DB = 6.0
 _BELOW_LOUD_DB = (20.0, 35.0)

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from components.audio import espeak
+from components.audio.pcm16 import to_waveform
 from schemas.errors import AuricleError
 from schemas.workflow.data import Generated
 
@@ -89,7 +90,7 @@ def speak(word: str, voice: Voice) -> tuple[np.ndarray, int]:
     sounding = np.flatnonzero(np.abs(pcm.astype(np.int32)) > 32)  # -60 dBFS
     if not len(sounding):
         raise AuricleError(f"eSpeak NG says nothing for the word {word!r}")
-    waveform = pcm[sounding[0] : sounding[-1] + 1].astype(np.float32) / 32768
+    waveform = to_waveform(pcm[sounding[0] : sounding[-1] + 1])
     waveform.flags.writeable = False
     return waveform, rate
 

@@ -9,13 +9,14 @@ import struct
 import numpy as np
 
 from components.audio.formats import iff_chunks
+from components.audio.pcm16 import FULL_SCALE
 
 _FORMAT = struct.Struct("<HHIIHH")  # tag, channels, rate, bytes a second, bytes a frame, bits
 _PCM = 1
 _SAMPLE_BYTES = 2
 _MOST_CHANNELS = 1024  # libsndfile's limits
 _HIGHEST_RATE_HZ = 655_350
-_FULL_SCALE = np.float32(1 / 32768)
+_SCALE = np.float32(1 / FULL_SCALE)
 
 
 class Pcm16Decoder:
@@ -38,7 +39,7 @@ class Pcm16Decoder:
     def read(self, frames: int) -> np.ndarray:
         block = self._samples[self.at : self.at + frames]
         self.at += len(block)
-        return block * _FULL_SCALE
+        return block * _SCALE
 
     def close(self) -> None:
         """There is nothing to let go of."""

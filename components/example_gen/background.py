@@ -8,13 +8,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from components.audio.decode import AudioFile
+from components.audio.probe import probe
 from components.digests import FileDigests
 from components.example_gen.index import IndexRef, write_whole
 from components.example_gen.sources import common_root, matching_files
-from components.subprocess_pool import Failure, SubprocessPool
 from schemas.background import BACKGROUND_LIST, LONGEST_S, BackgroundRecording
-from schemas.errors import ClipError, DataError
+from schemas.errors import DataError
 from schemas.utterance import Utterance
 from schemas.workflow.data import Data
 
@@ -77,29 +76,14 @@ def write_background(
 def _look_at(files: list[Path], root: Path) -> list[BackgroundRecording]:
     """Each file with the length that its header claims."""
     recordings, faults = [], []
-    pool: SubprocessPool[str, float | str] = SubprocessPool(_length_s)
-    try:
-        for file, length_s in zip(files, pool.map(map(str, files)), strict=True):
-            name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-            if isinstance(length_s, Failure | str):
-                why = length_s.detail if isinstance(length_s, Failure) else length_s
-                faults.append(f"{name}: {why}")
-            else:
-                recordings.append(BackgroundRecording(name=name, path=str(file), length_s=length_s))
-    finally:
-        pool.close()
+    for file, header in zip(files, probe(map(str, files)), strict=True):
+        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+        if isinstance(header, str):
+            faults.append(f"{name}: {header}")
+        else:
+            length_s = min(header.duration_s, LONGEST_S)
+            recordings.append(BackgroundRecording(name=name, path=str(file), length_s=length_s))
     if faults:
         more = f" ({len(faults)} files cannot)" if len(faults) > 1 else ""
         raise DataError(f"{_KEY}: expected recordings that can be read; {faults[0]}{more}")
     return recordings
-
-
-def _length_s(path: str) -> float | str:
-    """What a file's header says of its length, at most a day; or why it cannot be read."""
-    try:
-        with open(path, "rb") as file, AudioFile(file) as audio:  # noqa: PTH123 - as in `windows`
-            return min(audio.duration_s, LONGEST_S)
-    except ClipError as error:
-        return str(error)
-    except OSError as error:
-        return str(error.strerror)

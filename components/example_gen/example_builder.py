@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from components.audio.condition import condition, to_pcm16
+from components.audio.condition import condition
 from components.audio.decode import Decoded
 from components.audio.fingerprint import fingerprint
 from components.audio.measure import frame_levels_db, measure
+from components.audio.pcm16 import to_pcm16
 from components.audio.source_file import Recording
 from components.audio.synthesis import generate, voices
 from components.example_gen.shard_entry import Entry

@@ -21,7 +21,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.audio.condition import from_pcm16
+from components.audio.pcm16 import from_pcm16
 from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import WholeFile, link_or_copy, open_uncompressed
 from components.example_gen.index import Index, Shard, read_index, read_rejects, read_rows

@@ -6,10 +6,8 @@ A window belongs to its recording's speaker or file, so all windows of one fall 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from components.audio.decode import AudioFile
-from components.subprocess_pool import Failure, SubprocessPool
+from components.audio.probe import Header, probe
 from schemas.background import LONGEST_S
-from schemas.errors import ClipError
 from schemas.utterance import Utterance
 from schemas.workflow.data import Cut
 
@@ -24,7 +22,10 @@ def cut_recordings(rows: list[Utterance], cut: Cut) -> list[Utterance]:
     what is wrong with a row that stayed whole.
     """
     unknown = sorted({row.path for row in rows if row.duration_s is None})
-    lengths = dict(zip(unknown, _claimed_lengths(unknown), strict=True))
+    lengths = {
+        path: header.duration_s if isinstance(header, Header) else 0.0
+        for path, header in zip(unknown, probe(unknown), strict=True)
+    }
     windows: list[Utterance] = []
     for row in rows:
         length_s = row.duration_s
@@ -32,24 +33,6 @@ def cut_recordings(rows: list[Utterance], cut: Cut) -> list[Utterance]:
             length_s = lengths[row.path] - row.offset_s
         windows += _windows(row, length_s, cut) if 0 < length_s <= LONGEST_S else [row]
     return windows
-
-
-def claimed_length_s(path: str) -> float:
-    """What a file's header says of its length; 0 where there is none that can be read."""
-    try:
-        with open(path, "rb") as file, AudioFile(file) as audio:  # noqa: PTH123 - of many files
-            return audio.duration_s
-    except (ClipError, OSError):
-        return 0.0
-
-
-def _claimed_lengths(paths: list[str]) -> Iterator[float]:
-    pool: SubprocessPool[str, float] = SubprocessPool(claimed_length_s)
-    try:
-        for length_s in pool.map(paths):
-            yield 0.0 if isinstance(length_s, Failure) else length_s
-    finally:
-        pool.close()
 
 
 def _windows(row: Utterance, length_s: float, cut: Cut) -> Iterator[Utterance]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from components.audio.mel import fft_length, hann_window, mel_weight_matrix, num_frames
+from components.audio.pcm16 import to_waveform
 from components.evaluation.curves import DetectionErrors, Reliability
 from schemas.reports.training import Epoch
 
@@ -46,7 +47,7 @@ def spectrogram_png(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
     64 mel bands from 20 Hz to half the rate, 25 ms frames every 10 ms (fewer of a long clip),
     70 dB of range below the loudest. A silent clip, or one shorter than a frame, is black.
     """
-    return _png(_log_mel_db(waveform.astype(np.float32) / 32768.0, sample_rate))
+    return _png(_log_mel_db(to_waveform(waveform), sample_rate))
 
 
 def _log_mel_db(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:

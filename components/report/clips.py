@@ -1,9 +1,7 @@
 """Picks the clips that the report shows: some of each class, and those the model likes least."""
 
-import io
 import itertools
 import math
-import wave
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,17 +115,6 @@ def read_clips(
                 float(true_scores[place]),
             )
     return found
-
-
-def wav_file(waveform: NDArray[np.int16], sample_rate: int) -> bytes:
-    """A mono 16-bit WAV file."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes(waveform.astype("<i2").tobytes())
-    return buffer.getvalue()
 
 
 def _records(files: Iterable[Path]) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
 from components.artifacts import saved_model_uri
+from components.audio.pcm16 import to_waveform
 from components.digests import DIGEST_PROPERTY
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.explanation.explain import BRIEF, attribute, load_model
@@ -131,7 +132,7 @@ def _explain(saved_model: Path, card: ModelCard, mistakes: list[ScoredClip]) -> 
     found = attribute(
         load_model(saved_model),
         card,
-        np.stack([scored.clip.waveform for scored in mistakes]).astype(np.float32) / 32768,
+        to_waveform(np.stack([scored.clip.waveform for scored in mistakes])),
         [card.labels.index(scored.answer) for scored in mistakes],
         BRIEF,
     )

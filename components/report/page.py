@@ -7,11 +7,12 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from components.audio.pcm16 import wav_file
 from components.evaluation.curves import detection_errors, reliability
 from components.evaluation.formatting import amount_text, score_text
 from components.report import charts
 from components.report import view_model as content
-from components.report.clips import Clip, wav_file
+from components.report.clips import Clip
 from components.report.view_model import Content
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -56,7 +57,7 @@ class _Players:
         self._left = _AUDIO_BYTES
 
     def __call__(self, clip: Clip) -> str | None:
-        wav = wav_file(clip.waveform, self._sample_rate)
+        wav = wav_file(clip.waveform.astype("<i2").tobytes(), self._sample_rate)
         if len(wav) > self._left:
             return None
         self._left -= len(wav)

@@ -1,12 +1,10 @@
 """Asks the exported model in a fresh process, and holds the answers against the evaluation's."""
 
-import io
 import itertools
 import json
 import subprocess
 import sys
 import tempfile
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.artifacts import saved_model_uri
+from components.audio.pcm16 import to_waveform, wav_file
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
 from schemas.example import decode_example
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -92,11 +91,11 @@ def check(
 
 def _write_requests(records: list[bytes], sample_rate: int, file: Path) -> None:
     pcm = [decode_example(record)["audio"] for record in records]
-    wavs = [_wav(samples, sample_rate) for samples in pcm if isinstance(samples, bytes)]
+    wavs = [wav_file(samples, sample_rate) for samples in pcm if isinstance(samples, bytes)]
     waveforms = [np.frombuffer(samples, "<i2") for samples in pcm if isinstance(samples, bytes)]
     np.savez(
         file,
-        waveforms=np.stack(waveforms).astype(np.float32) / 32768,
+        waveforms=to_waveform(np.stack(waveforms)),
         sample_rate=sample_rate,
         **_pack("wavs", wavs),
         **_pack("examples", records),
@@ -109,16 +108,6 @@ def _pack(name: str, items: list[bytes]) -> dict[str, Any]:
         name: np.frombuffer(b"".join(items), np.uint8),
         f"{name}_bytes": np.array([len(item) for item in items]),
     }
-
-
-def _wav(pcm: bytes, sample_rate: int) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes(pcm)
-    return buffer.getvalue()
 
 
 def _agreement(answers: dict[str, np.ndarray], expected: np.ndarray) -> list[Rule]:

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from components.audio.pcm16 import FULL_SCALE
 from schemas.errors import DataError
 from schemas.reports.model_card import TrainingData
 
 CACHE_BYTES = 1 << 30  # sets up to this size are held in memory, as 16-bit samples
 _READ_CLIPS = 256
 _SHUFFLE_CLIPS = 8192  # of a streamed set, in memory at a time: 260 MB of 1 s clips at 16 kHz
-_PCM16_SCALE = 1.0 / 32768.0
 
 
 def count_labels(files: Sequence[str]) -> dict[str, int]:
@@ -190,7 +190,7 @@ def _shuffle(
 
 
 def _to_waveform(pcm: tf.Tensor) -> tf.Tensor:
-    return tf.cast(pcm, tf.float32) * _PCM16_SCALE
+    return tf.cast(pcm, tf.float32) / FULL_SCALE
 
 
 def _in_order(batches: tf.data.Dataset) -> tf.data.Dataset:

@@ -12,11 +12,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.audio.limits import MAX_DURATION_S
+from components.audio.pcm16 import FULL_SCALE
 from components.models import split_model
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
-
-_LONGEST_S = 600.0  # as `components.audio.decode.MAX_DURATION_S`
-_PCM16_SCALE = 1.0 / 32768.0
 
 
 class ServedModel(tf.Module):
@@ -71,7 +70,7 @@ class ServedModel(tf.Module):
         """string [batch], serialized tf.Examples of ingest -> scores, label, classes."""
         audio = tf.io.parse_example(examples, {"audio": tf.io.FixedLenFeature([], tf.string)})
         pcm = tf.io.decode_raw(audio["audio"], tf.int16, little_endian=True)
-        waveform = tf.cast(pcm, tf.float32) * _PCM16_SCALE
+        waveform = tf.cast(pcm, tf.float32) / FULL_SCALE
         answers = self._classify(tf.reshape(waveform, [-1, self._clip_samples]))
         # Under this name TFMA finds which class each score belongs to.
         batch = tf.shape(examples)[0]
@@ -91,8 +90,8 @@ class ServedModel(tf.Module):
 
     def _checked(self, waveform: tf.Tensor) -> tf.Tensor:
         samples = tf.shape(waveform)[1]
-        longest = round(_LONGEST_S * self._sample_rate)
-        too_long = f"waveform has more than {longest} samples, {_LONGEST_S:g} s:"
+        longest = round(MAX_DURATION_S * self._sample_rate)
+        too_long = f"waveform has more than {longest} samples, {MAX_DURATION_S:g} s:"
         checks = [
             tf.debugging.Assert(samples > 0, ["waveform has no samples"]),
             tf.debugging.Assert(samples <= longest, [too_long, samples]),

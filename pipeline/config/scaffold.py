@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.audio.probe import probe
 from components.example_gen.sources import AUDIO_SUFFIXES, list_utterances
 from components.example_gen.splits import check_data_set
 from pipeline.config.loader import read_workflow, slug
@@ -168,16 +169,13 @@ def _count_clips(directory: Path, depth: int = 2) -> int:
 
 def _read_headers(rows: list[Utterance]) -> tuple[list[int], list[float]]:
     """Rates and durations of a sample spread evenly over the rows."""
-    import soundfile
-
     rates_hz, durations_s = [], []
-    for row in rows[:: max(1, -(-len(rows) // _MOST_HEADERS))]:
-        try:
-            header = soundfile.info(row.path)
-        except (soundfile.LibsndfileError, OSError):
+    sample = rows[:: max(1, -(-len(rows) // _MOST_HEADERS))]
+    for row, header in zip(sample, probe(row.path for row in sample), strict=True):
+        if isinstance(header, str):
             continue  # a clip that ingest will reject says nothing about the others
-        rates_hz.append(header.samplerate)
-        left_s = max(0.0, header.duration - row.offset_s)
+        rates_hz.append(header.rate_hz)
+        left_s = max(0.0, header.duration_s - row.offset_s)
         durations_s.append(left_s if row.duration_s is None else row.duration_s)
     return rates_hz, durations_s
 

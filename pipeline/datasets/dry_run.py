@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from components.audio.formats import is_supported
+from components.audio.probe import Header, probe
 from components.evaluation.slices import check_slices
 from components.example_gen.background import list_background
 from components.example_gen.splits import assign_split, check_data_set, split_by
@@ -145,23 +146,16 @@ def _durations_s(rows: list[Utterance], clip_s: float) -> tuple[dict[str, float]
     durations_s = {row.id: row.duration_s for row in rows if row.duration_s is not None}
     unknown = [row for row in rows if row.duration_s is None]
     every = max(1, -(-len(unknown) // _MOST_HEADERS))
+    sample = [row for row in unknown[::every] if row.path]
+    # What a damaged header is called is ingest's decision.
     sample_s = {
-        row.id: seconds
-        for row in unknown[::every]
-        if row.path and (seconds := _header_duration_s(row)) is not None
+        row.id: max(0.0, header.duration_s - row.offset_s)
+        for row, header in zip(sample, probe(row.path for row in sample), strict=True)
+        if isinstance(header, Header)
     }
     mean_s = sum(sample_s.values()) / len(sample_s) if sample_s else clip_s
     are_estimated = len(sample_s) < len(unknown)
     return durations_s | {row.id: sample_s.get(row.id, mean_s) for row in unknown}, are_estimated
-
-
-def _header_duration_s(row: Utterance) -> float | None:
-    import soundfile
-
-    try:
-        return max(0.0, float(soundfile.info(row.path).duration) - row.offset_s)
-    except (soundfile.LibsndfileError, OSError):
-        return None  # a damaged header: what it is called is ingest's verdict
 
 
 def _count_splits(

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.audio.condition import condition, from_pcm16, to_pcm16
+from components.audio.condition import condition
+from components.audio.pcm16 import from_pcm16, to_pcm16
 from components.audio.source_file import Recording
 from components.subprocess_pool import Failure, Limits, SubprocessPool
 from components.tasks.spot.wake_word import Background

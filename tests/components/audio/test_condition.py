@@ -11,11 +11,10 @@ from components.audio.condition import (
     condition,
     denoise,
     fit_length,
-    from_pcm16,
     normalize,
-    to_pcm16,
     trim,
 )
+from components.audio.pcm16 import from_pcm16, to_pcm16
 from schemas.errors import ClipError
 from schemas.workflow.audio import Audio
 

@@ -8,8 +8,9 @@ import pytest
 import soundfile
 
 from components.audio import decode as decode_module
-from components.audio.decode import MAX_DURATION_S, decode
+from components.audio.decode import decode
 from components.audio.formats import is_supported
+from components.audio.limits import MAX_DURATION_S
 from schemas.errors import ClipError
 from schemas.utterance import REJECT_REASONS
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 DIGEST_OF_CLIPS = """
 import hashlib, random, sys
 from components.audio.synthesis import generate, voices
-from schemas.workflow.workflow import Generated
+from schemas.workflow.data import Generated
 generated = Generated()
 clips = [(w, v, t) for w in generated.words[:4] for v in voices(9, 1) for t in (0, 1)]
 order = list(clips)

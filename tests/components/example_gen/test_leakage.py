@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.audio.condition import condition, to_pcm16
+from components.audio.condition import condition
 from components.audio.decode import decode
 from components.audio.fingerprint import fingerprint
+from components.audio.pcm16 import to_pcm16
 from components.audio.synthesis import generate, voices
 from components.example_gen.leakage import LEAKS_LISTED, StoredClip, certify
 from schemas.reports.leakage import Leak

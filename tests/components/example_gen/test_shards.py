@@ -214,7 +214,7 @@ def test_a_killed_ingest_continues_with_its_finished_shards(tmp_path):
         "import sys, apache_beam as beam\n"
         "from apache_beam.options.pipeline_options import PipelineOptions\n"
         "from components.example_gen.transforms import IngestUtterances, Places\n"
-        "from schemas.workflow.workflow import Audio\n"
+        "from schemas.workflow.audio import Audio\n"
         "audio = Audio.model_validate_json(sys.argv[1])\n"
         "with beam.Pipeline(options=PipelineOptions(['--runner=FnApiRunner'])) as pipeline:\n"
         "    _ = pipeline | IngestUtterances(Places(*sys.argv[2:]), audio)\n"

@@ -1,11 +1,9 @@
 """Which clips are picked, against plain sorting."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from components.evaluation.scores import ClipScores, ModelScores
 from components.report.clips import (
@@ -14,7 +12,6 @@ from components.report.clips import (
     named_places,
     read_clips,
     sample_clips,
-    wav_file,
     worst_places,
 )
 
@@ -105,10 +102,3 @@ def test_samples_are_of_different_speakers_where_there_are(
         "up": ["up0", "up1", "up2"],
         "gone": [],
     }
-
-
-def test_wav_files_are_what_libsndfile_reads() -> None:
-    waveform = np.array([0, 1, -32768, 32767], np.int16)
-    samples, rate = soundfile.read(io.BytesIO(wav_file(waveform, 11025)), dtype="int16")
-    assert rate == 11025
-    np.testing.assert_array_equal(samples, waveform)

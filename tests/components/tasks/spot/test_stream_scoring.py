@@ -11,8 +11,9 @@ import soundfile
 import tensorflow as tf
 from planted import CrashingWindowReader
 
-from components.audio.condition import condition, from_pcm16, to_pcm16
+from components.audio.condition import condition
 from components.audio.decode import decode
+from components.audio.pcm16 import from_pcm16, to_pcm16
 from components.tasks.spot.stream_scoring import (
     WindowReader,
     WindowRequest,

@@ -1,0 +1,37 @@
+"""What the headers of files claim, read in a child process, which a damaged file may crash."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from components.audio.decode import AudioFile
+from components.subprocess_pool import Failure, SubprocessPool
+from schemas.errors import ClipError
+
+
+@dataclass(frozen=True)
+class Header:
+    """Length in seconds and sample rate in Hz, as the header claims them."""
+
+    duration_s: float
+    rate_hz: int
+
+
+def probe(paths: Iterable[str]) -> Iterator[Header | str]:
+    """The header of each file, in their order, or why it cannot be read."""
+    pool: SubprocessPool[str, Header | str] = SubprocessPool(read_header)
+    try:
+        for answer in pool.map(paths):
+            yield answer.detail if isinstance(answer, Failure) else answer
+    finally:
+        pool.close()
+
+
+def read_header(path: str) -> Header | str:
+    """The header of one file, in this process, or why it cannot be read."""
+    try:
+        with open(path, "rb") as file, AudioFile(file) as audio:  # noqa: PTH123 - of many files
+            return Header(audio.duration_s, audio.rate_hz)
+    except ClipError as error:
+        return str(error)
+    except OSError as error:
+        return str(error.strerror)
