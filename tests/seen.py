@@ -8,8 +8,7 @@ from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
 from pipeline.runs.snapshot import observe, remember
 from pipeline.workspace.lock import adopt
-from pipeline.workspace.paths import RunDirectory
-from pipeline.workspace.project import Project
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.workflow.workflow import Workflow
 
 NOW = datetime.datetime(2026, 5, 1, 3, 0, tzinfo=datetime.timezone.utc)
@@ -39,11 +38,10 @@ def add_span(base: Path, number: int, labels: str = "abababab") -> None:
 
 def finish_run(base: Path, workflow: Workflow = WORKFLOW) -> RunDirectory:
     """What a run leaves of what it has seen."""
-    project = Project(workflow, base)
-    directory = project.run_directory
-    adopt(project)
+    directory = locate_run_directory(workflow, base)
+    adopt(directory, workflow)
     listing = list_utterances(workflow.data, base)
-    observed = observe(project, listing)
+    observed = observe(workflow, base, listing)
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     remember(observed, index.digest, directory, NOW)
     return directory

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load
+from pipeline.cli.arguments import AsJson, WorkflowFile
 
 app = typer.Typer()
 
@@ -26,11 +26,13 @@ def predict(
       auricle predict workflow.yaml clip.wav
       auricle predict workflow.yaml *.flac --top 3 --json
     """
-    project = load(file)
+    from pipeline.config.loader import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
     from pipeline.cli.views.predictions import print_predictions
     from pipeline.inference.predict import predict_files
 
-    predictions = predict_files(project, audio, top)
+    predictions = predict_files(workflow, workflow_base(file), audio, top)
     if as_json:
         typer.echo(predictions.model_dump_json(indent=2))
     else:
@@ -55,11 +57,13 @@ def explain(
       auricle explain workflow.yaml clip.wav
       auricle explain workflow.yaml clip.wav --output why.png --json
     """
-    project = load(file)
+    from pipeline.config.loader import read_workflow, workflow_base
+
+    workflow = read_workflow(file)
     from pipeline.cli.views.explanation import print_explanation
     from pipeline.inference.explain import explain_file
 
-    explanation = explain_file(project, audio, output)
+    explanation = explain_file(workflow, workflow_base(file), audio, output)
     if as_json:
         typer.echo(explanation.model_dump_json(indent=2))
     else:
@@ -76,15 +80,18 @@ def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     \b
       auricle models workflow.yaml
     """
-    project = load(file)
+    from pipeline.config.loader import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
     from pipeline.cli.views.models import print_models
     from pipeline.releases.rollout import list_versions, read_verdicts
+    from pipeline.workspace.paths import locate_run_directory
 
-    ledger = list_versions(project)
+    ledger = list_versions(workflow, base)
     if as_json:
         typer.echo(ledger.model_dump_json(indent=2))
     else:
-        print_models(ledger, read_verdicts(ledger, project.run_directory))
+        print_models(ledger, read_verdicts(ledger, locate_run_directory(workflow, base)))
 
 
 @app.command()
@@ -100,11 +107,13 @@ def rollback(
     \b
       auricle rollback workflow.yaml --reason "takes noise for stop"
     """
-    project = load(file)
+    from pipeline.config.loader import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
     from pipeline.cli.views.models import print_rollout
     from pipeline.releases.rollout import roll_back
 
-    print_rollout(roll_back(project, reason))
+    print_rollout(roll_back(workflow, base, reason))
 
 
 @app.command()
@@ -118,11 +127,13 @@ def promote(
     \b
       auricle promote workflow.yaml 3
     """
-    project = load(file)
+    from pipeline.config.loader import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
     from pipeline.cli.views.models import print_rollout
     from pipeline.releases import rollout
 
-    print_rollout(rollout.promote(project, version, force=force))
+    print_rollout(rollout.promote(workflow, base, version, force=force))
 
 
 @app.command()
@@ -136,7 +147,9 @@ def export(
     \b
       auricle export workflow.yaml 3 digits-3/
     """
-    project = load(file)
+    from pipeline.config.loader import read_workflow, workflow_base
+
+    workflow, base = read_workflow(file), workflow_base(file)
     from pipeline.releases import rollout
 
-    typer.echo(f"Wrote {rollout.export(project, version, directory)}")
+    typer.echo(f"Wrote {rollout.export(workflow, base, version, directory)}")

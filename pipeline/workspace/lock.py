@@ -9,7 +9,6 @@ from typing import IO
 
 from components.durable import replace_file
 from pipeline.workspace.paths import RunDirectory
-from pipeline.workspace.project import Project
 from schemas.errors import BusyError, RunDirectoryError
 from schemas.workflow.workflow import Workflow
 
@@ -23,19 +22,18 @@ _LOOK_S = 0.05
 
 
 @contextlib.contextmanager
-def claim(project: Project) -> Iterator[RunDirectory]:
-    """Holds the run directory for one run, and yields it.
+def claim(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
+    """Holds the run directory for one run.
 
     Raises:
         BusyError: another run holds it.
         RunDirectoryError: it belongs to another workflow, holds other files, or cannot be written.
     """
-    directory = project.run_directory
-    what = f"workflow '{project.name}' is already running"
+    what = f"workflow '{workflow.name}' is already running"
     advice = f" in {directory.root}; wait for it, or give this run its own run.directory"
     with lock(directory, _LOCK, what, advice):
-        adopt(project)
-        yield directory
+        adopt(directory, workflow)
+        yield
 
 
 @contextlib.contextmanager
@@ -83,13 +81,12 @@ def is_held(directory: RunDirectory) -> bool:
     return False
 
 
-def adopt(project: Project) -> None:
+def adopt(directory: RunDirectory, workflow: Workflow) -> None:
     """Makes the run directory this workflow's, unless it is already.
 
     Raises:
         RunDirectoryError: it belongs to another workflow, or holds other files.
     """
-    directory, workflow = project.run_directory, project.workflow
     directory.root.mkdir(parents=True, exist_ok=True)
     identity = directory.root / IDENTITY_FILE
     if identity.exists():

@@ -62,7 +62,9 @@ def test_a_child_killed_by_mistake_costs_nothing(pools):
 
 def _children():
     listed = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], **_TEXT)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "isolated" in line]
+    return [
+        int(line.split()[0]) for line in listed.stdout.splitlines() if "subprocess_pool" in line
+    ]
 
 
 def test_a_child_is_replaced_before_its_leaks_add_up(pools, monkeypatch):
@@ -120,10 +122,12 @@ def test_children_end_with_their_parent():
         capture_output=True,
         text=True,
     )
-    [child] = [line.split()[0] for line in parent.stdout.splitlines() if "isolated" in line]
+    [child] = [line.split()[0] for line in parent.stdout.splitlines() if "subprocess_pool" in line]
     for _ in range(50):
         listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], **_TEXT).stdout
-        if not any(row.split()[0] == child and "isolated" in row for row in listed.splitlines()):
+        if not any(
+            row.split()[0] == child and "subprocess_pool" in row for row in listed.splitlines()
+        ):
             return
         subprocess.run(["sleep", "0.1"], check=True)
     pytest.fail("a child outlived its parent")

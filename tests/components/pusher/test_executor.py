@@ -49,7 +49,7 @@ def test_the_registry_follows_a_push(
     make_version(serving, "b")
     assert register_pushed(registry, serving, ledger) == ""
     assert aliases(api) == [{"previous"}, {"candidate", "champion"}]
-    restore_version(serving / "1", serving, content=1, above=2, withdraws=2, reason="slow")
+    restore_version(serving / "1", serving, content=1, min_version=2, withdraws=2, reason="slow")
     assert register_pushed(registry, serving, ledger) == ""
     assert aliases(api) == [set(), {"candidate"}, {"champion"}]
     assert api.models[MODEL][1]["labels"]["auricle_failed"] == "slow"

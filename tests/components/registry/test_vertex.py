@@ -79,7 +79,7 @@ def test_versions_are_uploaded(api: VertexApi, registry: VertexRegistry, serving
     assert api.asked[0] == REQUESTS["find"]
     assert registry.register(registration(serving / "2")) == "2"
     restored = restore_version(
-        serving / "1", serving, content=1, above=2, withdraws=2, reason="takes noise for stop"
+        serving / "1", serving, content=1, min_version=2, withdraws=2, reason="takes noise for stop"
     )
     assert registry.register(registration(restored)) == "3"
     assert changes(api) == [

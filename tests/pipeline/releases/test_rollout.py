@@ -15,8 +15,7 @@ from pipeline.inference.predict import served_version
 from pipeline.releases.reconcile import begin_step, reconcile
 from pipeline.releases.rollout import export, list_versions, promote, roll_back
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import RunDirectory
-from pipeline.workspace.project import Project
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.errors import InputError, VersionError
 from schemas.workflow.workflow import Workflow
 
@@ -41,11 +40,11 @@ REGISTERED = make_workflow({"kind": "mlflow"})
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     """A run directory with three versions, each of which was settled."""
-    found = Project(WORKFLOW, tmp_path).run_directory
-    with claim(Project(WORKFLOW, tmp_path)):
+    found = locate_run_directory(WORKFLOW, tmp_path)
+    with claim(found, WORKFLOW):
         for text, accuracy in (("a", 0.91), ("b", 0.92), ("c", 0.93)):
             made = make_version(found.serving, text, accuracy)
-            assert reconcile(Project(WORKFLOW, tmp_path), int(made.name)) == []
+            assert reconcile(WORKFLOW, found, int(made.name)) == []
     return found
 
 
@@ -56,14 +55,14 @@ def versions(directory: RunDirectory) -> list[int]:
 def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    step = roll_back(Project(WORKFLOW, tmp_path), "too noisy")
+    step = roll_back(WORKFLOW, tmp_path, "too noisy")
     assert (step.version, step.content, step.withdrawn) == (4, 2, 3)
-    assert served_version(Project(WORKFLOW, tmp_path)).name == "4"
+    assert served_version(directory.serving, "digits").name == "4"
     assert verify(directory.serving / "4").files == verify(directory.serving / "2").files
-    assert roll_back(Project(WORKFLOW, tmp_path), "worse still").content == 1
+    assert roll_back(WORKFLOW, tmp_path, "worse still").content == 1
     with pytest.raises(VersionError, match="no version before it"):
-        roll_back(Project(WORKFLOW, tmp_path), "")
-    ledger = list_versions(Project(WORKFLOW, tmp_path))
+        roll_back(WORKFLOW, tmp_path, "")
+    ledger = list_versions(WORKFLOW, tmp_path)
     assert [(r.version, r.failed) for r in ledger.versions] == [
         (1, ""),
         (2, ""),
@@ -76,14 +75,14 @@ def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
 def test_a_version_that_failed_is_promoted_by_force_only(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    roll_back(Project(WORKFLOW, tmp_path), "too noisy")
+    roll_back(WORKFLOW, tmp_path, "too noisy")
     with pytest.raises(VersionError, match="version 3 failed: too noisy; --force"):
-        promote(Project(WORKFLOW, tmp_path), 3)
+        promote(WORKFLOW, tmp_path, 3)
     with pytest.raises(VersionError, match="is what is served already"):
-        promote(Project(WORKFLOW, tmp_path), 2)
+        promote(WORKFLOW, tmp_path, 2)
     with pytest.raises(VersionError, match="no version 9 was ever pushed; there are 1, 2, 3, 4"):
-        promote(Project(WORKFLOW, tmp_path), 9)
-    step = promote(Project(WORKFLOW, tmp_path), 3, force=True)
+        promote(WORKFLOW, tmp_path, 9)
+    step = promote(WORKFLOW, tmp_path, 3, force=True)
     assert (step.version, step.content) == (5, 3)
     assert [r.failed for r in read_ledger(directory.ledger).versions] == [""] * 5
 
@@ -91,11 +90,11 @@ def test_a_version_that_failed_is_promoted_by_force_only(
 def test_old_versions_go_but_never_what_a_rollback_needs(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    roll_back(Project(WORKFLOW, tmp_path), "too noisy")  # 4 is 2 again; before that comes 1
-    assert reconcile(Project(make_workflow({"kind": "none"}, keep=1), tmp_path)) == []
+    roll_back(WORKFLOW, tmp_path, "too noisy")  # 4 is 2 again; before that comes 1
+    assert reconcile(make_workflow({"kind": "none"}, keep=1), directory) == []
     assert versions(directory) == [1, 4]
     with pytest.raises(VersionError, match="version 2 is no longer in"):
-        promote(Project(WORKFLOW, tmp_path), 2)
+        promote(WORKFLOW, tmp_path, 2)
     assert make_version(directory.serving, "d").name == "5"
 
 
@@ -105,20 +104,20 @@ def test_a_damaged_version_is_neither_served_nor_exported(
     for version in ("2", "3"):
         (directory.serving / version / "saved_model.pb").write_text("flipped")
     with pytest.raises(VersionError, match=r"3 is not what was pushed; changed: saved_model\.pb"):
-        served_version(Project(WORKFLOW, tmp_path))
+        served_version(directory.serving, "digits")
     with pytest.raises(VersionError):
-        roll_back(Project(WORKFLOW, tmp_path), "damaged")
+        roll_back(WORKFLOW, tmp_path, "damaged")
     with pytest.raises(VersionError):
-        export(Project(WORKFLOW, tmp_path), 2, tmp_path / "out")
+        export(WORKFLOW, tmp_path, 2, tmp_path / "out")
     assert versions(directory) == [1, 2, 3]
-    assert promote(Project(WORKFLOW, tmp_path), 1).version == 4
+    assert promote(WORKFLOW, tmp_path, 1).version == 4
 
 
 def test_an_export_holds_the_version(directory: RunDirectory, tmp_path: Path) -> None:
-    target = export(Project(WORKFLOW, tmp_path), 2, tmp_path / "out")
+    target = export(WORKFLOW, tmp_path, 2, tmp_path / "out")
     assert verify(target) == verify(directory.serving / "2")
     with pytest.raises(InputError, match="holds files already"):
-        export(Project(WORKFLOW, tmp_path), 2, target)
+        export(WORKFLOW, tmp_path, 2, target)
 
 
 @pytest.mark.parametrize("is_written_down", [False, True])
@@ -137,7 +136,7 @@ def test_a_killed_rollback_is_finished_by_the_same_command(
     )
     if is_written_down:
         write_ledger(follow(ledger, directory.serving)[0], directory.ledger)
-    step = roll_back(Project(WORKFLOW, tmp_path), "bad")
+    step = roll_back(WORKFLOW, tmp_path, "bad")
     assert step.said == [
         "finished what was cut off: version 4 serves the model of version 2 again, version 3 failed"
     ]
@@ -146,7 +145,7 @@ def test_a_killed_rollback_is_finished_by_the_same_command(
     third = read_ledger(directory.ledger).find(3)
     assert third is not None
     assert third.failed == "bad"
-    assert roll_back(Project(WORKFLOW, tmp_path), "bad too").content == 1
+    assert roll_back(WORKFLOW, tmp_path, "bad too").content == 1
 
 
 def test_a_killed_promotion_is_finished_by_the_same_command(
@@ -155,10 +154,10 @@ def test_a_killed_promotion_is_finished_by_the_same_command(
     serving = directory.serving
     begin_step(directory, read_ledger(directory.ledger))
     restore_version(serving / "1", serving, content=1, min_version=3, withdraws=None, reason="")
-    step = promote(Project(WORKFLOW, tmp_path), 1)
+    step = promote(WORKFLOW, tmp_path, 1)
     assert (step.version, step.content, step.withdrawn) == (4, 1, None)
     with pytest.raises(VersionError, match="is what is served already"):
-        promote(Project(WORKFLOW, tmp_path), 1)
+        promote(WORKFLOW, tmp_path, 1)
 
 
 def test_a_step_that_failed_or_was_undone_is_not_finished(
@@ -166,18 +165,18 @@ def test_a_step_that_failed_or_was_undone_is_not_finished(
 ) -> None:
     (directory.serving / "2" / "saved_model.pb").write_text("flipped")
     with pytest.raises(VersionError):
-        roll_back(Project(WORKFLOW, tmp_path), "bad")
-    assert promote(Project(WORKFLOW, tmp_path), 1).content == 1
+        roll_back(WORKFLOW, tmp_path, "bad")
+    assert promote(WORKFLOW, tmp_path, 1).content == 1
     begin_step(directory, read_ledger(directory.ledger))  # killed before a version appeared
-    step = promote(Project(WORKFLOW, tmp_path), 3)
+    step = promote(WORKFLOW, tmp_path, 3)
     assert (step.content, step.said) == (3, [])
 
 
 def test_a_lost_ledger_is_made_again(directory: RunDirectory, tmp_path: Path) -> None:
-    roll_back(Project(WORKFLOW, tmp_path), "too noisy")
+    roll_back(WORKFLOW, tmp_path, "too noisy")
     before = read_ledger(directory.ledger)
     directory.ledger.unlink()
-    reconcile(Project(WORKFLOW, tmp_path))
+    reconcile(WORKFLOW, directory)
     assert read_ledger(directory.ledger) == before
 
 
@@ -186,11 +185,11 @@ def test_the_registry_follows(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     down = make_workflow({"kind": "mlflow", "uri": "http://127.0.0.1:9"})
-    [said] = reconcile(Project(down, tmp_path))
+    [said] = reconcile(down, directory)
     assert "does not answer" in said
     assert "the next command registers" in said
-    assert reconcile(Project(REGISTERED, tmp_path)) == []
-    roll_back(Project(REGISTERED, tmp_path), "too noisy")
+    assert reconcile(REGISTERED, directory) == []
+    roll_back(REGISTERED, tmp_path, "too noisy")
     client = MlflowClient(f"sqlite:///{directory.root}/registry.sqlite")
     aliases = client.get_registered_model("digits").aliases
     assert {name: str(entry) for name, entry in aliases.items()} == {
@@ -206,9 +205,9 @@ def test_a_damaged_version_does_not_keep_the_registry_from_the_others(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
     (directory.serving / "1" / "saved_model.pb").write_text("flipped")
-    [said] = reconcile(Project(REGISTERED, tmp_path))  # none was registered before
+    [said] = reconcile(REGISTERED, directory)  # none was registered before
     assert "changed: saved_model.pb" in said
-    assert roll_back(Project(REGISTERED, tmp_path), "too noisy").content == 2
+    assert roll_back(REGISTERED, tmp_path, "too noisy").content == 2
     client = MlflowClient(f"sqlite:///{directory.root}/registry.sqlite")
     made = client.search_model_versions("name = 'digits'")
     assert sorted(version.tags["auricle.version"] for version in made) == ["2", "3", "4"]
@@ -244,4 +243,4 @@ def test_the_commands(
 
 def test_nothing_was_pushed_yet(tmp_path: Path) -> None:
     with pytest.raises(VersionError, match="no version was pushed yet"):
-        roll_back(Project(WORKFLOW, tmp_path), "")
+        roll_back(WORKFLOW, tmp_path, "")

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.workspace.disk import explain_full_disk, require_space
 from pipeline.workspace.lock import claim
-from pipeline.workspace.project import Project
+from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import RunDirectoryError
 from schemas.workflow.data import Data, Generated
 from schemas.workflow.run import Run
@@ -21,12 +21,13 @@ def workflow(name: str = "digits", directory: str | None = None) -> Workflow:
 
 
 def test_default_is_beside_the_workflow_file(tmp_path: Path) -> None:
-    directory = Project(workflow(), tmp_path).run_directory
+    directory = locate_run_directory(workflow(), tmp_path)
     assert directory.root == tmp_path / "runs" / "digits"
     assert directory.serving == directory.root / "serving"
 
 
 def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
+    directory = locate_run_directory(workflow(), tmp_path)
     holder = subprocess.Popen(
         [
             sys.executable,
@@ -34,10 +35,10 @@ def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
             "import sys\n"
             "from pathlib import Path\n"
             "from pipeline.workspace.lock import claim\n"
-            "from pipeline.workspace.project import Project\n"
+            "from pipeline.workspace.paths import locate_run_directory\n"
             "from schemas.workflow.workflow import Workflow\n"
             "w = Workflow.model_validate({'name': 'digits', 'data': {'generated': {}}})\n"
-            "with claim(Project(w, Path(sys.argv[1]))):\n"
+            "with claim(locate_run_directory(w, Path(sys.argv[1])), w):\n"
             "    print('held', flush=True)\n"
             "    sys.stdin.read()\n",
             str(tmp_path),
@@ -50,30 +51,31 @@ def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
     assert holder.stdout.readline() == "held\n"
     with (
         pytest.raises(RunDirectoryError, match=rf"already running \(process {holder.pid}\)"),
-        claim(Project(workflow(), tmp_path)),
+        claim(directory, workflow()),
     ):
         pass
     holder.kill()
     holder.communicate()
-    with claim(Project(workflow(), tmp_path)):  # a killed run holds nothing
+    with claim(directory, workflow()):  # a killed run holds nothing
         pass
 
 
 def test_another_workflows_directory_is_refused(tmp_path: Path) -> None:
-    with claim(Project(workflow("words", "shared"), tmp_path)):
+    with claim(locate_run_directory(workflow("words", "shared"), tmp_path), workflow("words")):
         pass
     with (
         pytest.raises(RunDirectoryError, match="belongs to workflow 'words', not 'digits'"),
-        claim(Project(workflow("digits", "shared"), tmp_path)),
+        claim(locate_run_directory(workflow("digits", "shared"), tmp_path), workflow("digits")),
     ):
         pass
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
+    directory = locate_run_directory(workflow(directory="."), tmp_path)
     with (
         pytest.raises(RunDirectoryError, match=r"holds other files \(thesis.tex\)"),
-        claim(Project(workflow(directory="."), tmp_path)),
+        claim(directory, workflow()),
     ):
         pass
     assert (tmp_path / "thesis.tex").exists()
@@ -81,10 +83,8 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(RunDirectoryError, match="cannot write"),
-        claim(Project(workflow(directory="file/run"), tmp_path)),
-    ):
+    directory = locate_run_directory(workflow(directory="file/run"), tmp_path)
+    with pytest.raises(RunDirectoryError, match="cannot write"), claim(directory, workflow()):
         pass
 
 
@@ -95,7 +95,7 @@ def test_too_little_space_is_refused_before_the_start(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_explained(tmp_path: Path) -> None:
-    directory = Project(workflow(), tmp_path).run_directory
+    directory = locate_run_directory(workflow(), tmp_path)
     with (
         pytest.raises(RunDirectoryError, match="is full"),
         explain_full_disk(directory),
