@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from components.models.masking import keep_steps
+
 _DB_PER_NEPER = 10.0 / np.log(10.0)  # of power
 _EQUALIZER_WAVES = np.array([1.0, 0.5, 0.5, 0.5], np.float32)  # highest share of each
 
@@ -33,7 +35,8 @@ class RandomPlayback(_Augmentation):
 
     float32 [batch, samples], same shape out. What moves in from outside is zero. A speed of 1 + s
     raises pitch and formants with the tempo, as a smaller speaker would (linear interpolation; the
-    middle of the clip stays in place).
+    middle of the clip stays in place). With `lengths` int32 [batch], beyond which the waveform is
+    zero, each clip is moved within its own length.
     """
 
     def __init__(self, shift_samples: int, speed: float, **kwargs: Any) -> None:
@@ -41,23 +44,26 @@ class RandomPlayback(_Augmentation):
         self.shift_samples = shift_samples
         self.speed = speed
 
-    def call(self, waveform: Any, training: bool = False) -> Any:
+    def call(self, waveform: Any, lengths: Any = None, training: bool = False) -> Any:
         if not training:
             return waveform
         batch, samples = ops.shape(waveform)
+        end = samples if lengths is None else ops.expand_dims(lengths, 1)
+        end = ops.cast(end, "float32")
         shift = self.uniform((batch, 1), -self.shift_samples, self.shift_samples)
         speed = 1.0 + self.uniform((batch, 1), -self.speed, self.speed)
-        middle = (samples - 1) / 2
+        middle = (end - 1) / 2
         position = middle + (ops.arange(samples, dtype="float32") - middle) * speed - shift
         left = ops.floor(position)
         fraction = position - left
         # One silent sample on either side is what every position outside the clip reads.
         padded = ops.reshape(ops.pad(waveform, ((0, 0), (1, 1))), (-1,))
         row = ops.expand_dims(ops.arange(batch) * (samples + 2), 1)
-        index = ops.cast(ops.clip(left, -1, samples), "int32") + 1
+        index = ops.cast(ops.clip(left, -1, end), "int32") + 1
         before = ops.take(padded, row + index)
         after = ops.take(padded, row + ops.minimum(index + 1, samples + 1))
-        return before + (after - before) * fraction
+        moved = before + (after - before) * fraction
+        return moved if lengths is None else keep_steps(moved, lengths)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -130,7 +136,7 @@ class SpecAugment(_Augmentation):
 
     float32 [batch, frames, bins], same shape out. Widths are uniform from 0 to `time_mask_frames`
     and `freq_mask_bins`, and never more than half of the axis. Expects normalised features, whose
-    mean is 0.
+    mean is 0. With `num_frames` int32 [batch], stretches lie within each clip's own frames.
     """
 
     def __init__(
@@ -147,21 +153,25 @@ class SpecAugment(_Augmentation):
         self.freq_masks = freq_masks
         self.freq_mask_bins = freq_mask_bins
 
-    def call(self, features: Any, training: bool = False) -> Any:
+    def call(self, features: Any, num_frames: Any = None, training: bool = False) -> Any:
         if not training:
             return features
         batch, frames, bins = ops.shape(features)
-        kept_frames = self._kept(batch, frames, self.time_masks, self.time_mask_frames)
-        kept_bins = self._kept(batch, bins, self.freq_masks, self.freq_mask_bins)
+        end = frames
+        if num_frames is not None:
+            end = ops.reshape(num_frames, (-1, 1, 1))
+        kept_frames = self._kept(batch, frames, end, self.time_masks, self.time_mask_frames)
+        kept_bins = self._kept(batch, bins, bins, self.freq_masks, self.freq_mask_bins)
         return features * ops.expand_dims(kept_frames, 2) * ops.expand_dims(kept_bins, 1)
 
-    def _kept(self, batch: Any, size: int, masks: int, widest: int) -> Any:
-        """1 where nothing is masked, else 0: float32 [batch, size]."""
+    def _kept(self, batch: Any, size: int, end: Any, masks: int, widest: int) -> Any:
+        """1 where nothing is masked, else 0: float32 [batch, size]; masks lie before `end`."""
         if masks == 0:
             return ops.ones((batch, size))
-        width = self.uniform((batch, masks, 1), 0, min(widest, size // 2) + 1)
-        width = ops.floor(width)
-        start = ops.floor(self.uniform((batch, masks, 1), 0, 1) * (size - width + 1))
+        widths = ops.cast(ops.minimum(widest, end // 2) + 1, "float32")
+        width = ops.floor(self.uniform((batch, masks, 1), 0, 1) * widths)
+        room = ops.cast(end, "float32") - width + 1
+        start = ops.floor(self.uniform((batch, masks, 1), 0, 1) * room)
         place = ops.arange(size, dtype="float32")
         masked = ops.logical_and(place >= start, place < start + width)
         return 1.0 - ops.cast(ops.any(masked, axis=1), "float32")

@@ -1,6 +1,7 @@
 """From the blocks of a workflow to one Keras model: waveform in, logits out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,16 +10,33 @@ from components.audio import mel
 from components.models import augmentation, frontends
 from components.models.cnn import build_cnn
 from components.models.cnn_lstm import build_cnn_lstm
+from components.models.masking import MaskSteps
 from components.models.options import Options
 from components.models.recurrent import build_lstm, build_rnn
 
-Builder = Callable[[Any, int, Options], Any]
+# Features, the frames of each clip or None, the number of classes and the options, to logits.
+Builder = Callable[[Any, Any, int, Options], Any]
 
-MODELS: dict[str, Builder] = {
-    "cnn": build_cnn,
-    "rnn": build_rnn,
-    "lstm": build_lstm,
-    "cnn_lstm": build_cnn_lstm,
+
+@dataclass(frozen=True)
+class Architecture:
+    """One kind of model.
+
+    Attributes:
+        build: from features to logits.
+        variable_length: whether it can be built for clips of any length, and then gives a clip the
+            same scores, within 1e-5, whatever the batch holds beyond the clip's end.
+    """
+
+    build: Builder
+    variable_length: bool
+
+
+MODELS: dict[str, Architecture] = {
+    "cnn": Architecture(build_cnn, variable_length=True),
+    "rnn": Architecture(build_rnn, variable_length=True),
+    "lstm": Architecture(build_lstm, variable_length=True),
+    "cnn_lstm": Architecture(build_cnn_lstm, variable_length=True),
 }
 
 
@@ -32,27 +50,41 @@ def build_model(
     augment: Mapping[str, Any],
     model: Mapping[str, Any],
     seed: int,
+    variable_length: bool = False,
 ) -> keras.Model:
     """A functional model: waveform [batch, clip_samples] -> logits [batch, classes], float32.
+
+    With `variable_length` it takes two inputs, waveform [batch, samples] and lengths int32 [batch],
+    1 to samples: a clip's logits are the same whatever lies beyond its length, and
+    `clip_samples` says nothing. Its weights are those of the model for one length.
 
     `frontend`, `augment` and `model` are the blocks of a workflow as plain dicts. Augmentation acts
     only with `training=True`. Reseeds the generators of Python, numpy and the backend, so the same
     arguments give the same weights.
 
     Raises:
-        ValueError: no such architecture or frontend, a clip shorter than a frame, mel edges beyond
-            the Nyquist frequency.
+        ValueError: no such architecture or frontend, or one that clips of many lengths are not for;
+            a clip shorter than a frame, mel edges beyond the Nyquist frequency.
     """
     if architecture not in MODELS:
         raise ValueError(f"architecture must be one of {', '.join(MODELS)}, got {architecture!r}")
+    if variable_length and not MODELS[architecture].variable_length:
+        raise ValueError(f"{architecture} takes clips of one length only")
     keras.utils.set_random_seed(seed)
-    waveform = keras.Input((clip_samples,), dtype="float32", name="waveform")
-    changed = _change_waveform(waveform, sample_rate, augment)
-    features = _compute_features(changed, sample_rate, frontend, augment)
-    features = _mask_features(features, frontend["frame_step_ms"], augment["spec_augment"])
+    samples = None if variable_length else clip_samples
+    waveform = keras.Input((samples,), dtype="float32", name="waveform")
+    lengths = keras.Input((), dtype="int32", name="lengths") if variable_length else None
+    clip = waveform
+    if lengths is not None:
+        shortest = mel.ms_to_samples(frontend["frame_length_ms"], sample_rate)
+        clip = MaskSteps(min_steps=shortest)(waveform, lengths)
+    changed = _change_waveform(clip, lengths, sample_rate, augment)
+    features, num_frames = _compute_features(changed, lengths, sample_rate, frontend, augment)
+    masked = _mask_features(features, num_frames, frontend["frame_step_ms"], augment)
     options = Options(**{key: value for key, value in model.items() if key != "architecture"})
-    logits = MODELS[architecture](features, num_classes, options)
-    return keras.Model(waveform, logits, name=architecture)
+    logits = MODELS[architecture].build(masked, num_frames, num_classes, options)
+    inputs = waveform if lengths is None else [waveform, lengths]
+    return keras.Model(inputs, logits, name=architecture)
 
 
 def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
@@ -60,7 +92,8 @@ def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
     The frontend, waveform [batch, clip_samples] -> features [batch, frames, bins], ends with its
     normalisation; the classifier, features -> logits [batch, classes], is all the rest. One after
-    the other they are `model`.
+    the other they are `model`. Of a model for clips of many lengths, the frontend gives beside the
+    features how many frames of each clip are its own, int32 [batch], and the classifier takes both.
 
     Raises:
         ValueError: no layer of `model` belongs to a frontend.
@@ -68,38 +101,59 @@ def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     frontend = [layer for layer in model.layers if isinstance(layer, frontends.LAYERS)]
     if not frontend:
         raise ValueError(f"no layer of {model.name!r} belongs to a frontend")
-    features = frontend[-1].output
+    between = frontend[-1].output
+    for layer in model.layers:
+        if isinstance(layer, frontends.CountFrames):
+            between = [between, layer.output]
     return (
-        keras.Model(model.input, features, name="frontend"),
-        keras.Model(features, model.output, name="classifier"),
+        keras.Model(model.input, between, name="frontend"),
+        keras.Model(between, model.output, name="classifier"),
     )
 
 
-def _change_waveform(waveform: Any, sample_rate: int, augment: Mapping[str, Any]) -> Any:
+def _change_waveform(
+    waveform: Any, lengths: Any, sample_rate: int, augment: Mapping[str, Any]
+) -> Any:
     shift_samples = mel.ms_to_samples(augment["time_shift_ms"], sample_rate)
     if shift_samples or augment["speed"]:
-        waveform = augmentation.RandomPlayback(shift_samples, augment["speed"])(waveform)
+        playback = augmentation.RandomPlayback(shift_samples, augment["speed"])
+        waveform = _with_lengths(playback, waveform, lengths)
     if augment["gain_db"]:
         waveform = augmentation.RandomGain(augment["gain_db"])(waveform)
     return waveform
 
 
+def _with_lengths(layer: keras.layers.Layer, values: Any, lengths: Any) -> Any:
+    return layer(values) if lengths is None else layer(values, lengths)
+
+
 def _compute_features(
-    waveform: Any, sample_rate: int, frontend: Mapping[str, Any], augment: Mapping[str, Any]
-) -> Any:
-    """Normalised features, float32 [batch, frames, bins], the same whatever the clip's level."""
+    waveform: Any,
+    lengths: Any,
+    sample_rate: int,
+    frontend: Mapping[str, Any],
+    augment: Mapping[str, Any],
+) -> tuple[Any, Any]:
+    """Normalised features, float32 [batch, frames, bins], the same whatever the clip's level.
+
+    With lengths, also how many of those frames are each clip's own; else None.
+    """
     frame_length = mel.ms_to_samples(frontend["frame_length_ms"], sample_rate)
     frame_step = mel.ms_to_samples(frontend["frame_step_ms"], sample_rate)
-    if mel.num_frames(waveform.shape[1], frame_length, frame_step) == 0:
+    kind = frontend["kind"]
+    if kind not in ("log_mel", "mfcc", "waveform"):
+        raise ValueError(f"frontend must be log_mel, mfcc or waveform, got {kind!r}")
+    num_frames = None
+    if lengths is not None:
+        num_frames = frontends.CountFrames(frame_length, frame_step)(lengths)
+    elif mel.num_frames(waveform.shape[1], frame_length, frame_step) == 0:
         raise ValueError(
             f"a clip of {waveform.shape[1]} samples is shorter than a frame of {frame_length}"
         )
-    kind = frontend["kind"]
     if kind == "waveform":
-        level = frontends.LevelNormalization()(waveform)
-        return frontends.Framing(frame_length, frame_step)(level)
-    if kind not in ("log_mel", "mfcc"):
-        raise ValueError(f"frontend must be log_mel, mfcc or waveform, got {kind!r}")
+        level = _with_lengths(frontends.LevelNormalization(), waveform, lengths)
+        framing = frontends.Framing(frame_length, frame_step)
+        return _with_lengths(framing, level, num_frames), num_frames
     log_mel = frontends.LogMel(
         sample_rate,
         frame_length,
@@ -107,26 +161,30 @@ def _compute_features(
         frontend["num_mel_bins"],
         frontend["lower_edge_hertz"],
         frontend["upper_edge_hertz"],
-    )(waveform)
+    )
+    energies = _with_lengths(log_mel, waveform, num_frames)
     if augment["frequency_warp"] or augment["equalizer_db"]:
-        log_mel = augmentation.RandomChannel(augment["frequency_warp"], augment["equalizer_db"])(
-            log_mel
-        )
-    features = frontends.SpeechNormalization()(log_mel)
+        channel = augmentation.RandomChannel(augment["frequency_warp"], augment["equalizer_db"])
+        energies = channel(energies)
+    features = _with_lengths(frontends.SpeechNormalization(), energies, num_frames)
     if kind == "mfcc":
         features = frontends.Cepstrum(frontend["num_mfcc"])(features)
-    return features
+    return features, num_frames
 
 
-def _mask_features(features: Any, frame_step_ms: float, spec_augment: Mapping[str, Any]) -> Any:
+def _mask_features(
+    features: Any, num_frames: Any, frame_step_ms: float, augment: Mapping[str, Any]
+) -> Any:
+    spec_augment = augment["spec_augment"]
     time_mask_frames = round(spec_augment["time_mask_ms"] / frame_step_ms)
     has_time_masks = spec_augment["time_masks"] and time_mask_frames
     has_freq_masks = spec_augment["freq_masks"] and spec_augment["freq_mask_bins"]
     if not has_time_masks and not has_freq_masks:
         return features
-    return augmentation.SpecAugment(
+    masking = augmentation.SpecAugment(
         spec_augment["time_masks"],
         time_mask_frames,
         spec_augment["freq_masks"],
         spec_augment["freq_mask_bins"],
-    )(features)
+    )
+    return _with_lengths(masking, features, num_frames)

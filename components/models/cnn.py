@@ -4,37 +4,67 @@ from typing import Any
 
 from keras import layers
 
+from components.models.masking import AveragePool, MaskSteps, PoolSteps, StepMask
 from components.models.options import Options
 
 
-def convolve(features: Any, options: Options) -> Any:
-    """Local patterns: [batch, frames, bins] -> [batch, frames / 2**layers, channels].
+def convolve(features: Any, num_frames: Any, options: Options) -> tuple[Any, Any]:
+    """Local patterns: [batch, frames, bins] -> [batch, frames / 2**layers, channels], and lengths.
 
     `options.layers` blocks of convolution, batch normalisation, ReLU and pooling, each with twice
     the filters of the one before. Pooling over frequency makes small shifts of formants, from one
-    speaker to the next, disappear.
+    speaker to the next, disappear. `num_frames` int32 [batch], beyond which the features are zero,
+    or None where all frames are the clip's own: the second tensor is to the steps what it is to the
+    frames.
     """
-    maps = layers.Reshape((*features.shape[1:], 1))(features)
-    pool = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[options.pooling]
+    _, frames, bins = features.shape
+    maps = layers.Reshape((_size(frames), bins, 1))(features)
     for block in range(options.layers):
         maps = layers.Conv2D(options.filters * 2**block, 3, padding="same", use_bias=False)(maps)
-        maps = layers.BatchNormalization(momentum=0.9)(maps)
-        maps = layers.ReLU()(maps)
-        maps = pool(2, padding="same")(maps)
+        normalize = layers.BatchNormalization(momentum=0.9)
+        if num_frames is None:
+            maps = layers.ReLU()(normalize(maps))
+        else:
+            maps = normalize(maps, mask=StepMask()(maps, num_frames))
+            # The next convolution must find behind the clip what padding="same" puts there.
+            maps = MaskSteps()(layers.ReLU()(maps), num_frames)
+        maps, num_frames = _halve(maps, num_frames, options.pooling)
         maps = layers.SpatialDropout2D(options.dropout / 2)(maps)
     _, frames, bins, channels = maps.shape
-    return layers.Reshape((frames, bins * channels))(maps)
+    return layers.Reshape((_size(frames), bins * channels))(maps), num_frames
 
 
-def classify_steps(steps: Any, num_classes: int, dropout: float) -> Any:
-    """Logits from all steps, by their average and their highest values: [batch, steps, units]."""
-    average = layers.GlobalAveragePooling1D()(steps)
-    highest = layers.GlobalMaxPooling1D()(steps)
-    summary = layers.Dropout(dropout)(layers.Concatenate()([average, highest]))
+def _size(steps: int | None) -> int:
+    return -1 if steps is None else steps
+
+
+def _halve(maps: Any, num_frames: Any, pooling: str) -> tuple[Any, Any]:
+    """Two by two become one, in time and in frequency; `maps` are 0 or more, and 0 as padding."""
+    if pooling == "average" and num_frames is not None:
+        maps = AveragePool()(maps, num_frames)
+    else:
+        pool = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[pooling]
+        maps = pool(2, padding="same")(maps)
+    return maps, None if num_frames is None else (num_frames + 1) // 2
+
+
+def classify_steps(steps: Any, num_steps: Any, num_classes: int, dropout: float) -> Any:
+    """Logits from all steps, by their average and their highest values: [batch, steps, units].
+
+    With `num_steps` int32 [batch], from that many of each clip.
+    """
+    if num_steps is None:
+        average = layers.GlobalAveragePooling1D()(steps)
+        highest = layers.GlobalMaxPooling1D()(steps)
+        summary = layers.Concatenate()([average, highest])
+    else:
+        summary = PoolSteps()(steps, num_steps)
+    summary = layers.Dropout(dropout)(summary)
     return layers.Dense(num_classes, dtype="float32", name="logits")(summary)
 
 
-def build_cnn(features: Any, num_classes: int, options: Options) -> Any:
+def build_cnn(features: Any, num_frames: Any, num_classes: int, options: Options) -> Any:
     """Logits of convolution, ReLU and pooling, `options.layers` times, then dense layers."""
-    steps = layers.Dense(options.units, activation="relu")(convolve(features, options))
-    return classify_steps(steps, num_classes, options.dropout)
+    dense = layers.Dense(options.units, activation="relu")  # its weights are the first drawn
+    patterns, num_steps = convolve(features, num_frames, options)
+    return classify_steps(dense(patterns), num_steps, num_classes, options.dropout)

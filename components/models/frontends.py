@@ -3,6 +3,9 @@
 One implementation serves training, evaluation and serving. All of them compute in float32, also
 under a mixed precision policy: half precision cannot hold a power spectrum. The frame count is
 `components.audio.mel.num_frames`.
+
+A layer called with lengths [batch] besides treats every clip as if it were alone in its batch and
+ended there: see `components.models.masking`.
 """
 
 from typing import Any
@@ -11,6 +14,7 @@ import keras
 from keras import ops
 
 from components.audio import mel
+from components.models.masking import keep_steps
 
 _DYNAMIC_RANGE = 1e-6  # 60 dB below the loudest bin of the clip
 _ACTIVE_RANGE = 8.0  # in nepers of power, 35 dB: frames this far below the loudest are pauses
@@ -26,7 +30,8 @@ class LogMel(keras.layers.Layer):
 
     Natural logarithm of the mel-weighted power spectrum of Hann-windowed frames, as in `tf.signal`.
     Energies more than 60 dB below the loudest of the clip are raised to that floor, so a gain
-    changes the features by a constant only. Frame length and step are in samples.
+    changes the features by a constant only. Frame length and step are in samples. Frames beyond
+    `num_frames` int32 [batch], where given, are not looked at, and hold that floor.
     """
 
     def __init__(
@@ -56,10 +61,12 @@ class LogMel(keras.layers.Layer):
             sample_rate / 2 if upper_edge_hertz is None else upper_edge_hertz,
         )
 
-    def call(self, waveform: Any) -> Any:
+    def call(self, waveform: Any, num_frames: Any = None) -> Any:
         frames = ops.extract_sequences(waveform, self.frame_length, self.frame_step)
         real, imaginary = ops.rfft(frames * self._window, self._fft_length)
         energies = ops.matmul(ops.square(real) + ops.square(imaginary), self._weights)
+        if num_frames is not None:
+            energies = keep_steps(energies, num_frames)
         loudest = ops.max(energies, axis=(1, 2), keepdims=True)
         floor = ops.maximum(loudest * _DYNAMIC_RANGE, _SMALLEST_POWER)
         return ops.log(ops.maximum(energies, floor))
@@ -102,15 +109,19 @@ class Cepstrum(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("auricle")
 class Framing(keras.layers.Layer):
-    """Raw samples, framed: float32 [batch, samples] -> float32 [batch, frames, frame_length]."""
+    """Raw samples, framed: float32 [batch, samples] -> float32 [batch, frames, frame_length].
+
+    Frames beyond `num_frames` int32 [batch], where given, become zeros.
+    """
 
     def __init__(self, frame_length: int, frame_step: int, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.frame_length = frame_length
         self.frame_step = frame_step
 
-    def call(self, waveform: Any) -> Any:
-        return ops.extract_sequences(waveform, self.frame_length, self.frame_step)
+    def call(self, waveform: Any, num_frames: Any = None) -> Any:
+        frames = ops.extract_sequences(waveform, self.frame_length, self.frame_step)
+        return frames if num_frames is None else keep_steps(frames, num_frames)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*_frames_shape(input_shape, self.frame_length, self.frame_step), self.frame_length)
@@ -132,14 +143,16 @@ class SpeechNormalization(keras.layers.Layer):
     but also part of the vowel of a short word. The other half is the mean of all bins. Only frames
     within 35 dB of the clip's loudest count, or the padding of short words would set the mean.
     Values are cut at -3, so pauses look alike whatever the noise floor. A clip that does not vary
-    becomes zeros.
+    becomes zeros, and so do frames beyond `num_frames` int32 [batch], where given.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
 
-    def call(self, log_mel: Any) -> Any:
+    def call(self, log_mel: Any, num_frames: Any = None) -> Any:
         loudness = ops.max(log_mel, axis=2, keepdims=True)
+        if num_frames is not None:
+            loudness = keep_steps(loudness, num_frames, fill=float("-inf"))
         loudest = ops.max(loudness, axis=1, keepdims=True)
         is_speech = ops.cast(loudness >= loudest - _ACTIVE_RANGE, "float32")
         share = is_speech / ops.sum(is_speech, axis=1, keepdims=True)
@@ -149,7 +162,8 @@ class SpeechNormalization(keras.layers.Layer):
         bin_variance = ops.sum(share * ops.square(centered), axis=1, keepdims=True)
         variance = ops.mean(bin_variance, axis=2, keepdims=True)
         normalized = centered / ops.sqrt(ops.maximum(variance, _SMALLEST_VARIANCE))
-        return ops.maximum(normalized, _LOWEST_DEVIATION)
+        normalized = ops.maximum(normalized, _LOWEST_DEVIATION)
+        return normalized if num_frames is None else keep_steps(normalized, num_frames)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
@@ -159,18 +173,49 @@ class SpeechNormalization(keras.layers.Layer):
 class LevelNormalization(keras.layers.Layer):
     """Each waveform with a root mean square of 1: float32 [batch, samples], same shape out.
 
-    A clip of zeros stays zeros.
+    A clip of zeros stays zeros. With `lengths` int32 [batch], the waveform has to be zero beyond
+    them, and the mean is that of the clip's own samples.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
 
-    def call(self, waveform: Any) -> Any:
-        power = ops.mean(ops.square(waveform), axis=1, keepdims=True)
+    def call(self, waveform: Any, lengths: Any = None) -> Any:
+        if lengths is None:
+            power = ops.mean(ops.square(waveform), axis=1, keepdims=True)
+        else:
+            samples = ops.cast(ops.expand_dims(lengths, 1), "float32")
+            power = ops.sum(ops.square(waveform), axis=1, keepdims=True) / samples
         return waveform / ops.sqrt(ops.maximum(power, _SMALLEST_POWER))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
+
+
+@keras.saving.register_keras_serializable("auricle")
+class CountFrames(keras.layers.Layer):
+    """Whole frames in clips of `lengths` samples: int32 [batch] -> int32 [batch].
+
+    A clip shorter than one frame counts as one, with zeros after it.
+    """
+
+    def __init__(self, frame_length: int, frame_step: int, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "int32", "trainable": False, **kwargs})
+        self.frame_length = frame_length
+        self.frame_step = frame_step
+
+    def call(self, lengths: Any) -> Any:
+        return 1 + ops.maximum(lengths - self.frame_length, 0) // self.frame_step
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "frame_length": self.frame_length,
+            "frame_step": self.frame_step,
+        }
 
 
 # Every layer between waveform and features; which of them is last depends on the kind.

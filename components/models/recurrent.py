@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from components.models.cnn import classify_steps
+from components.models.masking import StepMask
 from components.models.options import Options
 
 _STACKED_FRAMES = 4  # fewer, longer steps: gradients of a plain recurrence fade over 98 of them
@@ -66,16 +67,49 @@ def _forget_bias(shape: tuple[int, ...], dtype: Any = None) -> Any:
     return ops.cast(bias, dtype or "float32")
 
 
-def stack_frames(features: Any, count: int = _STACKED_FRAMES) -> Any:
+@keras.saving.register_keras_serializable("auricle")
+class StackFrames(layers.Layer):
+    """`count` consecutive frames as one, also where a clip ends before the batch does.
+
+    [batch, frames, bins], zero beyond each clip -> [batch, frames / count, count * bins], rounded
+    up. Of a clip's own steps, `max(1, frames // count)`, only one of a clip of few frames has zeros
+    in it.
+    """
+
+    def __init__(self, count: int, **kwargs: Any) -> None:
+        super().__init__(**{"trainable": False, **kwargs})
+        self.count = count
+
+    def call(self, features: Any) -> Any:
+        batch, frames, bins = ops.shape(features)
+        filled = ops.pad(features, [(0, 0), (0, (-frames) % self.count), (0, 0)])
+        return ops.reshape(filled, (batch, -1, self.count * bins))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        batch, frames, bins = input_shape
+        steps = None if frames is None else -(-frames // self.count)
+        return batch, steps, None if bins is None else self.count * bins
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "count": self.count}
+
+
+def stack_frames(
+    features: Any, num_frames: Any = None, count: int = _STACKED_FRAMES
+) -> tuple[Any, Any]:
     """`count` consecutive frames as one: [batch, frames, bins] -> [batch, frames // count, ...].
 
-    A rest of less than `count` frames is cut off; a clip with fewer than `count` stays as it is.
+    A rest of less than `count` frames is cut off; a clip with fewer than `count` stays as it is,
+    or is one step where clips have lengths, `num_frames` int32 [batch]. The second tensor is to the
+    steps what that is to the frames.
     """
+    if num_frames is not None:
+        return StackFrames(count)(features), ops.maximum(num_frames // count, 1)
     _, frames, bins = features.shape
     if frames < count:
-        return features
+        return features, None
     features = layers.Cropping1D((0, frames % count))(features)
-    return layers.Reshape((frames // count, count * bins))(features)
+    return layers.Reshape((frames // count, count * bins))(features), None
 
 
 def lstm(units: int, peephole: bool) -> layers.Layer:
@@ -85,21 +119,32 @@ def lstm(units: int, peephole: bool) -> layers.Layer:
     return layers.LSTM(units, return_sequences=True)
 
 
-def build_rnn(features: Any, num_classes: int, options: Options) -> Any:
+def recur(layer: layers.Layer, steps: Any, num_steps: Any) -> Any:
+    """The output of a recurrent `layer` at every step [batch, steps, units].
+
+    With `num_steps` int32 [batch] it stands still beyond them, so one that runs backwards starts at
+    each clip's own end.
+    """
+    if num_steps is None:
+        return layer(steps)
+    return layer(steps, mask=StepMask()(steps, num_steps))
+
+
+def build_rnn(features: Any, num_frames: Any, num_classes: int, options: Options) -> Any:
     """Logits of a plain recurrence, h_t = tanh(W_hh h_{t-1} + W_xh x_t + b) (Elman 1990)."""
-    steps = stack_frames(features)
+    steps, num_steps = stack_frames(features, num_frames)
     for _ in range(options.layers):
-        steps = layers.SimpleRNN(options.units, return_sequences=True)(steps)
+        steps = recur(layers.SimpleRNN(options.units, return_sequences=True), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
         steps = layers.Dropout(options.dropout)(steps)
-    return classify_steps(steps, num_classes, options.dropout)
+    return classify_steps(steps, num_steps, num_classes, options.dropout)
 
 
-def build_lstm(features: Any, num_classes: int, options: Options) -> Any:
+def build_lstm(features: Any, num_frames: Any, num_classes: int, options: Options) -> Any:
     """Logits of stacked LSTM layers (Hochreiter and Schmidhuber 1997), with peepholes if asked."""
-    steps = stack_frames(features)
+    steps, num_steps = stack_frames(features, num_frames)
     for _ in range(options.layers):
-        steps = lstm(options.units, options.peephole)(steps)
+        steps = recur(lstm(options.units, options.peephole), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
         steps = layers.Dropout(options.dropout)(steps)
-    return classify_steps(steps, num_classes, options.dropout)
+    return classify_steps(steps, num_steps, num_classes, options.dropout)

@@ -64,10 +64,10 @@ def test_peephole_lstm_starts_with_an_open_forget_gate():
 
 def test_stacked_frames_lie_side_by_side():
     features = np.arange(2 * 11 * 3, dtype=np.float32).reshape(2, 11, 3)
-    stacked = np.array(stack_frames(keras.ops.convert_to_tensor(features), 4))
+    stacked = np.array(stack_frames(keras.ops.convert_to_tensor(features), count=4)[0])
     np.testing.assert_array_equal(stacked, features[:, :8].reshape(2, 2, 12))
 
 
 def test_a_clip_of_few_frames_is_not_stacked():
     features = keras.ops.ones((2, 3, 5))
-    assert stack_frames(features, 4).shape == (2, 3, 5)
+    assert stack_frames(features, count=4)[0].shape == (2, 3, 5)
