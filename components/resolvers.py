@@ -4,7 +4,6 @@ TFX's own strategies answer with the newest, which is the candidate itself as so
 good; running an unchanged workflow again would then do its work again, against itself.
 """
 
-import json
 from typing import Any
 
 from tfx import types
@@ -13,6 +12,7 @@ from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.workflow.audio import Audio
 
 BLESSED_PROPERTY = "blessed"
 CURRENT_MODEL_PROPERTY = "current_model_id"
@@ -43,7 +43,7 @@ class ChampionBeforeStrategy(resolver.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        return _newest_blessed(input_dict, json.loads(self._audio))
+        return _newest_blessed(input_dict, Audio.model_validate_json(self._audio))
 
 
 class PassedBeforeStrategy(resolver.ResolverStrategy):
@@ -60,7 +60,7 @@ class PassedBeforeStrategy(resolver.ResolverStrategy):
 
 
 def _newest_blessed(
-    input_dict: dict[str, list[types.Artifact]], audio: dict[str, object] | None = None
+    input_dict: dict[str, list[types.Artifact]], audio: Audio | None = None
 ) -> dict[str, list[types.Artifact]]:
     """The newest of `model` that is blessed, before `candidate`, and of these audio settings, where
     any are given.
@@ -82,6 +82,6 @@ def _newest_blessed(
     }
 
 
-def _audio(model: types.Artifact) -> dict[str, object]:
+def _audio(model: types.Artifact) -> Audio:
     with fileio.open(f"{path_utils.serving_model_dir(model.uri)}/{MODEL_CARD_FILE}") as file:
         return ModelCard.model_validate_json(file.read()).audio

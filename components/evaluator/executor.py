@@ -106,10 +106,9 @@ def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
 
 def _incomparable(candidate: ModelCard, baseline: ModelCard) -> str:
     """Why clips that were conditioned for the candidate are none for the baseline, or nothing."""
-    keys = [key for key in candidate.audio if candidate.audio[key] != baseline.audio.get(key)]
-    return ", ".join(
-        f"audio.{key} was {baseline.audio.get(key)} and is {candidate.audio[key]}" for key in keys
-    )
+    ours, theirs = candidate.audio.model_dump(), baseline.audio.model_dump()
+    keys = [key for key in ours if ours[key] != theirs[key]]
+    return ", ".join(f"audio.{key} was {theirs[key]} and is {ours[key]}" for key in keys)
 
 
 def _load(saved_model: Path) -> Score:

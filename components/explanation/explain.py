@@ -19,8 +19,6 @@ from components.explanation.attribution import (
     occlusion,
 )
 from schemas.reports.model_card import ModelCard
-from schemas.workflow.audio import Audio
-from schemas.workflow.frontend import Frontend
 
 _FUNCTIONS = ("features", "scores_of_features")
 
@@ -63,8 +61,8 @@ def attribute(
 
     `waveforms` are float32 [clips, clip_samples].
     """
-    rate = Audio.model_validate(card.audio).sample_rate
-    frontend = Frontend.model_validate(card.frontend)
+    rate = card.audio.sample_rate
+    frontend = card.frontend
     frames = Frames(
         sample_rate=rate,
         frame_length=ms_to_samples(frontend.frame_length_ms, rate),

@@ -159,12 +159,12 @@ class MlflowRegistry:
 
 def _settings(registration: Registration) -> list[Param]:
     """Every setting of the model card as `block.key`."""
-    card = registration.card.model_dump(mode="json")
+    card = registration.card.model_dump(mode="json", exclude_unset=True)
     blocks = ("audio", "frontend", "augment", "model", "train")
     return [
         Param(f"{block}.{key}", str(value)[:_LONGEST_VALUE])
         for block in blocks
-        for key, value in card[block].items()
+        for key, value in card.get(block, {}).items()
     ]
 
 

@@ -126,7 +126,7 @@ def _files(examples: list[types.Artifact], split: str) -> list[Path]:
 
 def _explain(saved_model: Path, card: ModelCard, mistakes: list[ScoredClip]) -> list[Explained]:
     """What decided for the wrong answers, of clips that are short enough."""
-    clip_s = float(str(card.audio["clip_s"]))
+    clip_s = card.audio.clip_s
     if not mistakes or clip_s > _LONGEST_EXPLAINED_S:
         return []
     found = attribute(

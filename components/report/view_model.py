@@ -218,7 +218,7 @@ class Content:
     @property
     def sample_rate(self) -> int:
         """Of all clips, in Hz."""
-        return int(str(self.card.audio["sample_rate"]))
+        return self.card.audio.sample_rate
 
     @property
     def split_note(self) -> str:

@@ -64,7 +64,7 @@ def check(
     card = ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())
     with tempfile.TemporaryDirectory() as folder:
         requests, answers = Path(folder) / "requests.npz", Path(folder) / "answers.npz"
-        _write_requests(records, int(str(card.audio["sample_rate"])), requests)
+        _write_requests(records, card.audio.sample_rate, requests)
         run = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", str(_CLIENT), saved_model, requests, answers],
             stdin=subprocess.DEVNULL,

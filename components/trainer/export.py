@@ -7,7 +7,6 @@ explained. Only built-in TensorFlow ops are used.
 """
 
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -121,8 +120,7 @@ class ServedModel(tf.Module):
 
 def export_model(model: keras.Model, card: ModelCard, clip_samples: int, directory: str) -> None:
     """Writes `model` (waveform [batch, clip_samples] -> logits) with its card to `directory`."""
-    sample_rate: Any = card.audio["sample_rate"]
-    served = ServedModel(model, card.labels, sample_rate, clip_samples)
+    served = ServedModel(model, card.labels, card.audio.sample_rate, clip_samples)
     signatures = {
         "serving_default": served.serving_default,
         "serving_wav": served.serving_wav,

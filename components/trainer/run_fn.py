@@ -30,6 +30,7 @@ from components.trainer.warm_start import (
 )
 from schemas.reports.model_card import Lineage, ModelCard
 from schemas.reports.training import HISTORY_FILE, Start
+from schemas.workflow.training import TrainingSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ _LOG = logging.getLogger(__name__)
 class _Training:
     """What a model is trained with, wherever its weights start."""
 
-    workflow: dict[str, Any]
+    settings: TrainingSettings
     train_files: list[str]
     eval_files: list[str]
     clips_by_label: dict[str, int]
@@ -49,48 +50,48 @@ class _Training:
 
     @property
     def clip_samples(self) -> int:
-        audio = self.workflow["audio"]
-        return round(audio["clip_s"] * audio["sample_rate"])
+        audio = self.settings.audio
+        return round(audio.clip_s * audio.sample_rate)
 
     def build(self) -> keras.Model:
         """The model before its training; each call gives the same weights."""
         with strategy().scope():
             return build_model(
-                architecture=self.workflow["model"]["architecture"],
+                architecture=self.settings.model.architecture,
                 num_classes=len(self.labels),
-                sample_rate=self.workflow["audio"]["sample_rate"],
+                sample_rate=self.settings.audio.sample_rate,
                 clip_samples=self.clip_samples,
-                frontend=self.workflow["frontend"],
-                augment=self.workflow["augment"],
-                model=self.workflow["model"],
-                seed=self.workflow["train"]["seed"],
+                frontend=self.settings.frontend.model_dump(),
+                augment=self.settings.augment.model_dump(),
+                model=self.settings.model.model_dump(),
+                seed=self.settings.train.seed,
             )
 
     def fit(self, model: keras.Model, checkpoint_dir: Path, log_dir: Path) -> None:
         """Trains to the end, or on to it where that was begun in `checkpoint_dir`."""
-        train = self.workflow["train"]
+        train = self.settings.train
         fit(
             model,
             lambda epoch: make_train_dataset(
                 self.train_files,
                 self.labels,
                 self.clip_samples,
-                train["batch_size"],
-                train["seed"],
+                train.batch_size,
+                train.seed,
                 epoch,
             ),
             self.eval_dataset(),
-            epochs=train["epochs"],
-            steps_per_epoch=-(-sum(self.clips_by_label.values()) // train["batch_size"]),
-            learning_rate=train["learning_rate"],
-            patience=train["patience"],
+            epochs=train.epochs,
+            steps_per_epoch=-(-sum(self.clips_by_label.values()) // train.batch_size),
+            learning_rate=train.learning_rate,
+            patience=train.patience,
             checkpoint_dir=checkpoint_dir,
             log_dir=log_dir,
         )
 
     def eval_dataset(self) -> tf.data.Dataset:
         """The clips that pick the best epoch, and the better of two trainings."""
-        batch_size = self.workflow["train"]["batch_size"]
+        batch_size = self.settings.train.batch_size
         return make_eval_dataset(self.eval_files, self.labels, self.clip_samples, batch_size)
 
 
@@ -101,9 +102,9 @@ def run_fn(fn_args: FnArgs) -> None:
     continued.
     """
     config = fn_args.custom_config
-    workflow = json.loads(config["workflow"])
+    settings = TrainingSettings.model_validate_json(config["workflow"])
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
-    training = _Training(workflow, train_files, eval_files, count_labels(train_files))
+    training = _Training(settings, train_files, eval_files, count_labels(train_files))
     key = _training_key(config, train_files + eval_files, fn_args.base_model)
     checkpoint = Path(config["checkpoints"]) / key
     keras.config.set_dtype_policy(precision())
@@ -114,13 +115,13 @@ def run_fn(fn_args: FnArgs) -> None:
     export_model(
         model,
         ModelCard(
-            name=workflow["name"],
+            name=settings.name,
             labels=training.labels,
-            audio=workflow["audio"],
-            frontend=workflow["frontend"],
-            model=workflow["model"],
-            augment=workflow["augment"],
-            train=workflow["train"],
+            audio=settings.audio,
+            frontend=settings.frontend,
+            model=settings.model,
+            augment=settings.augment,
+            train=settings.train,
             parameters=model.count_params(),
             generated=config["generated"],
             data=describe_data(train_files),
@@ -174,12 +175,12 @@ def _train(
 
 def _find_start(training: _Training, champion: Champion | None, model: keras.Model) -> Start:
     """What `model` can start from, of what the workflow asks for."""
-    if training.workflow["train"]["start"] == "scratch":
+    if training.settings.train.start == "scratch":
         return Start(weights="scratch", said="from scratch")
     if champion is None:
         said = "from scratch, since no model was blessed before these examples were made"
         return Start(weights="scratch", said=said)
-    if misfit := find_misfit(champion, training.workflow, model):
+    if misfit := find_misfit(champion, training.settings, model):
         said = f"from scratch, since the last blessed model does not fit: {misfit}"
         return Start(weights="scratch", said=said)
     about = [champion.digest[:12]]

@@ -7,9 +7,8 @@ Name, order and shape of each have to be the same, so that none lands where only
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.versions import model_digest_of
+from schemas.workflow.training import TrainingSettings
 
 _HEAD = "logits"  # the last layer, whose last axis is the classes
-_COMPARED = ("audio", "frontend", "model")  # blocks of a workflow that give weights their meaning
-_MAY_DIFFER = ("dropout",)
+_MAY_DIFFER = ("dropout",)  # of the blocks that give weights their meaning
 _COUNTER = re.compile(r"_\d+(?=/|$)")  # Keras counts the layers of a process: conv2d_7
 
 
@@ -58,22 +57,28 @@ def read_champion(directory: str) -> Champion:
     )
 
 
-def find_misfit(champion: Champion, workflow: Mapping[str, Any], model: keras.Model) -> str:
-    """Why `model`, built from the blocks of `workflow`, cannot start from the champion.
+def find_misfit(champion: Champion, settings: TrainingSettings, model: keras.Model) -> str:
+    """Why `model`, built from the blocks of `settings`, cannot start from the champion.
 
     Empty where it can. Other labels are no reason, nor is a setting that the champion's card does
     not have yet.
     """
-    blocks = {"audio": champion.card.audio, "frontend": champion.card.frontend}
-    blocks["model"] = champion.card.model
-    settings = [
-        f"{block}.{key} was {blocks[block][key]!r} and is {value!r}"
-        for block in _COMPARED
-        for key, value in workflow[block].items()
-        if key not in _MAY_DIFFER and key in blocks[block] and blocks[block][key] != value
+    card = champion.card
+    compared = {
+        "audio": (card.audio, settings.audio),
+        "frontend": (card.frontend, settings.frontend),
+        "model": (card.model, settings.model),
+    }
+    changed = [
+        f"{block}.{key} was {getattr(was, key)!r} and is {getattr(now, key)!r}"
+        for block, (was, now) in compared.items()
+        for key in type(now).model_fields
+        if key not in _MAY_DIFFER
+        and key in was.model_fields_set
+        and getattr(was, key) != getattr(now, key)
     ]
-    if settings:
-        return ", ".join(settings)
+    if changed:
+        return ", ".join(changed)
     ours = [(_plain_name(each.path), _body_shape(each.path, each.shape)) for each in model.weights]
     theirs = [(name, _body_shape(name, value.shape)) for name, value in champion.weights]
     return "" if ours == theirs else "its layers are not those of this version of the code"

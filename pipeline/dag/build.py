@@ -37,6 +37,7 @@ from components.resolvers import (
 )
 from components.serving_check.component import ServingCheck
 from schemas.example import SIDE_FEATURES
+from schemas.workflow.training import TrainingSettings
 from schemas.workflow.workflow import Workflow
 
 
@@ -107,9 +108,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={
-            "workflow": workflow.model_dump_json(
-                include={"name", "audio", "frontend", "augment", "model", "train"}
-            ),
+            "workflow": workflow.model_dump_json(include=set(TrainingSettings.model_fields)),
             "generated": generated,
             "examples": locations.index_digest,
             "code": locations.trainer_code,

@@ -23,7 +23,6 @@ from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory, local_run_directory
 from schemas.errors import InputError
 from schemas.text import nearest
-from schemas.workflow.audio import Audio
 from schemas.workflow.workflow import Workflow
 
 
@@ -181,7 +180,7 @@ def _take(workflow: Workflow, directory: RunDirectory, files: list[Path], ask: b
     """Copies what can be decoded; what is decoded is the copy, so that nothing else is kept."""
     version = served_version(directory.serving, workflow.name) if ask else None
     card = read_card(version) if version else None
-    audio = Audio.model_validate(card.audio) if card else workflow.audio
+    audio = card.audio if card else workflow.audio
     folder = directory.feedback.parent
     folder.mkdir(exist_ok=True)
     refused: dict[str, str] = {}

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from pipeline.inference.predict import load_model, read_card, read_clips, served_version
 from pipeline.workspace.paths import locate_run_directory
 from schemas.errors import InputError
-from schemas.workflow.audio import Audio
 from schemas.workflow.workflow import Workflow
 
 
@@ -62,7 +61,7 @@ def explain_file(workflow: Workflow, base: Path, file: Path, picture: Path) -> E
     """
     version = served_version(locate_run_directory(workflow, base).serving, workflow.name)
     card = read_card(version)
-    [clip] = read_clips([file], Audio.model_validate(card.audio))
+    [clip] = read_clips([file], card.audio)
     if isinstance(clip, str):
         raise InputError(f"{file}: {clip}")
     from components.explanation.explain import attribute, is_explainable

@@ -75,7 +75,7 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
     card = read_card(version)
     clips: dict[Path, np.ndarray] = {}
     errors: dict[Path, str] = {}
-    for file, clip in zip(files, read_clips(files, Audio.model_validate(card.audio)), strict=True):
+    for file, clip in zip(files, read_clips(files, card.audio), strict=True):
         if isinstance(clip, str):
             errors[file] = clip
         else:

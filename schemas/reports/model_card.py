@@ -5,6 +5,11 @@ from pydantic import Field
 from schemas.document import Document
 from schemas.reports.training import Start
 from schemas.utterance import is_keyword
+from schemas.workflow.audio import Audio
+from schemas.workflow.augment import Augment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
+from schemas.workflow.train import Train
 
 MODEL_CARD_FILE = "assets.extra/auricle.json"  # inside the SavedModel
 
@@ -30,17 +35,19 @@ class Lineage(Document):
 class ModelCard(Document):
     """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`.
 
-    `threshold` is the score from which an answer counts as heard; a pushed model has one where the
-    workflow names background recordings.
+    The card of an earlier version may lack keys of a block, which then have their defaults;
+    `model_fields_set` of the block has those that were stated. `threshold` is the score from which
+    an answer counts as heard; a pushed model has one where the workflow names background
+    recordings.
     """
 
     name: str
     labels: list[str]
-    audio: dict[str, object]  # workflow.audio, so that `predict` conditions a clip as ingest did
-    frontend: dict[str, object]
-    model: dict[str, object]
-    augment: dict[str, object] = Field({})
-    train: dict[str, object] = Field({})
+    audio: Audio  # so that `predict` conditions a clip as ingest did
+    frontend: Frontend
+    model: Model
+    augment: Augment = Field(default_factory=Augment)
+    train: Train = Field(default_factory=Train)
     parameters: int
     generated: bool
     data: TrainingData | None = None

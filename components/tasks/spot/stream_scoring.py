@@ -140,7 +140,7 @@ def score_recordings(
         DataError: no recording can be heard.
         AuricleError: a file is not the one that was listed.
     """
-    audio = Audio.model_validate(card.audio)
+    audio = card.audio
     listening = _Listening(recordings, audio, _keyword_score(saved_model, card.labels))
     pool: SubprocessPool[WindowRequest, WindowBatch | str] = SubprocessPool(
         WindowReader(audio), limits=_LIMITS

@@ -20,6 +20,7 @@ from components.model_gate.executor import Executor
 from schemas.example import SIDE_FEATURES, encode_example
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
+from schemas.workflow.audio import Audio
 from schemas.workflow.gate import Gate
 
 # TFMA 0.47 turns arrays of one element into floats, which numpy will refuse one day.
@@ -264,7 +265,9 @@ def test_a_baseline_of_other_audio_is_said_and_not_asked(tmp_path: Path) -> None
     for each, rate in ((model, 8000), (baseline, 16000)):
         file = Path(each.uri) / "Format-Serving" / "assets.extra" / "auricle.json"
         card = ModelCard.model_validate_json(file.read_text())
-        file.write_text(card.model_copy(update={"audio": {"sample_rate": rate}}).model_dump_json())
+        file.write_text(
+            card.model_copy(update={"audio": Audio(sample_rate=rate)}).model_dump_json()
+        )
     rows = [{"label": b"no", "speaker": b"", "logits": np.eye(4)[1]}]
     evaluation = evaluate(
         tmp_path / "evaluation", write_examples(tmp_path / "examples", rows), model, baseline

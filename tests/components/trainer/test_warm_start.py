@@ -19,6 +19,8 @@ from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment, SpecAugment
 from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
+from schemas.workflow.train import Train
+from schemas.workflow.training import TrainingSettings
 
 RATE, SAMPLES, LABELS = 8000, 4000, ["high", "low", "mid"]
 
@@ -50,6 +52,10 @@ def build(blocks: dict[str, Any], labels: list[str] = LABELS, seed: int = 1) -> 
         model=blocks["model"],
         seed=seed,
     )
+
+
+def settings(blocks: dict[str, Any]) -> TrainingSettings:
+    return TrainingSettings(name="t", train=Train(), **blocks)
 
 
 def export(model: keras.Model, blocks: dict[str, Any], folder: Path) -> str:
@@ -106,7 +112,7 @@ def test_a_model_that_was_exported_and_read_back_answers_alike(
     fresh = build(blocks, seed=2)
     before = tf.nn.softmax(fresh(waveforms())).numpy()
     champion = read_champion(directory)
-    assert find_misfit(champion, blocks, fresh) == ""
+    assert find_misfit(champion, settings(blocks), fresh) == ""
     carry_weights(champion, fresh, LABELS)
     answer = tf.saved_model.load(directory).signatures["serving_default"](
         waveform=tf.constant(waveforms())
@@ -139,7 +145,7 @@ def test_classes_that_stay_are_scored_as_before(labels: list[str], cnn: Exported
     blocks = make_blocks()
     champion = read_champion(cnn.folder)
     model, fresh = build(blocks, labels), build(blocks, labels)
-    assert find_misfit(champion, blocks, model) == ""
+    assert find_misfit(champion, settings(blocks), model) == ""
     carry_weights(champion, model, labels)
     old, new = cnn.model(waveforms()).numpy(), model(waveforms()).numpy()
     for label in set(labels) & set(LABELS):
@@ -165,14 +171,17 @@ def test_another_model_does_not_fit_and_it_is_said_why(
     changed: dict[str, Any], said: str, cnn: Exported
 ) -> None:
     others = make_blocks(**changed)
-    assert find_misfit(read_champion(cnn.folder), others, build(others)) == said
+    assert find_misfit(read_champion(cnn.folder), settings(others), build(others)) == said
 
 
 def test_audio_of_another_rate_does_not_fit(cnn: Exported) -> None:
     blocks = make_blocks()
     champion = read_champion(cnn.folder)
     others = {**blocks, "audio": Audio(sample_rate=4000, clip_s=0.5).model_dump()}
-    assert find_misfit(champion, others, build(blocks)) == "audio.sample_rate was 8000 and is 4000"
+    assert (
+        find_misfit(champion, settings(others), build(blocks))
+        == "audio.sample_rate was 8000 and is 4000"
+    )
 
 
 def test_settings_that_leave_the_weights_their_meaning_may_differ(tmp_path: Path) -> None:
@@ -180,7 +189,7 @@ def test_settings_that_leave_the_weights_their_meaning_may_differ(tmp_path: Path
     champion = read_champion(export(build(blocks), blocks, tmp_path))
     others = make_blocks(dropout=0.5)
     others["augment"] = Augment(speed=0.0, time_shift_ms=0.0, gain_db=0.0).model_dump()
-    assert find_misfit(champion, others, build(others)) == ""
+    assert find_misfit(champion, settings(others), build(others)) == ""
 
 
 def test_weights_of_the_same_shapes_under_other_names_do_not_fit(tmp_path: Path) -> None:
@@ -193,7 +202,7 @@ def test_weights_of_the_same_shapes_under_other_names_do_not_fit(tmp_path: Path)
     place = twins[0]
     weights = champion.weights
     weights[place - 1], weights[place] = weights[place], weights[place - 1]
-    assert "its layers are not those" in find_misfit(champion, blocks, build(blocks))
+    assert "its layers are not those" in find_misfit(champion, settings(blocks), build(blocks))
 
 
 def test_its_digest_is_that_of_a_pushed_version(tmp_path: Path) -> None:
