@@ -1,0 +1,84 @@
+"""A run directory that older code recorded is read as it was meant."""
+
+from pathlib import Path
+
+import pytest
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from recorded_run import unpack
+
+from components.digests import FileDigests, file_digest
+from components.example_gen.index import read_index, read_row_keys, read_rows
+from components.versions.ledger import read_ledger
+from components.versions.manifest import verify
+from pipeline.config.loader import read_workflow
+from pipeline.dag.cache import withdraw_changed
+from pipeline.inference.predict import predict_files
+from pipeline.runs.records import read_history
+from pipeline.runs.snapshot import file_stamps, read_file_stamps, read_snapshot
+from pipeline.workspace.paths import RunDirectory, locate_run_directory
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    unpack(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def directory(project: Path) -> RunDirectory:
+    return locate_run_directory(read_workflow(project / "workflow.yaml"), project)
+
+
+def test_records_ledger_and_version(directory: RunDirectory) -> None:
+    first, second = read_history(directory.history)
+    assert [record.verdict.outcome for record in (first, second)] == ["blessed", "undecided"]
+    assert [record.pushed_version for record in (first, second)] == ["1", None]
+    assert second.workflow.train.epochs == 12
+    assert second.workflow.gate.accuracy.slices == ["speaker"]
+    [entry] = read_ledger(directory.ledger).versions
+    assert (entry.version, entry.is_blessed) == (1, True)
+    assert verify(directory.serving / "1").push_id == entry.push_id
+
+
+def test_the_index_names_the_recordings_where_they_are(directory: RunDirectory) -> None:
+    [file] = directory.index.iterdir()
+    with file.open("rb") as lines:
+        index = read_index(lines)
+        rows = [row for shard in index.shards for row in read_rows(lines, shard)]
+    assert [shard.rows for shard in index.shards] == [25, 6, 6]
+    assert all(file_digest(row["path"]) == row["sha256"] for row in rows)
+    keys = read_row_keys(file)
+    ledgers = "".join(ledger.read_text() for ledger in directory.shards.glob("*/*.jsonl"))
+    assert all(keys[row["id"]] in ledgers for row in rows)
+
+
+def test_what_was_sealed_is_what_lies_there(directory: RunDirectory) -> None:
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(directory.metadata)
+    config.sqlite.connection_mode = 1  # read only
+    store = MetadataStore(config)
+    live = {a.uri for a in store.get_artifacts()}
+    stripped = {uri for uri in live if "/Report/" in uri or "/model_run/" in uri}
+    config.sqlite.connection_mode = 3
+    withdrawn = withdraw_changed(MetadataStore(config), FileDigests(), directory.serving)
+    assert {uri for uri in withdrawn if uri not in stripped} == set()
+    assert len(live - stripped) == 19
+
+
+def test_nothing_is_taken_for_new(directory: RunDirectory) -> None:
+    stamps = read_file_stamps(directory)
+    assert len(stamps) == 37
+    assert dict(file_stamps(stamps)) == stamps
+    snapshot = read_snapshot(directory.seen)
+    assert snapshot is not None
+    assert snapshot.labels == {"high": 12, "low": 13, "middle": 12}
+
+
+def test_its_version_still_answers(project: Path) -> None:
+    clips = [project / "recordings" / f"{label}-speaker5-0.wav" for label in ("low", "high")]
+    workflow = read_workflow(project / "workflow.yaml")
+    found = predict_files(workflow, project, clips, top=3)
+    labels = {"high", "low", "middle"}
+    assert [{answer.label for answer in file.answers} for file in found.files] == [labels, labels]
