@@ -27,8 +27,8 @@ from polling import reading
 from components.versions.ledger import read_ledger
 from components.versions.manifest import verify
 from components.versions.serving import newest_version, pushed_versions
-from pipeline.config.loader import read_workflow
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import read_project
 from schemas.versions import Ledger
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -70,7 +70,7 @@ def main() -> None:
     folder.mkdir(parents=True)
     write_recordings(folder / "recordings")
     file = write_workflow(folder, registry={})
-    bench = Bench(file, locate_run_directory(read_workflow(file), folder))
+    bench = Bench(file, read_project(file).run_directory)
     for _ in range(2):  # two versions to begin with
         bench.change("seed")
         _finish(bench, ["run"])

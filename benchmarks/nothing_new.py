@@ -22,7 +22,7 @@ from components.example_gen.sources import list_utterances
 from pipeline.config.loader import read_workflow
 from pipeline.runs.snapshot import observe, remember
 from pipeline.workspace.lock import adopt
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 
 WORKFLOW = "name: many\ndata: {manifests: data/manifest.jsonl}\n"
 LOOK = "from pipeline.cli import main; main()"
@@ -83,10 +83,10 @@ def _write(folder: Path, clips: int) -> None:
     (folder / "data" / "manifest.jsonl").write_text(text)
     (folder / "workflow.yaml").write_text(WORKFLOW)
     workflow = read_workflow(folder / "workflow.yaml")
-    directory = locate_run_directory(workflow, folder)
-    adopt(directory, workflow)
+    directory = Project(workflow, folder).run_directory
+    adopt(Project(workflow, folder))
     listing = list_utterances(workflow.data, folder)
-    observed = observe(workflow, folder, listing)
+    observed = observe(Project(workflow, folder), listing)
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     now = datetime.datetime.now().astimezone()
     remember(observed, index.digest, directory, now)

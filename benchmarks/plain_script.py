@@ -24,7 +24,7 @@ from components.audio.measure import measure
 from components.audio.pcm16 import to_pcm16
 from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split
-from pipeline.config.loader import read_workflow, workflow_base
+from pipeline.config.loader import read_workflow
 from schemas.example import encode_example
 from schemas.tfrecord import frame_record
 from schemas.workflow.workflow import Workflow
@@ -35,7 +35,7 @@ def main() -> None:
     workflow = read_workflow(file)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    examples, features = write_examples(workflow, workflow_base(file), out)
+    examples, features = write_examples(workflow, file.resolve().parent, out)
     (out / "statistics.json").write_text(json.dumps(describe(features), indent=2))
     labels = train(workflow, examples, out)
     accuracy, confusion = evaluate(examples["test"], labels, out / "model")

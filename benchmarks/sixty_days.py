@@ -29,6 +29,7 @@ from components.audio.synthesis import generate, voices
 from pipeline.config.loader import read_workflow
 from pipeline.releases.rollout import roll_back
 from pipeline.scheduling.scheduler import read_decisions, run_once
+from pipeline.workspace.project import Project, read_project
 from schemas.workflow.data import Generated
 
 WORDS = ["yes", "left", "stop", "marvin"]
@@ -98,7 +99,7 @@ def prepare(folder: Path, day: int) -> list[str]:
         shutil.rmtree(folder / "data" / str(day - 1))
         happened.append(f"the span of day {day - 1} taken away")
     if day == ROLLED_BACK:
-        step = roll_back(read_workflow(folder / "workflow.yaml"), folder, "a person heard it fail")
+        step = roll_back(read_project(folder / "workflow.yaml"), "a person heard it fail")
         happened.append(f"rolled back: version {step.version} is version {step.content} again")
     return happened
 
@@ -179,12 +180,12 @@ def _row(folder: Path, day: int, happened: list[str], moments: random.Random) ->
 
 def _decisions(folder: Path) -> list:
     file = folder / "runs" / "words" / "decisions.jsonl"
-    return read_decisions(read_workflow(folder / "workflow.yaml"), folder) if file.exists() else []
+    return read_decisions(read_project(folder / "workflow.yaml")) if file.exists() else []
 
 
 def _look(folder: Path, day: int) -> None:
     now = FIRST + datetime.timedelta(days=day)
-    print(f"day {day}: {run_once(read_workflow(folder / 'workflow.yaml'), folder, now)}")
+    print(f"day {day}: {run_once(Project(read_workflow(folder / 'workflow.yaml'), folder), now)}")
 
 
 if __name__ == "__main__":

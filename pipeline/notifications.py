@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError
 from schemas.reports.metrics import Interval
 from schemas.workflow.workflow import Workflow
@@ -66,9 +67,11 @@ class Delivery:
     problem: str
 
 
-def notify(workflow: Workflow, event: Event, base: Path) -> list[Delivery]:
-    """Tells all who want to know of this event, side by side; the command is run in `base`."""
-    settings, message = workflow.notify, event.model_dump_json()
+def notify(project: Project, event: Event) -> list[Delivery]:
+    """Tells all who want to know of this event, side by side; the command is run in the project's
+    folder.
+    """
+    settings, message = project.workflow.notify, event.model_dump_json()
     if event.event != "test" and event.event not in settings.on:
         return []
     deadline = time.monotonic() + LIMIT_S
@@ -76,7 +79,7 @@ def notify(workflow: Workflow, event: Event, base: Path) -> list[Delivery]:
     if (name := settings.webhook) is not None:
         ways[name] = lambda: _post(name, message, deadline)
     if (command := settings.command) is not None:
-        ways[command[0]] = lambda: _call(command, message, base, deadline)
+        ways[command[0]] = lambda: _call(command, message, project.folder, deadline)
     problems: dict[str, str] = {}
 
     def go(to: str) -> None:
@@ -108,7 +111,7 @@ def on_standard_error(line: str) -> None:
 
 @contextlib.contextmanager
 def told_if_it_fails(
-    workflow: Workflow, base: Path, warn: Callable[[str], None] = on_standard_error
+    project: Project, warn: Callable[[str], None] = on_standard_error
 ) -> Iterator[Callable[[], None]]:
     """Tells of the exception that ends a run, once the function it yields was called.
 
@@ -120,7 +123,7 @@ def told_if_it_fails(
     def begin() -> None:
         nonlocal has_begun
         has_begun = True
-        name = workflow.notify.webhook
+        name = project.workflow.notify.webhook
         if name is not None and not _url_in(name):
             warn(
                 f"Warning: notify.webhook names {name}, which is not set in the environment; nobody"
@@ -131,7 +134,7 @@ def told_if_it_fails(
         yield begin
     except Exception as error:
         if has_begun:
-            told = notify(workflow, failure_event(workflow, error), base)
+            told = notify(project, failure_event(project.workflow, error))
             for problem in problems_of(told):
                 warn(problem)
         raise
@@ -258,12 +261,12 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def _call(command: list[str], message: str, base: Path, deadline: float) -> str:
+def _call(command: list[str], message: str, folder: Path, deadline: float) -> str:
     """Runs a program with the message on stdin; why that failed, empty where it did not."""
     try:
         process = subprocess.Popen(
             command,
-            cwd=base,
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

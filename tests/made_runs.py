@@ -24,7 +24,7 @@ from pipeline.datasets.feedback import Feedback, add_feedback
 from pipeline.releases.reconcile import reconcile
 from pipeline.runs.records import RunRecord, write_record
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 from schemas.example import FEATURES, encode_example
 from schemas.reports.metrics import Interval, SliceMetrics
 from schemas.reports.serving import ServingReport
@@ -76,8 +76,9 @@ class Runs:
         rows = (base / "manifest.jsonl").read_text().replace('"ann"', json.dumps(ANN))
         (base / "manifest.jsonl").write_text(rows)
         self.workflow = read_workflow(self.file)
-        self.directory = locate_run_directory(self.workflow, base)
-        with claim(self.directory, self.workflow):
+        self.project = Project(self.workflow, base)
+        self.directory = self.project.run_directory
+        with claim(self.project):
             pass
         config = metadata_store_pb2.ConnectionConfig()
         config.sqlite.filename_uri = str(self.directory.metadata)
@@ -190,7 +191,7 @@ class Runs:
         folder = make_version(self.directory.serving, f"m{self.number}")
         manifest = folder / "assets.extra/manifest.json"
         manifest.write_text(manifest.read_text().replace(LINEAGE.examples, source))
-        reconcile(self.workflow, self.directory)
+        reconcile(self.project)
         return folder.name
 
     def record(self, examples: Artifact, verdict: Verdict, version: str, scores: Path) -> None:
@@ -223,7 +224,7 @@ class Runs:
         (self.directory.logs / "1.log").write_text(f"could not read {ANN}, so\n")
         (self.directory.logs / "2.log").write_text(f"nothing of {ANN}son\n")
         clip = write_clip(self.base / "field.wav")
-        add_feedback(self.workflow, self.base, [clip], Feedback(label="go", speaker=ANN), ask=False)
+        add_feedback(self.project, [clip], Feedback(label="go", speaker=ANN), ask=False)
 
 
 def statistics_of(rows: list[tuple[str, str]]) -> bytes:

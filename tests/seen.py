@@ -8,7 +8,8 @@ from components.example_gen.index import write_index
 from components.example_gen.sources import list_utterances
 from pipeline.runs.snapshot import observe, remember
 from pipeline.workspace.lock import adopt
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.workflow.workflow import Workflow
 
 NOW = datetime.datetime(2026, 5, 1, 3, 0, tzinfo=datetime.timezone.utc)
@@ -38,10 +39,11 @@ def add_span(base: Path, number: int, labels: str = "abababab") -> None:
 
 def finish_run(base: Path, workflow: Workflow = WORKFLOW) -> RunDirectory:
     """What a run leaves of what it has seen."""
-    directory = locate_run_directory(workflow, base)
-    adopt(directory, workflow)
+    project = Project(workflow, base)
+    directory = project.run_directory
+    adopt(project)
     listing = list_utterances(workflow.data, base)
-    observed = observe(workflow, base, listing)
+    observed = observe(project, listing)
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     remember(observed, index.digest, directory, NOW)
     return directory

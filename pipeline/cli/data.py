@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile
+from pipeline.cli.arguments import AsJson, WorkflowFile, load
 from schemas.errors import DataError
 
 app = typer.Typer()
@@ -96,13 +96,11 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
       auricle plan workflow.yaml
       auricle plan workflow.yaml --json
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow = read_workflow(file)
+    project = load(file)
     from pipeline.cli.views.plan import print_plan
     from pipeline.datasets.dry_run import make_plan
 
-    made = make_plan(workflow, workflow_base(file))
+    made = make_plan(project)
     if as_json:
         typer.echo(made.model_dump_json(indent=2))
     else:
@@ -128,13 +126,11 @@ def rejects(
       auricle rejects workflow.yaml --reason unreadable
       auricle rejects workflow.yaml --json
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow = read_workflow(file)
+    project = load(file)
     from pipeline.cli.views.rejects import print_rejects
     from pipeline.datasets.rejects import read_rejects
 
-    found = read_rejects(workflow, workflow_base(file), reason)
+    found = read_rejects(project, reason)
     if as_json:
         typer.echo("".join(f"{reject.model_dump_json()}\n" for reject in found), nl=False)
     else:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile
+from pipeline.cli.arguments import AsJson, WorkflowFile, load
 from schemas.errors import InputError
 
 app = typer.Typer()
@@ -45,18 +45,16 @@ def feedback(
       auricle feedback workflow.yaml --list
       auricle feedback workflow.yaml --remove feedback-6f1ed002ab559585
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline.cli.views.feedback import print_added, print_feedback
     from pipeline.datasets import feedback as feedbacks
 
     if remove is not None:
-        gone = feedbacks.remove_feedback(workflow, base, remove)
+        gone = feedbacks.remove_feedback(project, remove)
         typer.echo(f"Removed {gone.id}: {gone.label}, {gone.source}")
         return
     if list_:
-        clips = feedbacks.list_feedback(workflow, base)
+        clips = feedbacks.list_feedback(project)
         if as_json:
             typer.echo(feedbacks.clips_as_json(clips))
         else:
@@ -67,7 +65,7 @@ def feedback(
     assert label is not None
     said = feedbacks.Feedback(label=label, speaker=speaker, must_pass=must_pass, origin=origin)
     added = feedbacks.add_feedback(
-        workflow, base, audio, said, ask=ask, relabel=relabel, new_label=new_label
+        project, audio, said, ask=ask, relabel=relabel, new_label=new_label
     )
     if as_json:
         typer.echo(added.model_dump_json(indent=2, exclude_none=True))
@@ -96,13 +94,11 @@ def forget(
       auricle forget workflow.yaml --speaker ann
       auricle forget workflow.yaml --speaker ann --yes
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline.cli.views.traces import print_traces
     from pipeline.erasure import forget as forgetting
 
-    traces = forgetting.trace(workflow, base, speaker)
+    traces = forgetting.trace(project, speaker)
     if as_json:
         typer.echo(traces.model_dump_json(indent=2))
     else:
@@ -113,7 +109,7 @@ def forget(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Forget {speaker}?")):
         typer.echo("Nothing was changed; --yes does it", err=True)
         return
-    said = forgetting.forget(workflow, base, speaker)
+    said = forgetting.forget(project, speaker)
     for line in said:
         typer.echo(f"  - {line}", err=as_json)
     typer.echo(f"Forgotten: {speaker}; the next `auricle run` trains without them", err=as_json)

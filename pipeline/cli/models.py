@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile
+from pipeline.cli.arguments import AsJson, WorkflowFile, load
 
 app = typer.Typer()
 
@@ -26,13 +26,11 @@ def predict(
       auricle predict workflow.yaml clip.wav
       auricle predict workflow.yaml *.flac --top 3 --json
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow = read_workflow(file)
+    project = load(file)
     from pipeline.cli.views.predictions import print_predictions
     from pipeline.inference.predict import predict_files
 
-    predictions = predict_files(workflow, workflow_base(file), audio, top)
+    predictions = predict_files(project, audio, top)
     if as_json:
         typer.echo(predictions.model_dump_json(indent=2))
     else:
@@ -57,13 +55,11 @@ def explain(
       auricle explain workflow.yaml clip.wav
       auricle explain workflow.yaml clip.wav --output why.png --json
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow = read_workflow(file)
+    project = load(file)
     from pipeline.cli.views.explanation import print_explanation
     from pipeline.inference.explain import explain_file
 
-    explanation = explain_file(workflow, workflow_base(file), audio, output)
+    explanation = explain_file(project, audio, output)
     if as_json:
         typer.echo(explanation.model_dump_json(indent=2))
     else:
@@ -80,18 +76,15 @@ def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     \b
       auricle models workflow.yaml
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline.cli.views.models import print_models
     from pipeline.releases.rollout import list_versions, read_verdicts
-    from pipeline.workspace.paths import locate_run_directory
 
-    ledger = list_versions(workflow, base)
+    ledger = list_versions(project)
     if as_json:
         typer.echo(ledger.model_dump_json(indent=2))
     else:
-        print_models(ledger, read_verdicts(ledger, locate_run_directory(workflow, base)))
+        print_models(ledger, read_verdicts(ledger, project.run_directory))
 
 
 @app.command()
@@ -107,13 +100,11 @@ def rollback(
     \b
       auricle rollback workflow.yaml --reason "takes noise for stop"
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline.cli.views.models import print_rollout
     from pipeline.releases.rollout import roll_back
 
-    print_rollout(roll_back(workflow, base, reason))
+    print_rollout(roll_back(project, reason))
 
 
 @app.command()
@@ -127,13 +118,11 @@ def promote(
     \b
       auricle promote workflow.yaml 3
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline.cli.views.models import print_rollout
     from pipeline.releases import rollout
 
-    print_rollout(rollout.promote(workflow, base, version, force=force))
+    print_rollout(rollout.promote(project, version, force=force))
 
 
 @app.command()
@@ -147,9 +136,7 @@ def export(
     \b
       auricle export workflow.yaml 3 digits-3/
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline.releases import rollout
 
-    typer.echo(f"Wrote {rollout.export(workflow, base, version, directory)}")
+    typer.echo(f"Wrote {rollout.export(project, version, directory)}")

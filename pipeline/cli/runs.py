@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile
+from pipeline.cli.arguments import AsJson, WorkflowFile, load
 from pipeline.cli.crash_report import explain_fault
 from schemas.errors import AuricleError, InputError
 
@@ -22,24 +22,21 @@ def run(file: WorkflowFile) -> None:
     \b
       auricle run workflow.yaml
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
-    if workflow.run.orchestrator != "local" or "://" in (workflow.run.directory or ""):
+    project = load(file)
+    if project.workflow.run.orchestrator != "local" or not project.is_local:
         raise InputError(
             f"{file}: its `run` block is for Vertex AI, for which `auricle compile` writes it; to"
             " run here it needs `orchestrator: local` and a `directory` of this machine"
         )
     from pipeline.cli.views.runs import print_result
     from pipeline.runners.local import run_workflow
-    from pipeline.workspace.paths import locate_run_directory
 
     try:
-        result = run_workflow(workflow, base)
+        result = run_workflow(project)
     except AuricleError:
         raise
     except Exception as error:
-        raise explain_fault(error, locate_run_directory(workflow, base).logs) from error
+        raise explain_fault(error, project.run_directory.logs) from error
     print_result(result)
     if result.pushed_to is None:
         raise typer.Exit(3)
@@ -58,14 +55,12 @@ def notify(
     \b
       auricle notify workflow.yaml --test
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline import notifications as notifying
 
     if not test:
         raise InputError("runs notify by themselves; --test sends a message that is a test")
-    told = notifying.notify(workflow, notifying.trial_event(workflow), base)
+    told = notifying.notify(project, notifying.trial_event(project.workflow))
     if not told:
         raise InputError(f"{file}: nobody to tell; `notify` names neither webhook nor command")
     for delivery in told:
@@ -85,13 +80,11 @@ def why(file: WorkflowFile, as_json: AsJson = False) -> None:
       auricle why workflow.yaml
       auricle why workflow.yaml --json
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow = read_workflow(file)
+    project = load(file)
     from pipeline.cli.views.runs import print_reasons
     from pipeline.runs.records import list_records
 
-    _, record = list_records(workflow, workflow_base(file))[-1]
+    _, record = list_records(project)[-1]
     if as_json:
         typer.echo(record.verdict.model_dump_json(indent=2))
     else:
@@ -107,13 +100,11 @@ def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
     \b
       auricle runs workflow.yaml
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow = read_workflow(file)
+    project = load(file)
     from pipeline.cli.views.runs import print_records
     from pipeline.runs.records import list_records
 
-    records = list_records(workflow, workflow_base(file))
+    records = list_records(project)
     if as_json:
         typer.echo(f"[{','.join(record.model_dump_json() for _, record in records)}]")
     else:
@@ -155,12 +146,11 @@ def compile_(
     \b
       auricle compile workflow.yaml --target vertex --output pipeline.json
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow = read_workflow(file)
+    project = load(file)
     from pipeline.runners.vertex import compile_workflow, vertex_registry
 
-    compile_workflow(workflow, workflow_base(file), output)
+    compile_workflow(project, output)
     typer.echo(f"Wrote {output} for {target}")
+    workflow = project.workflow
     if vertex_registry(workflow) is None and workflow.registry.kind != "none":
         typer.echo("  versions will not be registered: run.vertex names no project and region")

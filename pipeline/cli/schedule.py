@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile
+from pipeline.cli.arguments import AsJson, WorkflowFile, load
 
 app = typer.Typer()
 
@@ -32,25 +32,23 @@ def schedule(
       auricle schedule workflow.yaml --once
       auricle schedule workflow.yaml --log
     """
-    from pipeline.config.loader import read_workflow, workflow_base
-
-    workflow, base = read_workflow(file), workflow_base(file)
+    project = load(file)
     from pipeline.cli.views.decisions import print_decisions
     from pipeline.scheduling import scheduler as schedules
 
     if log:
-        decisions = schedules.read_decisions(workflow, base)
+        decisions = schedules.read_decisions(project)
         if as_json:
             typer.echo("".join(f"{d.model_dump_json()}\n" for d in decisions), nl=False)
         else:
             print_decisions(decisions)
     elif once:
-        decision = schedules.run_once(workflow, base)
+        decision = schedules.run_once(project)
         typer.echo(decision.model_dump_json(indent=2) if as_json else str(decision))
         if decision.outcome in _GATES:
             raise typer.Exit(3)
     else:
-        schedules.serve(file, _say)
+        schedules.serve(project, file, _say)
 
 
 def _say(line: str) -> None:

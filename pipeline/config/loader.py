@@ -45,11 +45,6 @@ def read_workflow(path: str | Path) -> Workflow:
     return workflow
 
 
-def workflow_base(path: str | Path) -> Path:
-    """The folder that relative paths in the workflow file `path` start from."""
-    return Path(path).resolve().parent
-
-
 def slug(text: str) -> str | None:
     """`text` as a workflow's name: lower case, digits, `-` and `_`; None where nothing is left."""
     name = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_")[:63]

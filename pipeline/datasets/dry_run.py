@@ -19,7 +19,7 @@ from components.example_gen.splits import assign_split, check_data_set, split_by
 from pipeline.dag.steps import STEPS
 from pipeline.datasets.rows import list_rows
 from pipeline.workspace.disk import needed_bytes
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 from schemas.errors import DataError
 from schemas.reports.ingest import SPLITS, SplitBy, SplitCounts
 from schemas.reports.rejects import Reject
@@ -78,19 +78,21 @@ class Plan(BaseModel):
         return sum(counts.clips for counts in self.splits.values())
 
 
-def make_plan(workflow: Workflow, base: Path) -> Plan:
-    """The plan of `workflow`; relative paths in it start at `base`.
+def make_plan(project: Project) -> Plan:
+    """What a run of `project` would do.
 
     Raises DataError where there is nothing to read at all.
     """
-    listing = list_rows(workflow, base)
+    workflow, listing = project.workflow, list_rows(project)
     rejects = [*listing.rejects, *_look_at_files(listing.utterances)]
     rejected = {reject.id for reject in rejects}
     usable = [row for row in listing.utterances if row.id not in rejected]
     durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
     splits = _count_splits(usable, durations_s, workflow)
-    background = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
-    run_directory, free_bytes = _look_at_run_directory(workflow, base)
+    background = list_background(
+        workflow.data, workflow.audio.clip_s, project.folder, listing.utterances
+    )
+    run_directory, free_bytes = _look_at_run_directory(project)
     return Plan(
         name=workflow.name,
         generated=listing.generated is not None,
@@ -182,12 +184,11 @@ def _refusal(rows: list[Utterance], workflow: Workflow) -> str | None:
     return None
 
 
-def _look_at_run_directory(workflow: Workflow, base: Path) -> tuple[str, int | None]:
+def _look_at_run_directory(project: Project) -> tuple[str, int | None]:
     """Where the run writes, and how much is free there; None where it is not on this machine."""
-    said = workflow.run.directory or ""
-    if "://" in said:
-        return said, None
-    root = existing = locate_run_directory(workflow, base).root
+    if not project.is_local:
+        return project.workflow.run.directory or "", None
+    root = existing = project.run_directory.root
     while not existing.exists():
         existing = existing.parent
     return str(root), shutil.disk_usage(existing).free

@@ -20,10 +20,10 @@ from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
 from pipeline.inference.predict import answer_clips, read_card, read_clips, served_version
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import RunDirectory, local_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.text import nearest
-from schemas.workflow.workflow import Workflow
 
 
 class FeedbackClip(BaseModel):
@@ -67,8 +67,7 @@ class Added(BaseModel):
 
 
 def add_feedback(
-    workflow: Workflow,
-    base: Path,
+    project: Project,
     files: list[Path],
     said: Feedback,
     *,
@@ -85,14 +84,13 @@ def add_feedback(
             forgotten; there is no model to ask.
         RunDirectoryError: the run directory is in use, or cannot be written.
     """
-    directory = local_run_directory(workflow, base)
-    with claim(directory, workflow):
-        notes = _check_label(workflow, base, directory, said.label, new_label)
+    with claim(project) as directory:
+        notes = _check_label(project, said.label, new_label)
         if said.speaker and read_forgotten(directory).has(said.speaker):
             raise InputError(f"--speaker: {said.speaker} is to be forgotten in this workflow")
         clips = read_feedback(directory)
         asked = newest_version(directory.serving) is not None if ask is None else ask
-        taken = _take(workflow, directory, files, asked)
+        taken = _take(project, files, asked)
         by_sha256 = {clip.sha256: clip for clip in clips}
         result = Added(added=[], known=[], refused=taken.refused, notes=notes)
         for file, (stored, answered) in taken.stored.items():
@@ -127,28 +125,27 @@ def read_feedback(directory: RunDirectory) -> list[FeedbackClip]:
         raise InputError(f"{directory.feedback} is no manifest of feedback: {what}") from error
 
 
-def list_feedback(workflow: Workflow, base: Path) -> list[FeedbackClip]:
+def list_feedback(project: Project) -> list[FeedbackClip]:
     """All clips of a workflow.
 
     Raises:
         InputError: there is none.
     """
-    directory = local_run_directory(workflow, base)
+    directory = project.run_directory
     clips = read_feedback(directory)
     if not clips:
-        raise InputError(f"{workflow.name} has no feedback yet ({directory.feedback.parent})")
+        raise InputError(f"{project.name} has no feedback yet ({directory.feedback.parent})")
     return clips
 
 
-def remove_feedback(workflow: Workflow, base: Path, clip_id: str) -> FeedbackClip:
+def remove_feedback(project: Project, clip_id: str) -> FeedbackClip:
     """Removes one clip, and returns what its row said.
 
     Raises:
         InputError: there is no such clip.
     """
-    directory = local_run_directory(workflow, base)
-    clips = list_feedback(workflow, base)
-    with claim(directory, workflow):
+    clips = list_feedback(project)
+    with claim(project) as directory:
         found = next((clip for clip in clips if clip.id == clip_id), None)
         if found is None:
             near = nearest(clip_id, [c.id for c in clips])
@@ -176,9 +173,10 @@ class _Taken(BaseModel):
     refused: dict[str, str]
 
 
-def _take(workflow: Workflow, directory: RunDirectory, files: list[Path], ask: bool) -> _Taken:
+def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
     """Copies what can be decoded; what is decoded is the copy, so that nothing else is kept."""
-    version = served_version(directory.serving, workflow.name) if ask else None
+    workflow, directory = project.workflow, project.run_directory
+    version = served_version(project) if ask else None
     card = read_card(version) if version else None
     audio = card.audio if card else workflow.audio
     folder = directory.feedback.parent
@@ -249,11 +247,9 @@ def _row(stored: Path, file: Path, said: Feedback, answered: str | None) -> Feed
     )
 
 
-def _check_label(
-    workflow: Workflow, base: Path, directory: RunDirectory, label: str, new_label: bool
-) -> list[str]:
+def _check_label(project: Project, label: str, new_label: bool) -> list[str]:
     """Refuses a label that nobody knows; returns what a new one asks for."""
-    known = _known_labels(workflow, base, directory)
+    known = _known_labels(project)
     if label in known:
         return []
     if not new_label:
@@ -262,18 +258,18 @@ def _check_label(
             f"--label: got {label!r}; nearest label of this workflow: {near!r}; --new-label"
             " takes it as a new one"
         )
-    if workflow.data.labels is not None:
+    if project.workflow.data.labels is not None:
         return [f"data.labels has no {label!r}: until it does, runs reject this clip"]
     return [f"{label!r} is new: a run needs clips of it in train, eval and test"]
 
 
-def _known_labels(workflow: Workflow, base: Path, directory: RunDirectory) -> list[str]:
+def _known_labels(project: Project) -> list[str]:
     """Those that the workflow names, or else those of the served model and of the data."""
-    if workflow.data.labels is not None:
-        return workflow.data.labels
-    served = newest_version(directory.serving)
+    if (named := project.workflow.data.labels) is not None:
+        return named
+    served = newest_version(project.run_directory.serving)
     labels = read_card(served).labels if served is not None else []
-    return sorted({*labels, *(row.label for row in list_rows(workflow, base).utterances)})
+    return sorted({*labels, *(row.label for row in list_rows(project).utterances)})
 
 
 def _write_feedback(clips: list[FeedbackClip], directory: RunDirectory) -> None:

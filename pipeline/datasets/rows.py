@@ -2,12 +2,9 @@
 without the speakers that are to be forgotten.
 """
 
-from pathlib import Path
-
 from components.example_gen.sources import Listing, list_utterances
 from pipeline.datasets.suppression import Forgotten, read_forgotten
-from pipeline.workspace.paths import locate_run_directory
-from schemas.workflow.workflow import Workflow
+from pipeline.workspace.project import Project
 
 
 class _Remembered(dict[str, bool]):
@@ -22,15 +19,16 @@ class _Remembered(dict[str, bool]):
         return self[speaker]
 
 
-def list_rows(workflow: Workflow, base: Path) -> Listing:
+def list_rows(project: Project) -> Listing:
     """What a run would read: `list_utterances`, and what the run directory says of it.
 
     Raises:
         DataError: nothing in the data can be used.
         InputError: the list of forgotten speakers cannot be read.
     """
-    if "://" in (workflow.run.directory or ""):  # not on this machine
-        return list_utterances(workflow.data, base)
-    directory = locate_run_directory(workflow, base)
+    data, folder = project.workflow.data, project.folder
+    if not project.is_local:
+        return list_utterances(data, folder)
+    directory = project.run_directory
     remembered = _Remembered(read_forgotten(directory))
-    return list_utterances(workflow.data, base, directory.feedback, remembered.__getitem__)
+    return list_utterances(data, folder, directory.feedback, remembered.__getitem__)

@@ -9,7 +9,6 @@ spoken of.
 
 import contextlib
 import datetime
-from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -23,14 +22,14 @@ from pipeline.erasure.purge import erase, names_speaker
 from pipeline.releases.reconcile import reconcile
 from pipeline.runs.records import RunRecord, read_history
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import RunDirectory, local_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import DataError, InputError
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.verdict import Verdict
 from schemas.text import nearest
 from schemas.utterance import Utterance
 from schemas.versions import VERSION_VERDICT_FILE, Ledger
-from schemas.workflow.workflow import Workflow
 
 REPLACE = "heard a speaker that is to be forgotten"
 
@@ -68,27 +67,26 @@ class Traces(BaseModel):
         return not self.is_listed or bool(self.runs or self.feedback)
 
 
-def trace(workflow: Workflow, base: Path, speaker: str) -> Traces:
+def trace(project: Project, speaker: str) -> Traces:
     """What is known of a speaker; changes nothing.
 
     Raises:
         InputError: nobody knows them.
     """
-    return _trace(workflow, base, local_run_directory(workflow, base), speaker)[0]
+    return _trace(project, speaker)[0]
 
 
-def forget(workflow: Workflow, base: Path, speaker: str) -> list[str]:
+def forget(project: Project, speaker: str) -> list[str]:
     """Forgets a speaker, and says what was done.
 
     Raises:
         InputError: nobody knows them.
         RunDirectoryError: the run directory is in use, or cannot be written.
     """
-    directory = local_run_directory(workflow, base)
-    with claim(directory, workflow):
-        traces, heard, clips = _trace(workflow, base, directory, speaker)
+    with claim(project) as directory:
+        traces, heard, clips = _trace(project, speaker)
         write_forgotten(read_forgotten(directory).with_speaker(speaker), directory)
-        said = reconcile(workflow, directory)
+        said = reconcile(project)
         ledger = read_ledger(directory.ledger)
         for version in traces.replace:
             record = ledger.find(version)
@@ -96,17 +94,16 @@ def forget(workflow: Workflow, base: Path, speaker: str) -> list[str]:
                 ledger = ledger.changed(version, replace=REPLACE)
         if ledger.versions:
             write_ledger(ledger, directory.ledger)
-            said += reconcile(workflow, directory)
+            said += reconcile(project)
         if clips:
             drop_clips(directory, clips)
             said.append(f"deleted {len(clips):,} feedback clips")
         return said + erase(directory, speaker, heard)
 
 
-def _trace(
-    workflow: Workflow, base: Path, directory: RunDirectory, speaker: str
-) -> tuple[Traces, list[SpeakerTrace], list[FeedbackClip]]:
-    own = _own_rows(workflow, base)
+def _trace(project: Project, speaker: str) -> tuple[Traces, list[SpeakerTrace], list[FeedbackClip]]:
+    directory = project.run_directory
+    own = _own_rows(project)
     rows = sum(row.speaker == speaker for row in own)
     feedback = read_feedback(directory)
     clips = [clip for clip in feedback if clip.speaker == speaker]
@@ -117,7 +114,7 @@ def _trace(
         _refuse(speaker, sorted((known | _ever_heard(directory)) - {""}))
     ledger = read_ledger(directory.ledger)
     runs = list(_runs(heard, read_history(directory.history), ledger))
-    split = workflow.data.split
+    split = project.workflow.data.split
     traces = Traces(
         speaker=speaker,
         runs=runs,
@@ -135,11 +132,11 @@ def _trace(
     return traces, heard, clips
 
 
-def _own_rows(workflow: Workflow, base: Path) -> list[Utterance]:
+def _own_rows(project: Project) -> list[Utterance]:
     """All rows of the person's data, whoever is forgotten; none where the data is gone."""
-    whole = workflow.data.model_copy(update={"cut": None})
+    whole = project.workflow.data.model_copy(update={"cut": None})
     try:
-        return list_utterances(whole, base).utterances
+        return list_utterances(whole, project.folder).utterances
     except DataError:
         return []
 

@@ -10,9 +10,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from pipeline.inference.predict import load_model, read_card, read_clips, served_version
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 from schemas.errors import InputError
-from schemas.workflow.workflow import Workflow
 
 
 class Stretch(BaseModel):
@@ -53,13 +52,13 @@ class Explanation(BaseModel):
     description: str
 
 
-def explain_file(workflow: Workflow, base: Path, file: Path, picture: Path) -> Explanation:
+def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     """Explains the most likely label of `file`, and writes the PNG `picture`.
 
     Raises InputError where no model was pushed yet, it cannot be used or explained, the file cannot
     be used, or the picture not be written.
     """
-    version = served_version(locate_run_directory(workflow, base).serving, workflow.name)
+    version = served_version(project)
     card = read_card(version)
     [clip] = read_clips([file], card.audio)
     if isinstance(clip, str):

@@ -19,11 +19,10 @@ from components.audio.decode import decode
 from components.subprocess_pool import Failure, SubprocessPool
 from components.versions.manifest import verify
 from components.versions.serving import newest_version
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.workflow.audio import Audio
-from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,12 +65,12 @@ class Predictions(BaseModel):
         return any(file.error is not None for file in self.files)
 
 
-def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -> Predictions:
+def predict_files(project: Project, files: list[Path], top: int) -> Predictions:
     """The `top` most likely labels of each file, in the order of `files`.
 
     Raises InputError where no model was pushed yet, or what lies there cannot be used.
     """
-    version = served_version(locate_run_directory(workflow, base).serving, workflow.name)
+    version = served_version(project)
     card = read_card(version)
     clips: dict[Path, np.ndarray] = {}
     errors: dict[Path, str] = {}
@@ -98,16 +97,19 @@ def predict_files(workflow: Workflow, base: Path, files: list[Path], top: int) -
     )
 
 
-def served_version(serving: Path, name: str) -> Path:
+def served_version(project: Project) -> Path:
     """The folder of the model that is served, every file of it verified.
 
     Raises:
         InputError: there is none.
         VersionError: it is not what was pushed.
     """
+    serving = project.run_directory.serving
     newest = newest_version(serving)
     if newest is None:
-        raise InputError(f"{name} has no pushed model in {serving}; `auricle run` makes one")
+        raise InputError(
+            f"{project.name} has no pushed model in {serving}; `auricle run` makes one"
+        )
     verify(newest)
     return newest
 

@@ -19,6 +19,7 @@ from components.versions.manifest import read_manifest
 from components.versions.serving import remove_leftovers, remove_version
 from pipeline.metadata.store import open_store
 from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import RegistryError, VersionError
 from schemas.versions import Ledger
 from schemas.workflow.workflow import Workflow
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from components.registry import Registry
 
 
-def reconcile(
-    workflow: Workflow, directory: RunDirectory, expected: int | None = None
-) -> list[str]:
+def reconcile(project: Project, expected: int | None = None) -> list[str]:
     """Has everything follow the serving directory, to which the caller may just have put the
     version `expected`; says what was found and mended.
 
@@ -40,6 +39,7 @@ def reconcile(
     the way of a rollback.
     """
     said = []
+    workflow, directory = project.workflow, project.run_directory
     begun = read_step(directory)
     if remove_leftovers(directory.serving):
         said.append(f"removed what a killed push left half-written in {directory.serving}")

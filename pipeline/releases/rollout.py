@@ -13,11 +13,11 @@ from components.versions.manifest import read_manifest, verify
 from components.versions.serving import restore_version
 from pipeline.releases.reconcile import begin_step, read_step, reconcile
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import InputError, VersionError
 from schemas.reports.verdict import Verdict
 from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
-from schemas.workflow.workflow import Workflow
 
 
 class Rollout(BaseModel):
@@ -30,16 +30,15 @@ class Rollout(BaseModel):
     said: list[str]
 
 
-def roll_back(workflow: Workflow, base: Path, reason: str) -> Rollout:
+def roll_back(project: Project, reason: str) -> Rollout:
     """Serves the version before the champion again, which is marked as failed for `reason`. One
     that was killed is finished instead, so that to repeat it goes back one version and not two.
 
     Raises:
         VersionError: nothing is served, or there is nothing good before it.
     """
-    directory = locate_run_directory(workflow, base)
-    with claim(directory, workflow):
-        ledger, said, cut_off = _reconcile(workflow, directory)
+    with claim(project) as directory:
+        ledger, said, cut_off = _reconcile(project)
         if cut_off is not None and cut_off.withdrawn is not None:
             return cut_off
         champion, previous = _champion(ledger, directory), ledger.previous
@@ -48,10 +47,10 @@ def roll_back(workflow: Workflow, base: Path, reason: str) -> Rollout:
                 f"version {champion.version} is served, and no version before it is there that did"
                 " not fail"
             )
-        return _restore(workflow, directory, ledger, previous, champion, reason, said)
+        return _restore(project, ledger, previous, champion, reason, said)
 
 
-def promote(workflow: Workflow, base: Path, version: int, *, force: bool = False) -> Rollout:
+def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
     """Serves a version again, whatever is served now.
 
     A version that failed is refused unless `force`, which forgives it.
@@ -59,9 +58,8 @@ def promote(workflow: Workflow, base: Path, version: int, *, force: bool = False
     Raises:
         VersionError: it was never pushed, is no longer there, failed, or is served already.
     """
-    directory = locate_run_directory(workflow, base)
-    with claim(directory, workflow):
-        ledger, said, cut_off = _reconcile(workflow, directory)
+    with claim(project) as directory:
+        ledger, said, cut_off = _reconcile(project)
         record = _find(ledger, version, directory)
         if cut_off is not None and cut_off.content == record.content:
             return cut_off
@@ -70,17 +68,17 @@ def promote(workflow: Workflow, base: Path, version: int, *, force: bool = False
         failed = ledger.why_failed(record.model_digest)
         if failed and not force:
             raise VersionError(f"version {version} failed: {failed}; --force promotes it anyway")
-        return _restore(workflow, directory, ledger, record, None, "", said)
+        return _restore(project, ledger, record, None, "", said)
 
 
-def export(workflow: Workflow, base: Path, version: int, target: Path) -> Path:
+def export(project: Project, version: int, target: Path) -> Path:
     """Copies a version, verified, to the folder `target`, which may not hold anything yet.
 
     Raises:
         VersionError: it was never pushed, is no longer there, or is not what was pushed.
         InputError: the folder cannot be written, or holds files.
     """
-    directory = locate_run_directory(workflow, base)
+    directory = project.run_directory
     record = _find(read_ledger(directory.ledger), version, directory)
     source = directory.serving / str(record.version)
     files = verify(source).files
@@ -95,13 +93,13 @@ def export(workflow: Workflow, base: Path, version: int, target: Path) -> Path:
     return target
 
 
-def list_versions(workflow: Workflow, base: Path) -> Ledger:
+def list_versions(project: Project) -> Ledger:
     """All versions that were ever pushed.
 
     Raises:
         VersionError: there is none.
     """
-    directory = locate_run_directory(workflow, base)
+    directory = project.run_directory
     ledger = read_ledger(directory.ledger)
     _champion(ledger, directory)
     return ledger
@@ -117,12 +115,11 @@ def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]
     return found
 
 
-def _reconcile(
-    workflow: Workflow, directory: RunDirectory
-) -> tuple[Ledger, list[str], Rollout | None]:
+def _reconcile(project: Project) -> tuple[Ledger, list[str], Rollout | None]:
     """The ledger, what was mended, and the step that a killed command had taken, if one had."""
+    directory = project.run_directory
     begun = read_step(directory)
-    said = reconcile(workflow, directory)
+    said = reconcile(project)
     ledger = read_ledger(directory.ledger)
     champion = ledger.champion
     if begun is None or champion is None or champion.version <= begun:
@@ -145,14 +142,14 @@ def _reconcile(
 
 
 def _restore(
-    workflow: Workflow,
-    directory: RunDirectory,
+    project: Project,
     ledger: Ledger,
     record: VersionRecord,
     withdrawn: VersionRecord | None,
     reason: str,
     said: list[str],
 ) -> Rollout:
+    directory = project.run_directory
     begin_step(directory, ledger)
     folder = restore_version(
         directory.serving / str(record.version),
@@ -167,7 +164,7 @@ def _restore(
         content=record.content,
         withdrawn=withdrawn.version if withdrawn else None,
         folder=folder,
-        said=[*said, *reconcile(workflow, directory, int(folder.name))],
+        said=[*said, *reconcile(project, int(folder.name))],
     )
 
 

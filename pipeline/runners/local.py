@@ -35,7 +35,8 @@ from pipeline.runs.retention import remove_old_examples
 from pipeline.runs.snapshot import observe, remember
 from pipeline.workspace.disk import explain_full_disk, needed_bytes, require_space
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.background import BackgroundRecording
 from schemas.errors import DataGateError
 from schemas.reports.pushed import PUSHED_FILE
@@ -51,38 +52,38 @@ if TYPE_CHECKING:
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "utterance.pbtxt"
 
 
-def run_workflow(workflow: Workflow, base: Path, now: datetime.datetime | None = None) -> RunResult:
-    """Runs the workflow, and tells how it ended; relative paths in it are meant from `base`. `now`
-    is when that is, of the machine's clock if not given.
+def run_workflow(project: Project, now: datetime.datetime | None = None) -> RunResult:
+    """Runs a workflow, and tells how it ended. `now` is when that is, of the machine's clock if not
+    given.
 
     Raises:
         InputError: the recordings, the run directory or the Beam options cannot be used.
     """
-    with told_if_it_fails(workflow, base) as begin:
-        result = _run(workflow, base, now or datetime.datetime.now().astimezone(), begin)
-    told = notify(workflow, result_event(workflow, result), base)
+    with told_if_it_fails(project) as begin:
+        result = _run(project, now or datetime.datetime.now().astimezone(), begin)
+    told = notify(project, result_event(project.workflow, result))
     return dataclasses.replace(result, notes=[*result.notes, *problems_of(told)])
 
 
-def _run(
-    workflow: Workflow, base: Path, now: datetime.datetime, begin: Callable[[], None]
-) -> RunResult:
+def _run(project: Project, now: datetime.datetime, begin: Callable[[], None]) -> RunResult:
     """The same without telling; calls `begin` when all was checked."""
     start = time.monotonic()
-    directory = locate_run_directory(workflow, base)
+    workflow = project.workflow
     beam_args = beam_pipeline_args(workflow.run.beam)
-    with claim(directory, workflow), explain_full_disk(directory):
-        listing = list_rows(workflow, base)
-        observed = observe(workflow, base, listing)
+    with claim(project) as directory, explain_full_disk(directory):
+        listing = list_rows(project)
+        observed = observe(project, listing)
         check_data_set(listing.utterances, workflow.data.split)
         check_slices(workflow.gate.accuracy.slices, listing.utterances)
-        recordings = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
+        recordings = list_background(
+            workflow.data, workflow.audio.clip_s, project.folder, listing.utterances
+        )
         check_serving(directory.serving)
         begin()
         notes = [
             *_say_listing(listing),
             *prepare_store(directory.metadata),
-            *reconcile(workflow, directory),
+            *reconcile(project),
             *remove_old_examples(directory, workflow.run.keep_examples),
         ]
         require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
@@ -97,7 +98,7 @@ def _run(
                 terminal,
                 ended=functools.partial(remember, observed, directory=directory, now=now),
             )
-            notes += reconcile(workflow, directory, _pushed(outcomes))
+            notes += reconcile(project, _pushed(outcomes))
         record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
         return _gather(record, outcomes, directory, log, notes)
 

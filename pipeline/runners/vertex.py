@@ -9,14 +9,15 @@ from components.example_gen.sources import list_utterances
 from components.example_gen.splits import check_data_set
 from pipeline.dag.beam import beam_pipeline_args
 from pipeline.dag.fingerprint import component_fingerprint
+from pipeline.workspace.project import Project
 from schemas.errors import WorkflowError
 from schemas.workflow.workflow import Workflow
 
 CONTAINER_IMAGE = "auricle"
 
 
-def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
-    """Writes the Vertex AI pipeline of `workflow` as JSON to `output`, without the network.
+def compile_workflow(project: Project, output: Path) -> None:
+    """Writes the Vertex AI pipeline of a workflow as JSON to `output`, without the network.
 
     The source index and the list of background recordings are written beside it, and have to be
     copied to `<run.directory>/index`.
@@ -26,6 +27,7 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
         WorkflowError: `run.directory` is not a Cloud Storage URI.
         DataError: the recordings cannot be used.
     """
+    workflow = project.workflow
     root = workflow.run.directory or ""
     if not root.startswith("gs://"):
         raise WorkflowError(
@@ -33,10 +35,12 @@ def compile_workflow(workflow: Workflow, base: Path, output: Path) -> None:
             "gs://bucket/runs/digits, since Vertex AI keeps artifacts there"
         )
     beam_args = beam_pipeline_args(workflow.run.beam)
-    listing = list_utterances(workflow.data, base)
+    listing = list_utterances(workflow.data, project.folder)
     check_data_set(listing.utterances, workflow.data.split)
     check_slices(workflow.gate.accuracy.slices, listing.utterances)
-    recordings = list_background(workflow.data, workflow.audio.clip_s, base, listing.utterances)
+    recordings = list_background(
+        workflow.data, workflow.audio.clip_s, project.folder, listing.utterances
+    )
     index = write_index(listing, workflow.data, output.parent / "index", None)
     background = write_background(recordings, output.parent / "index", None)
     from tfx.dsl.input_resolution.strategies import (

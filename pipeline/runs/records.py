@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.durable import replace_file
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.reports.serving import ServingReport
 from schemas.reports.verdict import Verdict
@@ -80,16 +80,16 @@ def read_record(file: Path) -> RunRecord:
         raise InputError(f"{file} is no record of a run ({what}); see `auricle runs`") from error
 
 
-def list_records(workflow: Workflow, base: Path) -> list[tuple[Path, RunRecord]]:
+def list_records(project: Project) -> list[tuple[Path, RunRecord]]:
     """All judged runs of a workflow with their files, the first one first.
 
     Raises:
         InputError: no run was judged yet.
     """
-    directory = locate_run_directory(workflow, base).history
+    directory = project.run_directory.history
     files = _files(directory)
     if not files:
-        raise InputError(f"no run of {workflow.name} was judged yet ({directory})")
+        raise InputError(f"no run of {project.name} was judged yet ({directory})")
     return [(file, read_record(file)) for file in files]
 
 

@@ -14,8 +14,8 @@ from components.digests import file_digest
 from components.durable import replace_file
 from components.example_gen.sources import Listing, find_manifests
 from pipeline.dag.fingerprint import component_fingerprint
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
-from schemas.workflow.data import Data
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.workflow.workflow import Workflow
 
 # Blocks that say when and where, not what is trained.
@@ -54,12 +54,12 @@ class Observation:
     files: dict[str, str]
 
 
-def observe(workflow: Workflow, base: Path, listing: Listing) -> Observation:
+def observe(project: Project, listing: Listing) -> Observation:
     """What a run of `listing` is made from."""
     return Observation(
-        settings=trained_settings(workflow),
+        settings=trained_settings(project.workflow),
         code=trained_code(),
-        manifests=manifest_digests(workflow.data, base, locate_run_directory(workflow, base)),
+        manifests=manifest_digests(project),
         labels=label_counts(listing),
         files=dict(file_stamps(sorted({row.path for row in listing.utterances if row.path}))),
     )
@@ -96,11 +96,12 @@ def trained_code() -> str:
     return " ".join(map(component_fingerprint, _CODE))
 
 
-def manifest_digests(data: Data, base: Path, directory: RunDirectory) -> dict[str, str]:
+def manifest_digests(project: Project) -> dict[str, str]:
     """With what the run directory adds to them and leaves out of them."""
+    directory, folder = project.run_directory, project.folder
     own = [path for path in (directory.feedback, directory.forgotten) if path.is_file()]
-    paths = [*find_manifests(data, base), *own]
-    return {os.path.relpath(path, base): file_digest(path) for path in paths}
+    paths = [*find_manifests(project.workflow.data, folder), *own]
+    return {os.path.relpath(path, folder): file_digest(path) for path in paths}
 
 
 def file_stamps(paths: Iterable[str]) -> Iterator[tuple[str, str]]:

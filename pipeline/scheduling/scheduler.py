@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.config.loader import read_workflow, workflow_base
 from pipeline.scheduling.triggers import check_triggers
 from pipeline.workspace.lock import adopt, is_held, lock
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.cron import cron_fields
 from schemas.errors import BusyError, DataGateError, InputError
 from schemas.workflow.workflow import Workflow
@@ -71,22 +71,22 @@ class Decision(BaseModel):
         return f"{self.outcome}{version}: {'; '.join(self.reasons)}{detail}"
 
 
-def run_once(workflow: Workflow, base: Path, now: datetime.datetime | None = None) -> Decision:
+def run_once(project: Project, now: datetime.datetime | None = None) -> Decision:
     """Looks once, trains where there is reason to, and writes the decision down.
 
     Raises what a run raises, after it was written down; not that another one is under way.
     """
     now = now or datetime.datetime.now().astimezone()
-    directory = locate_run_directory(workflow, base)
-    adopt(directory, workflow)
+    directory = project.run_directory
+    adopt(project)
     reasons: list[str] = []
     try:
-        news = check_triggers(workflow, base, directory, now)
+        news = check_triggers(project, now)
         reasons = news.reasons
         if not news.train:
             return _write(Decision(time=now, outcome="nothing new", reasons=reasons), directory)
         _write(Decision(time=now, outcome="training", reasons=reasons), directory)
-        return _write(_train(workflow, base, now, reasons), directory)
+        return _write(_train(project, now, reasons), directory)
     except Exception as error:
         outcome: Outcome = (
             "busy"
@@ -103,11 +103,11 @@ def run_once(workflow: Workflow, base: Path, now: datetime.datetime | None = Non
         raise
 
 
-def serve(file: Path, say: Callable[[str], None]) -> None:
+def serve(project: Project, file: Path, say: Callable[[str], None]) -> None:
     """Looks at the times of the workflow's cron line, in the foreground, until it is told to stop.
 
-    `say` gets a line for a person: the times, and what is due next. That is kept in the run
-    directory: times that were missed are made up for once.
+    `file` is the project's, which each check reads anew; `say` gets lines for a person. What is due
+    next is kept in the run directory: times that were missed are made up for once.
 
     Raises:
         RunDirectoryError: another process does that already.
@@ -116,9 +116,8 @@ def serve(file: Path, say: Callable[[str], None]) -> None:
     from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
     from apscheduler.schedulers.background import BackgroundScheduler
 
-    workflow = read_workflow(file)
-    directory = locate_run_directory(workflow, workflow_base(file))
-    adopt(directory, workflow)
+    workflow, directory = project.workflow, project.run_directory
+    adopt(project)
     what = f"a schedule of workflow '{workflow.name}' is running already"
     with lock(directory, ".schedule.lock", what):
         scheduler = BackgroundScheduler(
@@ -158,17 +157,17 @@ def look_in_a_process(file: str) -> int:
         _children.pop()
 
 
-def read_decisions(workflow: Workflow, base: Path) -> list[Decision]:
+def read_decisions(project: Project) -> list[Decision]:
     """Every check there was, the first one first; one that began to train and did not end it is
     `training` where a run is under way, and else was `killed`.
 
     Raises:
         InputError: there was none yet.
     """
-    directory = locate_run_directory(workflow, base)
+    directory = project.run_directory
     file = directory.decisions
     if not file.exists():
-        raise InputError(f"the schedule of {workflow.name} has not looked yet ({file})")
+        raise InputError(f"the schedule of {project.name} has not looked yet ({file})")
     by_time: dict[datetime.datetime, Decision] = {}
     for line in file.read_bytes().splitlines():
         with contextlib.suppress(ValidationError):  # torn when the power was cut
@@ -183,10 +182,10 @@ def read_decisions(workflow: Workflow, base: Path) -> list[Decision]:
     ]
 
 
-def _train(workflow: Workflow, base: Path, now: datetime.datetime, reasons: list[str]) -> Decision:
+def _train(project: Project, now: datetime.datetime, reasons: list[str]) -> Decision:
     from pipeline.runners.local import run_workflow
 
-    result = run_workflow(workflow, base, now)
+    result = run_workflow(project, now)
     return Decision(
         time=now,
         outcome=result.record.outcome,

@@ -23,10 +23,10 @@ from pipeline.runs.snapshot import (
     trained_settings,
 )
 from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import AuricleError
 from schemas.settings import flat_settings
 from schemas.text import some
-from schemas.workflow.data import Data
 from schemas.workflow.workflow import Workflow
 
 _NAMED = 3
@@ -39,14 +39,13 @@ class TriggerDecision(BaseModel):
     reasons: list[str]
 
 
-def check_triggers(
-    workflow: Workflow, base: Path, directory: RunDirectory, now: datetime.datetime
-) -> TriggerDecision:
+def check_triggers(project: Project, now: datetime.datetime) -> TriggerDecision:
     """What is new since the last finished run; with nothing known of one, everything is.
 
     Raises:
         DataError: the recordings cannot be listed.
     """
+    workflow, directory = project.workflow, project.run_directory
     seen = read_snapshot(directory.seen)
     if seen is None:
         return TriggerDecision(train=True, reasons=["no run has finished yet"])
@@ -58,26 +57,23 @@ def check_triggers(
     ]
     if reasons:
         return TriggerDecision(train=True, reasons=reasons)
-    manifests = manifest_digests(workflow.data, base, directory)
+    manifests = manifest_digests(project)
     known = read_file_stamps(directory)
-    if manifests == seen.manifests and _is_as_seen(workflow.data, base, directory, known):
+    if manifests == seen.manifests and _is_as_seen(project, known):
         return TriggerDecision(
             train=False, reasons=[f"nothing new since {seen.finished:%Y-%m-%d %H:%M}"]
         )
-    return _look_closely(seen, manifests, workflow, base, directory)
+    return _look_closely(seen, manifests, project)
 
 
 def _look_closely(
-    seen: RunSnapshot,
-    manifests: dict[str, str],
-    workflow: Workflow,
-    base: Path,
-    directory: RunDirectory,
+    seen: RunSnapshot, manifests: dict[str, str], project: Project
 ) -> TriggerDecision:
     """Which rows are new or changed, of which there have to be enough, or drift."""
     from components.example_gen.index import read_row_keys, write_index
 
-    listing = list_rows(workflow, base)
+    workflow, directory = project.workflow, project.run_directory
+    listing = list_rows(project)
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     if index.digest == seen.data:
         return TriggerDecision(train=False, reasons=["files were touched, but hold what they held"])
@@ -135,13 +131,14 @@ def _to_be_replaced(directory: RunDirectory) -> list[str]:
     return [f"version {champion.version} is to be replaced: {champion.replace}"]
 
 
-def _is_as_seen(data: Data, base: Path, directory: RunDirectory, known: dict[str, str]) -> bool:
+def _is_as_seen(project: Project, known: dict[str, str]) -> bool:
     """Whether the recordings are the files they were, by size and time."""
+    data, feedback = project.workflow.data, project.run_directory.feedback.parent
     if data.folder is None:
         return dict(file_stamps(known)) == known
-    folders = [entry.path for entry in os.scandir(base / data.folder) if entry.is_dir()]
+    folders = [entry.path for entry in os.scandir(project.folder / data.folder) if entry.is_dir()]
     paths = [entry.path for folder in folders for entry in os.scandir(folder)]
-    paths += [path for path in known if Path(path).parent == directory.feedback.parent]
+    paths += [path for path in known if Path(path).parent == feedback]
     return dict(file_stamps(os.path.abspath(path) for path in paths)) == known  # noqa: PTH100
 
 

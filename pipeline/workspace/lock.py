@@ -9,6 +9,7 @@ from typing import IO
 
 from components.durable import replace_file
 from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import BusyError, RunDirectoryError
 from schemas.workflow.workflow import Workflow
 
@@ -22,18 +23,19 @@ _LOOK_S = 0.05
 
 
 @contextlib.contextmanager
-def claim(directory: RunDirectory, workflow: Workflow) -> Iterator[None]:
-    """Holds the run directory for one run.
+def claim(project: Project) -> Iterator[RunDirectory]:
+    """Holds the run directory for one run, and yields it.
 
     Raises:
         BusyError: another run holds it.
         RunDirectoryError: it belongs to another workflow, holds other files, or cannot be written.
     """
-    what = f"workflow '{workflow.name}' is already running"
+    directory = project.run_directory
+    what = f"workflow '{project.name}' is already running"
     advice = f" in {directory.root}; wait for it, or give this run its own run.directory"
     with lock(directory, _LOCK, what, advice):
-        adopt(directory, workflow)
-        yield
+        adopt(project)
+        yield directory
 
 
 @contextlib.contextmanager
@@ -81,12 +83,13 @@ def is_held(directory: RunDirectory) -> bool:
     return False
 
 
-def adopt(directory: RunDirectory, workflow: Workflow) -> None:
+def adopt(project: Project) -> None:
     """Makes the run directory this workflow's, unless it is already.
 
     Raises:
         RunDirectoryError: it belongs to another workflow, or holds other files.
     """
+    directory, workflow = project.run_directory, project.workflow
     directory.root.mkdir(parents=True, exist_ok=True)
     identity = directory.root / IDENTITY_FILE
     if identity.exists():

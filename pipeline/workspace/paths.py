@@ -26,7 +26,6 @@ runs/<workflow name>/
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import RunDirectoryError
 from schemas.reports.rejects import REJECTS_FILE
 from schemas.reports.step_timings import TIMINGS_FILE
 from schemas.workflow.workflow import Workflow
@@ -123,18 +122,7 @@ class RunDirectory:
         return self.root / TIMINGS_FILE
 
 
-def local_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
-    """`locate_run_directory` of a workflow that runs on this machine.
-
-    Raises:
-        RunDirectoryError: it runs elsewhere.
-    """
-    if "://" in (workflow.run.directory or ""):
-        raise RunDirectoryError(f"{workflow.run.directory} is not on this machine")
-    return locate_run_directory(workflow, base)
-
-
-def locate_run_directory(workflow: Workflow, base: Path) -> RunDirectory:
-    """Where this workflow runs; relative paths are meant from `base`, the folder of its file."""
-    root = (base / (workflow.run.directory or f"runs/{workflow.name}")).resolve()
+def locate_run_directory(workflow: Workflow, folder: Path) -> RunDirectory:
+    """Where this workflow runs; relative paths are meant from `folder`, where its file lies."""
+    root = (folder / (workflow.run.directory or f"runs/{workflow.name}")).resolve()
     return RunDirectory(root=root, serving=(root / workflow.push.directory).resolve())

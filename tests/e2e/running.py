@@ -7,9 +7,9 @@ from pathlib import Path
 
 from e2e.tiny import TINY
 
-from pipeline.config.loader import read_workflow
 from pipeline.runners.local import run_workflow
 from pipeline.runs.result import RunResult
+from pipeline.workspace.project import read_project
 
 AURICLE = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()"]
 
@@ -30,7 +30,7 @@ def auricle(
 
 def run(project: Path) -> RunResult:
     """Runs its workflow here."""
-    return run_workflow(read_workflow(project / "workflow.yaml"), project)
+    return run_workflow(read_project(project / "workflow.yaml"))
 
 
 def artifacts(project: Path, component: str, output: str) -> Path:

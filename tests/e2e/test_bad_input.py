@@ -114,12 +114,9 @@ def test_a_second_run_at_the_same_time(project: Path) -> None:
             sys.executable,
             "-c",
             "import sys\n"
-            "from pathlib import Path\n"
             "from pipeline.workspace.lock import claim\n"
-            "from pipeline.workspace.paths import locate_run_directory\n"
-            "from pipeline.config.loader import read_workflow\n"
-            "w = read_workflow(Path('workflow.yaml'))\n"
-            "with claim(locate_run_directory(w, Path.cwd()), w):\n"
+            "from pipeline.workspace.project import read_project\n"
+            "with claim(read_project('workflow.yaml')):\n"
             "    print('held', flush=True)\n"
             "    sys.stdin.read()\n",
         ],

@@ -13,8 +13,8 @@ import yaml
 from e2e.tiny import TINY, write_workflow
 
 import pipeline.runners.local as local
-from pipeline.config.loader import read_workflow
 from pipeline.dag.fingerprint import DEPENDENCES, OWN_PACKAGES, ROOT, component_fingerprint
+from pipeline.workspace.project import read_project
 
 pytestmark = pytest.mark.e2e
 
@@ -55,7 +55,7 @@ class Checkout:
         monkeypatch.setattr(local, "SCHEMA_FILE", checkout / "schemas" / "utterance.pbtxt")
 
     def ran(self) -> set[str]:
-        result = local.run_workflow(read_workflow(self.project / "workflow.yaml"), self.project)
+        result = local.run_workflow(read_project(self.project / "workflow.yaml"))
         assert result.ran or result.reused
         return set(result.ran)
 

@@ -8,15 +8,15 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.config.loader import read_workflow
 from pipeline.runners.local import run_workflow
+from pipeline.workspace.project import read_project
 from schemas.errors import DataGateError
 
 pytestmark = pytest.mark.e2e
 
 
 def run(project: Path) -> None:
-    run_workflow(read_workflow(project / "workflow.yaml"), project)
+    run_workflow(read_project(project / "workflow.yaml"))
 
 
 def test_too_many_rejects_stop_the_run_until_they_are_mended(

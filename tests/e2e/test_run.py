@@ -10,9 +10,9 @@ from e2e.tiny import TINY, write_background, write_workflow
 from mlflow import MlflowClient
 
 from components.versions.manifest import verify
-from pipeline.config.loader import read_workflow
 from pipeline.runners.local import run_workflow
 from pipeline.runs.records import list_records
+from pipeline.workspace.project import read_project
 from schemas.reports.ingest import IngestReport
 
 pytestmark = pytest.mark.e2e
@@ -43,7 +43,7 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
     said = json.loads(predicted.stdout)
     answer = said["files"][0]["answers"][0]
     assert said["files"][0]["heard"] == (answer["score"] >= said["threshold"])
-    verdict = list_records(read_workflow(project / "workflow.yaml"), project)[0][1].verdict
+    verdict = list_records(read_project(project / "workflow.yaml"))[0][1].verdict
     assert verdict.keywords is not None
     assert verdict.keywords.threshold == said["threshold"]
     assert verdict.keywords.hours == verdict.keywords.choose_hours == 20 / 3600
@@ -102,7 +102,7 @@ def test_real_digits(shared_data: Path, tmp_path: Path) -> None:
         model={"architecture": "cnn", "layers": 2, "filters": 16},
         train={"epochs": 5},
     )
-    result = run_workflow(read_workflow(file), tmp_path)
+    result = run_workflow(read_project(file))
     assert result.record.verdict.clips == 500
     assert result.record.verdict.accuracy > 0.3  # ten classes, five epochs, a speaker never heard
     assert {s.value for s in result.record.verdict.slices if s.feature == "speaker"} == {"theo"}

@@ -11,6 +11,7 @@ from components.versions.serving import pushed_versions
 from pipeline.cli import app
 from pipeline.config.loader import read_workflow
 from pipeline.releases.rollout import roll_back
+from pipeline.workspace.project import Project
 
 pytestmark = pytest.mark.e2e
 
@@ -28,7 +29,7 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     assert second.record.verdict.accuracy == 1.0  # three tones, far apart
 
     workflow = read_workflow(project / "workflow.yaml")
-    assert roll_back(workflow, project, "a person heard it fail").content == 1
+    assert roll_back(Project(workflow, project), "a person heard it fail").content == 1
     again = run(project)
     assert (again.record.outcome, again.pushed_to) == ("withdrawn", None)
     assert set(again.ran) == {"ServingCheck", "Pusher", "Report"}

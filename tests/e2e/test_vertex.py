@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from e2e.tiny import TINY, write_workflow
 
-from pipeline.config.loader import read_workflow
 from pipeline.runners.vertex import compile_workflow
+from pipeline.workspace.project import read_project
 from schemas.errors import WorkflowError
 
 pytestmark = pytest.mark.e2e
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 def test_vertex_pipeline(project: Path) -> None:
     file = write_workflow(project, run={"directory": "gs://bucket/runs/tones"})
     output = project / "pipeline.json"
-    compile_workflow(read_workflow(file), project, output)
+    compile_workflow(read_project(file), output)
     job = json.loads(output.read_text())
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
     assert {"AudioExampleGen", "Trainer", "Evaluator", "ModelGate", "Pusher"} <= set(tasks)
@@ -30,7 +30,7 @@ def test_vertex_pipeline_registers_what_it_pushes(project: Path) -> None:
     run = {"directory": "gs://bucket/runs/tones", "vertex": vertex}
     file = write_workflow(project, run=run, registry={})
     output = project / "pipeline.json"
-    compile_workflow(read_workflow(file), project, output)
+    compile_workflow(read_project(file), output)
     tasks = json.loads(output.read_text())["pipelineSpec"]["root"]["dag"]["tasks"]
     config = tasks["Pusher"]["inputs"]["parameters"]["custom_config"]
     assert json.loads(config["runtimeValue"]["constantValue"]["stringValue"]) == {
@@ -41,9 +41,7 @@ def test_vertex_pipeline_registers_what_it_pushes(project: Path) -> None:
 
 def test_vertex_needs_a_bucket(project: Path) -> None:
     with pytest.raises(WorkflowError, match="expected a Cloud Storage URI"):
-        compile_workflow(
-            read_workflow(project / "workflow.yaml"), project, project / "pipeline.json"
-        )
+        compile_workflow(read_project(project / "workflow.yaml"), project / "pipeline.json")
 
 
 def test_vertex_pipeline_with_a_warm_start(project: Path) -> None:
@@ -53,7 +51,7 @@ def test_vertex_pipeline_with_a_warm_start(project: Path) -> None:
         run={"directory": "gs://bucket/runs/tones"},
     )
     output = project / "pipeline.json"
-    compile_workflow(read_workflow(file), project, output)
+    compile_workflow(read_project(file), output)
     job = json.loads(output.read_text())
     tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
     assert "base_model" in tasks["Trainer"]["inputs"]["artifacts"]

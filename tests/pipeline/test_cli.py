@@ -100,7 +100,7 @@ def test_a_fault_is_short_and_its_traceback_is_kept(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a long\nstory")
 
-    monkeypatch.setattr("pipeline.config.loader.read_workflow", fail)
+    monkeypatch.setattr("pipeline.workspace.project.read_workflow", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert call_main(monkeypatch, "plan", "workflow.yaml") == 1
     fault, where = capsys.readouterr().err.splitlines()
@@ -202,7 +202,7 @@ def test_an_interrupt_is_no_fault(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.config.loader.read_workflow", interrupt)
+    monkeypatch.setattr("pipeline.workspace.project.read_workflow", interrupt)
     assert call_main(monkeypatch, "plan", "workflow.yaml") == 130
     assert capsys.readouterr().err.startswith("Interrupted.")
 

@@ -21,6 +21,7 @@ from pipeline import cli
 from pipeline import notifications as notify
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
+from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError, InputError, WorkflowError
 from schemas.reports.rule import Rule
 from schemas.reports.serving import ServingReport
@@ -85,13 +86,13 @@ def make_workflow(**settings: Any) -> Workflow:
 
 
 def send(workflow: Workflow, base: Path) -> list[str]:
-    return notify.problems_of(notify.notify(workflow, notify.trial_event(workflow), base))
+    return notify.problems_of(notify.notify(Project(workflow, base), notify.trial_event(workflow)))
 
 
 def test_a_webhook_gets_the_message(hook: Hook, tmp_path: Path) -> None:
     workflow = make_workflow()
     event = notify.failure_event(workflow, AuricleError("no\nluck"))
-    assert notify.notify(workflow, event, tmp_path) == [notify.Delivery(VARIABLE, "")]
+    assert notify.notify(Project(workflow, tmp_path), event) == [notify.Delivery(VARIABLE, "")]
     [got] = hook.got
     assert got["path"] == f"/services/{TOKEN}?key={TOKEN}"
     assert got["headers"]["Content-Type"] == "application/json"
@@ -239,7 +240,9 @@ def test_a_command_gets_the_message_where_the_workflow_lies(tmp_path: Path) -> N
     (tmp_path / "tell.py").write_text(PROGRAM)
     workflow = make_workflow(command=[sys.executable, "tell.py"])
     event = notify.trial_event(workflow)
-    assert notify.notify(workflow, event, tmp_path) == [notify.Delivery(sys.executable, "")]
+    assert notify.notify(Project(workflow, tmp_path), event) == [
+        notify.Delivery(sys.executable, "")
+    ]
     got = notify.Event.model_validate_json((tmp_path / "got.json").read_text())
     assert got == event
 
@@ -277,7 +280,7 @@ def test_a_command_that_is_not_there(tmp_path: Path) -> None:
 def test_only_what_was_asked_for_is_told(hook: Hook, tmp_path: Path) -> None:
     workflow = make_workflow(webhook=VARIABLE, on=["refused"])
     for error in (AuricleError("x"), DataGateError("y")):
-        notify.notify(workflow, notify.failure_event(workflow, error), tmp_path)
+        notify.notify(Project(workflow, tmp_path), notify.failure_event(workflow, error))
     assert [json.loads(got["body"])["reasons"] for got in hook.got] == [["y"]]
 
 
@@ -354,7 +357,7 @@ def test_an_exception_that_ends_a_run(
 ) -> None:
     with (
         pytest.raises(type(error)),
-        notify.told_if_it_fails(make_workflow(), tmp_path) as begin,
+        notify.told_if_it_fails(Project(make_workflow(), tmp_path)) as begin,
     ):
         begin()
         raise error
@@ -366,11 +369,11 @@ def test_an_exception_that_ends_a_run(
 def test_what_is_wrong_before_a_run_and_an_interrupt_are_not_told(
     hook: Hook, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError), notify.told_if_it_fails(make_workflow(), tmp_path):
+    with pytest.raises(InputError), notify.told_if_it_fails(Project(make_workflow(), tmp_path)):
         raise InputError("no such file")
     with (
         pytest.raises(KeyboardInterrupt),
-        notify.told_if_it_fails(make_workflow(), tmp_path) as begin,
+        notify.told_if_it_fails(Project(make_workflow(), tmp_path)) as begin,
     ):
         begin()
         raise KeyboardInterrupt
@@ -383,7 +386,7 @@ def test_a_message_that_fails_does_not_hide_the_fault(
     hook.answers = [403]
     with (
         pytest.raises(AuricleError, match="luck"),
-        notify.told_if_it_fails(make_workflow(), tmp_path) as begin,
+        notify.told_if_it_fails(Project(make_workflow(), tmp_path)) as begin,
     ):
         begin()
         raise AuricleError("no luck")
@@ -394,7 +397,7 @@ def test_a_variable_that_is_not_set_is_said_when_a_run_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    with notify.told_if_it_fails(make_workflow(), tmp_path) as begin:
+    with notify.told_if_it_fails(Project(make_workflow(), tmp_path)) as begin:
         assert capsys.readouterr().err == ""
         begin()
     assert capsys.readouterr().err == (

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from components.audio import mel
-from pipeline.config.loader import read_workflow, slug, workflow_base
+from pipeline.config.loader import read_workflow, slug
+from pipeline.workspace.project import read_project
 from schemas.errors import WorkflowError
 from schemas.workflow.audio import Audio
 from schemas.workflow.frontend import Frontend
@@ -56,7 +57,9 @@ def test_there_are_shipped_workflows() -> None:
 def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, SHORT)
     monkeypatch.chdir(tmp_path.parent)
-    assert workflow_base(Path(tmp_path.name) / "workflow.yaml") == tmp_path.resolve()
+    project = read_project(Path(tmp_path.name) / "workflow.yaml")
+    assert project.folder == tmp_path.resolve()
+    assert project.run_directory.root == tmp_path.resolve() / "runs" / project.name
 
 
 def test_yaml_1_1_traps(tmp_path: Path) -> None:

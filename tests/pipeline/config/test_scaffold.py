@@ -10,6 +10,7 @@ import soundfile
 from pipeline.config.loader import read_workflow
 from pipeline.config.scaffold import write_workflow
 from pipeline.datasets.dry_run import make_plan
+from pipeline.workspace.project import Project
 from schemas.errors import DataError, InputError
 from schemas.workflow.data import Split
 from schemas.workflow.workflow import Workflow
@@ -41,7 +42,7 @@ def init(directory: Path, output: Path, name: str | None = None) -> Workflow:
     assert len(output.read_text().splitlines()) <= 15
     assert [path.name for path in output.parent.glob(".*")] == []
     workflow = read_workflow(output)
-    assert make_plan(workflow, output.parent).refused is None
+    assert make_plan(Project(workflow, output.parent)).refused is None
     return workflow
 
 
@@ -100,7 +101,7 @@ def test_names_that_yaml_or_glob_would_misread(tmp_path: Path) -> None:
     folder = tmp_path / "[true]: #1 ümlaut"
     write_manifest(folder / "manifest.jsonl", speakers=3)
     workflow = init(folder, tmp_path / "w.yaml")
-    assert make_plan(workflow, tmp_path).clips == 3 * (2 + 3 + 4)
+    assert make_plan(Project(workflow, tmp_path)).clips == 3 * (2 + 3 + 4)
     assert workflow.name == "true-1-mlaut"
 
 

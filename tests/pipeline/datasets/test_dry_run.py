@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from pipeline.cli.views.plan import print_plan
-from pipeline.config.loader import read_workflow
 from pipeline.datasets.dry_run import Plan, make_plan
+from pipeline.workspace.project import read_project
 from schemas.errors import DataError
 
 WORKFLOW = """\
@@ -47,7 +47,7 @@ def write_set(folder: Path, extra: str = "") -> Path:
 
 
 def plan_of(path: Path) -> Plan:
-    return make_plan(read_workflow(path), path.parent)
+    return make_plan(read_project(path))
 
 
 def row(clip: str, **more: object) -> str:

@@ -17,7 +17,7 @@ from pipeline.datasets.feedback import Feedback, add_feedback, list_feedback
 from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten, write_forgotten
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 from schemas.errors import InputError, RunDirectoryError
 
 
@@ -61,17 +61,21 @@ def test_a_clip_is_kept_whole_with_its_row(file: Path, tmp_path: Path) -> None:
 
 def test_later_runs_and_plans_find_it(file: Path, tmp_path: Path) -> None:
     workflow = read_workflow(file)
-    before = make_plan(workflow, tmp_path)
+    before = make_plan(Project(workflow, tmp_path))
     assert before.feedback == 0
     clips = [write_clip(tmp_path / f"{n}.wav", seed=n) for n in range(3)]
-    add_feedback(workflow, tmp_path, clips[:2], Feedback(label="go", speaker="ann"))
-    add_feedback(workflow, tmp_path, clips[2:], Feedback(label="no", must_pass=True, speaker="ann"))
-    plan = make_plan(workflow, tmp_path)
+    add_feedback(Project(workflow, tmp_path), clips[:2], Feedback(label="go", speaker="ann"))
+    add_feedback(
+        Project(workflow, tmp_path), clips[2:], Feedback(label="no", must_pass=True, speaker="ann")
+    )
+    plan = make_plan(Project(workflow, tmp_path))
     assert (plan.feedback, plan.refused) == (3, None)
     assert plan.rows == before.rows + 3
     assert plan.splits["train"].speakers["ann"] == before.splits["train"].speakers["ann"] + 2
     assert plan.splits["test"].speakers["ann"] == 1
-    hard = next(row for row in list_rows(workflow, tmp_path).utterances if row.is_must_pass)
+    hard = next(
+        row for row in list_rows(Project(workflow, tmp_path)).utterances if row.is_must_pass
+    )
     assert hard.metadata == {"must_pass": True, "origin": "field"}
     assert "3 rows are feedback" in auricle("plan", file).output
 
@@ -108,14 +112,14 @@ def test_the_same_clip_twice(file: Path, tmp_path: Path) -> None:
 def test_a_label_nobody_knows(file: Path, tmp_path: Path) -> None:
     workflow, clip = read_workflow(file), write_clip(tmp_path / "a.wav")
     with pytest.raises(InputError, match="got 'goo'; nearest label of this workflow: 'go'"):
-        add_feedback(workflow, tmp_path, [clip], Feedback(label="goo"))
-    added = add_feedback(workflow, tmp_path, [clip], Feedback(label="goo"), new_label=True)
+        add_feedback(Project(workflow, tmp_path), [clip], Feedback(label="goo"))
+    added = add_feedback(Project(workflow, tmp_path), [clip], Feedback(label="goo"), new_label=True)
     assert added.notes == ["'goo' is new: a run needs clips of it in train, eval and test"]
     labelled = workflow.model_copy(
         update={"data": workflow.data.model_copy(update={"labels": ["go", "no"]})}
     )
     other = write_clip(tmp_path / "b.wav", seed=2)
-    added = add_feedback(labelled, tmp_path, [other], Feedback(label="up"), new_label=True)
+    added = add_feedback(Project(labelled, tmp_path), [other], Feedback(label="up"), new_label=True)
     assert added.notes == ["data.labels has no 'up': until it does, runs reject this clip"]
 
 
@@ -132,7 +136,7 @@ def test_list_and_remove(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     workflow = read_workflow(file)
     removed = auricle("feedback", file, "--remove", listed[0]["id"])
     assert "0.wav" in removed.output
-    assert [clip.source for clip in list_feedback(workflow, tmp_path)] == ["1.wav"]
+    assert [clip.source for clip in list_feedback(Project(workflow, tmp_path))] == ["1.wav"]
     assert not (tmp_path / "runs/words/feedback" / listed[0]["audio_filepath"]).exists()
     wrong = auricle("feedback", file, "--remove", listed[0]["id"])
     assert f"nearest: '{listed[1]['id']}'" in str(wrong.exception)
@@ -140,14 +144,13 @@ def test_list_and_remove(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_who_is_forgotten_gives_no_feedback(file: Path, tmp_path: Path) -> None:
     workflow = read_workflow(file)
-    directory = locate_run_directory(workflow, tmp_path)
+    directory = Project(workflow, tmp_path).run_directory
     write_forgotten(read_forgotten(directory).with_speaker("kim"), directory)
     assert "kim" not in directory.forgotten.read_text()
     (directory.root / "workflow.json").write_text(workflow.model_dump_json())
     with pytest.raises(InputError, match="kim is to be forgotten"):
         add_feedback(
-            workflow,
-            tmp_path,
+            Project(workflow, tmp_path),
             [write_clip(tmp_path / "a.wav")],
             Feedback(label="go", speaker="kim"),
         )
@@ -155,17 +158,17 @@ def test_who_is_forgotten_gives_no_feedback(file: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_list_of_the_forgotten_ends_a_run(file: Path, tmp_path: Path) -> None:
     workflow = read_workflow(file)
-    directory = locate_run_directory(workflow, tmp_path)
+    directory = Project(workflow, tmp_path).run_directory
     directory.root.mkdir(parents=True)
     directory.forgotten.write_text("{")
     with pytest.raises(InputError, match="is no list of forgotten speakers"):
-        list_rows(workflow, tmp_path)
+        list_rows(Project(workflow, tmp_path))
 
 
 def test_while_a_run_goes_on_nothing_is_taken(file: Path, tmp_path: Path) -> None:
     workflow, clip = read_workflow(file), write_clip(tmp_path / "a.wav")
     with (
-        claim(locate_run_directory(workflow, tmp_path), workflow),
+        claim(Project(workflow, tmp_path)),
         pytest.raises(RunDirectoryError, match="already running"),
     ):
-        add_feedback(workflow, tmp_path, [clip], Feedback(label="go"))
+        add_feedback(Project(workflow, tmp_path), [clip], Feedback(label="go"))

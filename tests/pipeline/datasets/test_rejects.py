@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.config.loader import read_workflow
 from pipeline.datasets.rejects import read_rejects
+from pipeline.workspace.project import read_project
 from schemas.errors import InputError
 from schemas.reports.rejects import Reject
 
@@ -70,9 +70,9 @@ def test_nothing_rejected(after_a_run: Path) -> None:
 
 def test_before_any_run(workflow_file: Path) -> None:
     with pytest.raises(InputError, match="no run of digits has read its recordings yet"):
-        read_rejects(read_workflow(workflow_file), workflow_file.parent)
+        read_rejects(read_project(workflow_file))
 
 
 def test_a_reason_that_is_none(workflow_file: Path) -> None:
     with pytest.raises(InputError, match="got 'absent', expected one of bad_row, duplicate"):
-        read_rejects(read_workflow(workflow_file), workflow_file.parent, "absent")
+        read_rejects(read_project(workflow_file), "absent")

@@ -27,6 +27,7 @@ from pipeline.datasets.rows import list_rows
 from pipeline.erasure.forget import REPLACE, forget, trace
 from pipeline.erasure.lineage import trace_speaker
 from pipeline.runs.records import read_record
+from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.example import decode_example
 from schemas.tfrecord import read_records
@@ -62,14 +63,14 @@ def named_in(root: Path) -> list[str]:
 
 
 def test_who_heard_her(runs: Runs) -> None:
-    traces = trace(runs.workflow, runs.base, ANN)
+    traces = trace(runs.project, ANN)
     told = [(r.run, r.clips, r.version, r.is_served) for r in traces.runs]
     assert told == [
         (1, {"test": ["a9"]}, 1, False),
         (2, {"train": ["a1", "a2"], "eval": ["a3"]}, 2, False),
     ]
     assert (traces.rows, traces.feedback, traces.replace) == (4, 1, [2])
-    served = trace(runs.workflow, runs.base, TOM)
+    served = trace(runs.project, TOM)
     assert [(r.run, r.is_served) for r in served.runs] == [(2, False), (3, True)]
     assert (served.replace, served.named_in_workflow) == ([], [])
 
@@ -99,7 +100,7 @@ def test_what_is_made_from_her_ends_at_a_baseline(runs: Runs) -> None:
 def test_afterwards_nothing_names_her(runs: Runs) -> None:
     assert len(named_in(runs.directory.root)) > 15
     manifest = (runs.base / "manifest.jsonl").read_bytes()
-    forget(runs.workflow, runs.base, ANN)
+    forget(runs.project, ANN)
     assert named_in(runs.directory.root) == []
     assert (runs.base / "manifest.jsonl").read_bytes() == manifest
     left = {
@@ -112,7 +113,7 @@ def test_afterwards_nothing_names_her(runs: Runs) -> None:
     assert [log.name for log in runs.directory.logs.iterdir()] == ["2.log"]
     assert read_feedback(runs.directory) == []
     assert len(list(runs.directory.feedback.parent.iterdir())) == 1
-    listing = list_rows(runs.workflow, runs.base)
+    listing = list_rows(runs.project)
     assert {row.speaker for row in listing.utterances} == {EVE, TOM}
     assert listing.forgotten == 4
 
@@ -124,7 +125,7 @@ def test_other_runs_are_as_before(runs: Runs) -> None:
         return {str(folder): tree_digest(folder) for folder in newest}
 
     before = third()
-    forget(runs.workflow, runs.base, ANN)
+    forget(runs.project, ANN)
     assert third() == before
     record = read_record(runs.directory.history / "3.json")
     assert record.verdict == verdict_naming(TOM, "t1")
@@ -132,7 +133,7 @@ def test_other_runs_are_as_before(runs: Runs) -> None:
 
 def test_verdicts_and_what_drift_is_measured_from_stay_sealed(runs: Runs) -> None:
     """Or the next model would be measured against nothing."""
-    forget(runs.workflow, runs.base, ANN)
+    forget(runs.project, ANN)
     with FileDigests() as digests:
         withdrawn = withdraw_changed(runs.store, digests, runs.directory.serving)
     kinds = sorted({Path(uri).parent.parent.name for uri in withdrawn})
@@ -144,7 +145,7 @@ def test_verdicts_and_what_drift_is_measured_from_stay_sealed(runs: Runs) -> Non
 
 
 def test_records_and_tables_are_kept_without_her(runs: Runs) -> None:
-    forget(runs.workflow, runs.base, ANN)
+    forget(runs.project, ANN)
     verdict = read_record(runs.directory.history / "1.json").verdict
     assert [s.value for s in verdict.slices] == [TOM]
     said = f"a forgotten speaker: accuracy 0.5 on 2 clips; speaker {ANN}son: accuracy 0.5"
@@ -155,12 +156,12 @@ def test_records_and_tables_are_kept_without_her(runs: Runs) -> None:
 
 
 def test_versions_that_learnt_from_her_are_to_be_replaced(runs: Runs) -> None:
-    forget(runs.workflow, runs.base, ANN)
+    forget(runs.project, ANN)
     ledger = read_ledger(runs.directory.ledger)
     assert [(r.version, r.replace) for r in ledger.versions] == [(1, ""), (2, REPLACE), (3, "")]
     assert ledger.champion == ledger.find(3)
     runs.directory.history.joinpath("2.json").unlink()
-    assert trace(runs.workflow, runs.base, EVE).replace == [1, 2, 3]  # by manifest alone
+    assert trace(runs.project, EVE).replace == [1, 2, 3]  # by manifest alone
 
 
 def check_nothing_is_left(runs: Runs) -> None:
@@ -170,7 +171,7 @@ def check_nothing_is_left(runs: Runs) -> None:
     with FileDigests() as digests:
         withdrawn = withdraw_changed(runs.store, digests, runs.directory.serving)
     assert not [uri for uri in withdrawn if "blessing" in uri or "DataGate" in uri]
-    traces = trace(runs.workflow, runs.base, ANN)
+    traces = trace(runs.project, ANN)
     assert (traces.runs, traces.is_listed, traces.is_left) == ([], True, False)
 
 
@@ -210,10 +211,10 @@ def test_a_kill_anywhere_is_finished_by_the_same_command(
     with monkeypatch.context() as patch:
         patch.setattr(module, name, killed)
         with pytest.raises(KeyboardInterrupt):
-            forget(runs.workflow, runs.base, ANN)
+            forget(runs.project, ANN)
     # Already now no run would hear them.
-    assert list_rows(runs.workflow, runs.base).forgotten >= 4
-    forget(runs.workflow, runs.base, ANN)
+    assert list_rows(runs.project).forgotten >= 4
+    forget(runs.project, ANN)
     check_nothing_is_left(runs)
 
 
@@ -230,32 +231,32 @@ def test_a_kill_between_seal_and_file_keeps_the_baseline(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
         with pytest.raises(KeyboardInterrupt):
-            forget(runs.workflow, runs.base, ANN)
-    forget(runs.workflow, runs.base, ANN)
+            forget(runs.project, ANN)
+    forget(runs.project, ANN)
     assert not runs.directory.scratch.exists()
     check_nothing_is_left(runs)
 
 
 def test_a_speaker_nobody_knows(runs: Runs) -> None:
     with pytest.raises(InputError, match="nobody knows 'evi'; nearest name: 'eve'"):
-        trace(runs.workflow, runs.base, "evi")
+        trace(runs.project, "evi")
     with pytest.raises(InputError):
-        forget(runs.workflow, runs.base, "evi")
+        forget(runs.project, "evi")
     assert not runs.directory.forgotten.exists()
 
 
 def test_she_is_found_when_her_recordings_are_gone(runs: Runs) -> None:
     shutil.rmtree(runs.base / "clips")
     (runs.base / "manifest.jsonl").unlink()
-    assert trace(runs.workflow, runs.base, ANN).rows == 0
-    forget(runs.workflow, runs.base, ANN)
+    assert trace(runs.project, ANN).rows == 0
+    forget(runs.project, ANN)
     assert named_in(runs.directory.root) == []
 
 
 def test_before_any_run(tmp_path: Path) -> None:
     workflow = read_workflow(write_project(tmp_path))
-    assert forget(workflow, tmp_path, "ann") == []
-    assert list_rows(workflow, tmp_path).forgotten == 4
+    assert forget(Project(workflow, tmp_path), "ann") == []
+    assert list_rows(Project(workflow, tmp_path)).forgotten == 4
 
 
 def test_the_commands(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,4 +281,6 @@ def test_a_workflow_that_names_her_is_told(runs: Runs) -> None:
     named = f"manifest.jsonl, split: {{test_speakers: [{ANN}]}}}}"
     runs.file.write_text(runs.file.read_text().replace("manifest.jsonl}", named))
     workflow: Workflow = read_workflow(runs.file)
-    assert trace(workflow, runs.base, ANN).named_in_workflow == ["data.split.test_speakers"]
+    assert trace(Project(workflow, runs.base), ANN).named_in_workflow == [
+        "data.split.test_speakers"
+    ]

@@ -15,7 +15,8 @@ from pipeline.inference.predict import served_version
 from pipeline.releases.reconcile import begin_step, reconcile
 from pipeline.releases.rollout import export, list_versions, promote, roll_back
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import InputError, VersionError
 from schemas.workflow.workflow import Workflow
 
@@ -40,11 +41,11 @@ REGISTERED = make_workflow({"kind": "mlflow"})
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     """A run directory with three versions, each of which was settled."""
-    found = locate_run_directory(WORKFLOW, tmp_path)
-    with claim(found, WORKFLOW):
+    found = Project(WORKFLOW, tmp_path).run_directory
+    with claim(Project(WORKFLOW, tmp_path)):
         for text, accuracy in (("a", 0.91), ("b", 0.92), ("c", 0.93)):
             made = make_version(found.serving, text, accuracy)
-            assert reconcile(WORKFLOW, found, int(made.name)) == []
+            assert reconcile(Project(WORKFLOW, tmp_path), int(made.name)) == []
     return found
 
 
@@ -55,14 +56,14 @@ def versions(directory: RunDirectory) -> list[int]:
 def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    step = roll_back(WORKFLOW, tmp_path, "too noisy")
+    step = roll_back(Project(WORKFLOW, tmp_path), "too noisy")
     assert (step.version, step.content, step.withdrawn) == (4, 2, 3)
-    assert served_version(directory.serving, "digits").name == "4"
+    assert served_version(Project(WORKFLOW, tmp_path)).name == "4"
     assert verify(directory.serving / "4").files == verify(directory.serving / "2").files
-    assert roll_back(WORKFLOW, tmp_path, "worse still").content == 1
+    assert roll_back(Project(WORKFLOW, tmp_path), "worse still").content == 1
     with pytest.raises(VersionError, match="no version before it"):
-        roll_back(WORKFLOW, tmp_path, "")
-    ledger = list_versions(WORKFLOW, tmp_path)
+        roll_back(Project(WORKFLOW, tmp_path), "")
+    ledger = list_versions(Project(WORKFLOW, tmp_path))
     assert [(r.version, r.failed) for r in ledger.versions] == [
         (1, ""),
         (2, ""),
@@ -75,14 +76,14 @@ def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
 def test_a_version_that_failed_is_promoted_by_force_only(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    roll_back(WORKFLOW, tmp_path, "too noisy")
+    roll_back(Project(WORKFLOW, tmp_path), "too noisy")
     with pytest.raises(VersionError, match="version 3 failed: too noisy; --force"):
-        promote(WORKFLOW, tmp_path, 3)
+        promote(Project(WORKFLOW, tmp_path), 3)
     with pytest.raises(VersionError, match="is what is served already"):
-        promote(WORKFLOW, tmp_path, 2)
+        promote(Project(WORKFLOW, tmp_path), 2)
     with pytest.raises(VersionError, match="no version 9 was ever pushed; there are 1, 2, 3, 4"):
-        promote(WORKFLOW, tmp_path, 9)
-    step = promote(WORKFLOW, tmp_path, 3, force=True)
+        promote(Project(WORKFLOW, tmp_path), 9)
+    step = promote(Project(WORKFLOW, tmp_path), 3, force=True)
     assert (step.version, step.content) == (5, 3)
     assert [r.failed for r in read_ledger(directory.ledger).versions] == [""] * 5
 
@@ -90,11 +91,11 @@ def test_a_version_that_failed_is_promoted_by_force_only(
 def test_old_versions_go_but_never_what_a_rollback_needs(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    roll_back(WORKFLOW, tmp_path, "too noisy")  # 4 is 2 again; before that comes 1
-    assert reconcile(make_workflow({"kind": "none"}, keep=1), directory) == []
+    roll_back(Project(WORKFLOW, tmp_path), "too noisy")  # 4 is 2 again; before that comes 1
+    assert reconcile(Project(make_workflow({"kind": "none"}, keep=1), tmp_path)) == []
     assert versions(directory) == [1, 4]
     with pytest.raises(VersionError, match="version 2 is no longer in"):
-        promote(WORKFLOW, tmp_path, 2)
+        promote(Project(WORKFLOW, tmp_path), 2)
     assert make_version(directory.serving, "d").name == "5"
 
 
@@ -104,20 +105,20 @@ def test_a_damaged_version_is_neither_served_nor_exported(
     for version in ("2", "3"):
         (directory.serving / version / "saved_model.pb").write_text("flipped")
     with pytest.raises(VersionError, match=r"3 is not what was pushed; changed: saved_model\.pb"):
-        served_version(directory.serving, "digits")
+        served_version(Project(WORKFLOW, tmp_path))
     with pytest.raises(VersionError):
-        roll_back(WORKFLOW, tmp_path, "damaged")
+        roll_back(Project(WORKFLOW, tmp_path), "damaged")
     with pytest.raises(VersionError):
-        export(WORKFLOW, tmp_path, 2, tmp_path / "out")
+        export(Project(WORKFLOW, tmp_path), 2, tmp_path / "out")
     assert versions(directory) == [1, 2, 3]
-    assert promote(WORKFLOW, tmp_path, 1).version == 4
+    assert promote(Project(WORKFLOW, tmp_path), 1).version == 4
 
 
 def test_an_export_holds_the_version(directory: RunDirectory, tmp_path: Path) -> None:
-    target = export(WORKFLOW, tmp_path, 2, tmp_path / "out")
+    target = export(Project(WORKFLOW, tmp_path), 2, tmp_path / "out")
     assert verify(target) == verify(directory.serving / "2")
     with pytest.raises(InputError, match="holds files already"):
-        export(WORKFLOW, tmp_path, 2, target)
+        export(Project(WORKFLOW, tmp_path), 2, target)
 
 
 @pytest.mark.parametrize("is_written_down", [False, True])
@@ -136,7 +137,7 @@ def test_a_killed_rollback_is_finished_by_the_same_command(
     )
     if is_written_down:
         write_ledger(follow(ledger, directory.serving)[0], directory.ledger)
-    step = roll_back(WORKFLOW, tmp_path, "bad")
+    step = roll_back(Project(WORKFLOW, tmp_path), "bad")
     assert step.said == [
         "finished what was cut off: version 4 serves the model of version 2 again, version 3 failed"
     ]
@@ -145,7 +146,7 @@ def test_a_killed_rollback_is_finished_by_the_same_command(
     third = read_ledger(directory.ledger).find(3)
     assert third is not None
     assert third.failed == "bad"
-    assert roll_back(WORKFLOW, tmp_path, "bad too").content == 1
+    assert roll_back(Project(WORKFLOW, tmp_path), "bad too").content == 1
 
 
 def test_a_killed_promotion_is_finished_by_the_same_command(
@@ -154,10 +155,10 @@ def test_a_killed_promotion_is_finished_by_the_same_command(
     serving = directory.serving
     begin_step(directory, read_ledger(directory.ledger))
     restore_version(serving / "1", serving, content=1, min_version=3, withdraws=None, reason="")
-    step = promote(WORKFLOW, tmp_path, 1)
+    step = promote(Project(WORKFLOW, tmp_path), 1)
     assert (step.version, step.content, step.withdrawn) == (4, 1, None)
     with pytest.raises(VersionError, match="is what is served already"):
-        promote(WORKFLOW, tmp_path, 1)
+        promote(Project(WORKFLOW, tmp_path), 1)
 
 
 def test_a_step_that_failed_or_was_undone_is_not_finished(
@@ -165,18 +166,18 @@ def test_a_step_that_failed_or_was_undone_is_not_finished(
 ) -> None:
     (directory.serving / "2" / "saved_model.pb").write_text("flipped")
     with pytest.raises(VersionError):
-        roll_back(WORKFLOW, tmp_path, "bad")
-    assert promote(WORKFLOW, tmp_path, 1).content == 1
+        roll_back(Project(WORKFLOW, tmp_path), "bad")
+    assert promote(Project(WORKFLOW, tmp_path), 1).content == 1
     begin_step(directory, read_ledger(directory.ledger))  # killed before a version appeared
-    step = promote(WORKFLOW, tmp_path, 3)
+    step = promote(Project(WORKFLOW, tmp_path), 3)
     assert (step.content, step.said) == (3, [])
 
 
 def test_a_lost_ledger_is_made_again(directory: RunDirectory, tmp_path: Path) -> None:
-    roll_back(WORKFLOW, tmp_path, "too noisy")
+    roll_back(Project(WORKFLOW, tmp_path), "too noisy")
     before = read_ledger(directory.ledger)
     directory.ledger.unlink()
-    reconcile(WORKFLOW, directory)
+    reconcile(Project(WORKFLOW, tmp_path))
     assert read_ledger(directory.ledger) == before
 
 
@@ -185,11 +186,11 @@ def test_the_registry_follows(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     down = make_workflow({"kind": "mlflow", "uri": "http://127.0.0.1:9"})
-    [said] = reconcile(down, directory)
+    [said] = reconcile(Project(down, tmp_path))
     assert "does not answer" in said
     assert "the next command registers" in said
-    assert reconcile(REGISTERED, directory) == []
-    roll_back(REGISTERED, tmp_path, "too noisy")
+    assert reconcile(Project(REGISTERED, tmp_path)) == []
+    roll_back(Project(REGISTERED, tmp_path), "too noisy")
     client = MlflowClient(f"sqlite:///{directory.root}/registry.sqlite")
     aliases = client.get_registered_model("digits").aliases
     assert {name: str(entry) for name, entry in aliases.items()} == {
@@ -205,9 +206,9 @@ def test_a_damaged_version_does_not_keep_the_registry_from_the_others(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
     (directory.serving / "1" / "saved_model.pb").write_text("flipped")
-    [said] = reconcile(REGISTERED, directory)  # none was registered before
+    [said] = reconcile(Project(REGISTERED, tmp_path))  # none was registered before
     assert "changed: saved_model.pb" in said
-    assert roll_back(REGISTERED, tmp_path, "too noisy").content == 2
+    assert roll_back(Project(REGISTERED, tmp_path), "too noisy").content == 2
     client = MlflowClient(f"sqlite:///{directory.root}/registry.sqlite")
     made = client.search_model_versions("name = 'digits'")
     assert sorted(version.tags["auricle.version"] for version in made) == ["2", "3", "4"]
@@ -243,4 +244,4 @@ def test_the_commands(
 
 def test_nothing_was_pushed_yet(tmp_path: Path) -> None:
     with pytest.raises(VersionError, match="no version was pushed yet"):
-        roll_back(WORKFLOW, tmp_path, "")
+        roll_back(Project(WORKFLOW, tmp_path), "")

@@ -19,6 +19,7 @@ from pipeline.runs.records import (
     read_record,
     write_record,
 )
+from pipeline.workspace.project import read_project
 from schemas.errors import InputError
 from schemas.reports.metrics import Interval, SliceMetrics
 from schemas.reports.rule import Rule
@@ -112,7 +113,7 @@ def history(project: Path) -> Path:
 def test_records_come_back_in_order(project: Path, history: Path) -> None:
     for number in range(3, 12):
         write_record(make_record(project, number, project / "1.npz"), history)
-    records = list_records(read_workflow(project / "workflow.yaml"), project)
+    records = list_records(read_project(project / "workflow.yaml"))
     assert [record.number for _, record in records] == list(range(1, 12))
     assert next_number(history) == 12
     assert read_record(history / "2.json") == records[1][1]

@@ -90,20 +90,20 @@ def test_a_record_that_cannot_be_read_stops_no_run(runs: Runs) -> None:
 
 
 def test_who_was_heard_in_deleted_examples_is_known(runs: Runs) -> None:
-    before = trace(runs.workflow, runs.base, ANN)
+    before = trace(runs.project, ANN)
     remove_old_examples(runs.directory, 2)
-    assert trace(runs.workflow, runs.base, ANN) == before
+    assert trace(runs.project, ANN) == before
     assert [run.clips for run in before.runs] == [{"train": ["f0"]}]
     assert before.replace == [1]
 
 
 def test_forgetting_one_leaves_the_others_in_the_index(runs: Runs) -> None:
     remove_old_examples(runs.directory, 2)
-    forget(runs.workflow, runs.base, ANN)
+    forget(runs.project, ANN)
     assert len(example_folders(runs.directory)) == 2
     assert ANN.encode() not in b"".join(f.read_bytes() for f in runs.directory.index.iterdir())
-    assert trace(runs.workflow, runs.base, ANN).runs == []
-    tom = trace(runs.workflow, runs.base, TOM)
+    assert trace(runs.project, ANN).runs == []
+    tom = trace(runs.project, TOM)
     assert [(run.run, run.version) for run in tom.runs] == [(1, 1), (2, 2), (3, 3), (4, 4)]
 
 

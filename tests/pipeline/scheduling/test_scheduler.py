@@ -21,6 +21,7 @@ from pipeline.cli import app
 from pipeline.scheduling.scheduler import read_decisions, run_once
 from pipeline.workspace.lock import claim, is_held
 from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.errors import DataError, InputError
 
 AURICLE = [sys.executable, "-W", "ignore", "-c", "from pipeline.cli import main; main()"]
@@ -78,27 +79,27 @@ def make_overdue(directory: RunDirectory) -> None:
 
 
 def test_nothing_new_is_written_down(directory: RunDirectory, tmp_path: Path) -> None:
-    decision = run_once(WORKFLOW, tmp_path)
+    decision = run_once(Project(WORKFLOW, tmp_path))
     assert decision.outcome == "nothing new"
     assert str(decision) == "nothing new: nothing new since 2026-05-01 03:00"
-    assert read_decisions(WORKFLOW, tmp_path) == [decision]
+    assert read_decisions(Project(WORKFLOW, tmp_path)) == [decision]
     with directory.decisions.open("a") as file:
         file.write('{"time": "2026-05-0')
-    assert read_decisions(WORKFLOW, tmp_path) == [decision]
+    assert read_decisions(Project(WORKFLOW, tmp_path)) == [decision]
     done = CliRunner().invoke(app, ["schedule", str(tmp_path / "workflow.yaml"), "--log"])
     assert "nothing new since" in done.stdout
 
 
 def test_no_look_was_taken_yet(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has not looked yet"):
-        read_decisions(WORKFLOW, tmp_path)
+        read_decisions(Project(WORKFLOW, tmp_path))
 
 
 def test_what_fails_is_written_down_and_raised(directory: RunDirectory, tmp_path: Path) -> None:
     (tmp_path / "data").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError):
-        run_once(WORKFLOW, tmp_path)
-    [decision] = read_decisions(WORKFLOW, tmp_path)
+        run_once(Project(WORKFLOW, tmp_path))
+    [decision] = read_decisions(Project(WORKFLOW, tmp_path))
     assert decision.outcome == "failed"
     assert "matches no span" in decision.detail
 
@@ -111,18 +112,18 @@ def test_a_look_that_was_killed_while_it_trained(directory: RunDirectory, tmp_pa
     while not directory.decisions.exists() or not is_held(directory):
         assert time.monotonic() < until
         time.sleep(0.05)
-    [decision] = read_decisions(WORKFLOW, tmp_path)
+    [decision] = read_decisions(Project(WORKFLOW, tmp_path))
     assert decision.outcome == "training"
     process.kill()
     process.wait()
-    [decision] = read_decisions(WORKFLOW, tmp_path)
+    [decision] = read_decisions(Project(WORKFLOW, tmp_path))
     assert decision.outcome == "killed"
     assert decision.reasons[0] == "new manifests: data/2/manifest.jsonl"
 
 
 def test_another_run_has_its_way(directory: RunDirectory, tmp_path: Path) -> None:
     add_span(tmp_path, 2)
-    with claim(directory, WORKFLOW):
+    with claim(Project(WORKFLOW, tmp_path)):
         done = subprocess.run(
             [*AURICLE, "schedule", "workflow.yaml", "--once"],
             cwd=tmp_path,
@@ -152,4 +153,4 @@ def test_a_service_looks_at_its_time_and_makes_up_for_missed_times_once(
         text = read_until(process, "nothing new since")
         read_until(process, "next look: ")
     assert text.count("nothing new") == 2  # outcome and reason, of one check
-    assert len(read_decisions(WORKFLOW, tmp_path)) == 1
+    assert len(read_decisions(Project(WORKFLOW, tmp_path))) == 1

@@ -14,7 +14,8 @@ from components.example_gen.sources import list_utterances
 from components.versions.ledger import follow, write_ledger
 from pipeline.runs.snapshot import observe, remember
 from pipeline.scheduling.triggers import check_triggers
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
 from schemas.versions import Ledger
 from schemas.workflow.workflow import Workflow
 
@@ -27,7 +28,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 def ask(base: Path, workflow: Workflow = WORKFLOW, days: float = 0.0) -> tuple[bool, str]:
     now = NOW + datetime.timedelta(days=days)
-    news = check_triggers(workflow, base, locate_run_directory(workflow, base), now)
+    news = check_triggers(Project(workflow, base), now)
     return news.train, "; ".join(news.reasons)
 
 
@@ -117,7 +118,9 @@ def test_settings_code_age_and_replacement(
     listing = list_utterances(WORKFLOW.data, tmp_path)
     stopped = NOW + datetime.timedelta(days=30)
     data = json.loads(directory.seen.read_text())["data"]
-    remember(observe(WORKFLOW, tmp_path, listing), data, directory, stopped, has_trained=False)
+    remember(
+        observe(Project(WORKFLOW, tmp_path), listing), data, directory, stopped, has_trained=False
+    )
     assert ask(tmp_path, aged, days=31) == (True, why)  # a data gate stopped the last one
     make_version(directory.serving, "a")
     ledger, _ = follow(Ledger(), directory.serving)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.workspace.disk import explain_full_disk, require_space
 from pipeline.workspace.lock import claim
-from pipeline.workspace.paths import locate_run_directory
+from pipeline.workspace.project import Project
 from schemas.errors import RunDirectoryError
 from schemas.workflow.data import Data, Generated
 from schemas.workflow.run import Run
@@ -21,13 +21,12 @@ def workflow(name: str = "digits", directory: str | None = None) -> Workflow:
 
 
 def test_default_is_beside_the_workflow_file(tmp_path: Path) -> None:
-    directory = locate_run_directory(workflow(), tmp_path)
+    directory = Project(workflow(), tmp_path).run_directory
     assert directory.root == tmp_path / "runs" / "digits"
     assert directory.serving == directory.root / "serving"
 
 
 def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
-    directory = locate_run_directory(workflow(), tmp_path)
     holder = subprocess.Popen(
         [
             sys.executable,
@@ -35,10 +34,10 @@ def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
             "import sys\n"
             "from pathlib import Path\n"
             "from pipeline.workspace.lock import claim\n"
-            "from pipeline.workspace.paths import locate_run_directory\n"
+            "from pipeline.workspace.project import Project\n"
             "from schemas.workflow.workflow import Workflow\n"
             "w = Workflow.model_validate({'name': 'digits', 'data': {'generated': {}}})\n"
-            "with claim(locate_run_directory(w, Path(sys.argv[1])), w):\n"
+            "with claim(Project(w, Path(sys.argv[1]))):\n"
             "    print('held', flush=True)\n"
             "    sys.stdin.read()\n",
             str(tmp_path),
@@ -51,31 +50,30 @@ def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
     assert holder.stdout.readline() == "held\n"
     with (
         pytest.raises(RunDirectoryError, match=rf"already running \(process {holder.pid}\)"),
-        claim(directory, workflow()),
+        claim(Project(workflow(), tmp_path)),
     ):
         pass
     holder.kill()
     holder.communicate()
-    with claim(directory, workflow()):  # a killed run holds nothing
+    with claim(Project(workflow(), tmp_path)):  # a killed run holds nothing
         pass
 
 
 def test_another_workflows_directory_is_refused(tmp_path: Path) -> None:
-    with claim(locate_run_directory(workflow("words", "shared"), tmp_path), workflow("words")):
+    with claim(Project(workflow("words", "shared"), tmp_path)):
         pass
     with (
         pytest.raises(RunDirectoryError, match="belongs to workflow 'words', not 'digits'"),
-        claim(locate_run_directory(workflow("digits", "shared"), tmp_path), workflow("digits")),
+        claim(Project(workflow("digits", "shared"), tmp_path)),
     ):
         pass
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    directory = locate_run_directory(workflow(directory="."), tmp_path)
     with (
         pytest.raises(RunDirectoryError, match=r"holds other files \(thesis.tex\)"),
-        claim(directory, workflow()),
+        claim(Project(workflow(directory="."), tmp_path)),
     ):
         pass
     assert (tmp_path / "thesis.tex").exists()
@@ -83,8 +81,10 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    directory = locate_run_directory(workflow(directory="file/run"), tmp_path)
-    with pytest.raises(RunDirectoryError, match="cannot write"), claim(directory, workflow()):
+    with (
+        pytest.raises(RunDirectoryError, match="cannot write"),
+        claim(Project(workflow(directory="file/run"), tmp_path)),
+    ):
         pass
 
 
@@ -95,7 +95,7 @@ def test_too_little_space_is_refused_before_the_start(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_explained(tmp_path: Path) -> None:
-    directory = locate_run_directory(workflow(), tmp_path)
+    directory = Project(workflow(), tmp_path).run_directory
     with (
         pytest.raises(RunDirectoryError, match="is full"),
         explain_full_disk(directory),
