@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import functools
 import os
+import pickle
 import signal
 import sqlite3
 import subprocess
@@ -157,6 +158,9 @@ def look_in_a_process(file: str) -> int:
         _children.pop()
 
 
+_FUNCTION = f"{look_in_a_process.__module__}:{look_in_a_process.__qualname__}"
+
+
 def read_decisions(project: Project) -> list[Decision]:
     """Every check there was, the first one first; one that began to train and did not end it is
     `training` where a run is under way, and else was `killed`.
@@ -207,7 +211,25 @@ def _prepare_store(file: Path) -> str:
     """The URL of the database, which is written ahead as the others are."""
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
+        _follow_move(connection)
     return f"sqlite:///{file}"
+
+
+def _follow_move(connection: sqlite3.Connection) -> None:
+    """A stored job names its function by module. One that an earlier version of Auricle stored may
+    name a module that has moved: APScheduler could not restore it, and what is due would be lost.
+    """
+    tables = "SELECT 1 FROM sqlite_master WHERE name = 'apscheduler_jobs'"
+    if connection.execute(tables).fetchone() is None:
+        return  # a new file
+    query = "SELECT job_state FROM apscheduler_jobs WHERE id = ?"
+    for (stored,) in connection.execute(query, [_JOB]).fetchall():
+        state = pickle.loads(stored)  # as APScheduler does with this file
+        if state["func"] != _FUNCTION:
+            moved = pickle.dumps(state | {"func": _FUNCTION})
+            update = "UPDATE apscheduler_jobs SET job_state = ? WHERE id = ?"
+            with connection:
+                connection.execute(update, [moved, _JOB])
 
 
 _children: list[subprocess.Popen[bytes]] = []

@@ -94,6 +94,27 @@ def test_a_plan_that_a_run_would_refuse(tmp_path: Path) -> None:
     assert done.stderr.startswith("A run would be refused. data: one class only (go);")
 
 
+HEAVY = (
+    "apache_beam",
+    "keras",
+    "numpy",
+    "pydantic",
+    "rich",
+    "schemas.workflow",
+    "tensorflow",
+    "tfx",
+)
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    """`--help`, and with it every command's first answer, waits for what this imports."""
+    code = "import sys; from pipeline.cli import app; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "pipeline.cli.models" in loaded
+    assert not [name for name in HEAVY if name in loaded]
+
+
 def test_a_fault_is_short_and_its_traceback_is_kept(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -3,7 +3,9 @@
 import contextlib
 import datetime
 import os
+import pickle
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -76,6 +78,14 @@ def make_overdue(directory: RunDirectory) -> None:
     job.next_run_time -= datetime.timedelta(days=1000)
     store.update_job(job)
     store.shutdown()
+
+
+def as_stored_before_the_move(directory: RunDirectory) -> None:
+    """The job names its function by the module where it was before `pipeline` had rooms."""
+    with contextlib.closing(sqlite3.connect(directory.schedule)) as connection, connection:
+        [(stored,)] = connection.execute("SELECT job_state FROM apscheduler_jobs").fetchall()
+        state = pickle.loads(stored) | {"func": "pipeline.schedule:look_in_a_process"}
+        connection.execute("UPDATE apscheduler_jobs SET job_state = ?", [pickle.dumps(state)])
 
 
 def test_nothing_new_is_written_down(directory: RunDirectory, tmp_path: Path) -> None:
@@ -154,3 +164,16 @@ def test_a_service_looks_at_its_time_and_makes_up_for_missed_times_once(
         read_until(process, "next look: ")
     assert text.count("nothing new") == 2  # outcome and reason, of one check
     assert len(read_decisions(Project(WORKFLOW, tmp_path))) == 1
+
+
+def test_a_job_that_an_earlier_version_stored_is_not_missed(
+    directory: RunDirectory, tmp_path: Path
+) -> None:
+    with serving(tmp_path) as process:
+        read_until(process, "next look: ")
+    make_overdue(directory)
+    as_stored_before_the_move(directory)
+    with serving(tmp_path) as process:
+        read_until(process, "nothing new since")
+    [decision] = read_decisions(Project(WORKFLOW, tmp_path))
+    assert decision.outcome == "nothing new"
