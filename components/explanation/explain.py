@@ -43,7 +43,7 @@ def is_explainable(model: Any) -> bool:
     return all(hasattr(model, function) for function in _FUNCTIONS)
 
 
-def load_model(saved_model: Path) -> Any:
+def load_saved_model(saved_model: Path) -> Any:
     """The SavedModel, as TensorFlow loads it."""
     import tensorflow as tf
 

@@ -21,7 +21,7 @@ from components.artifacts import saved_model_uri
 from components.audio.pcm16 import to_waveform
 from components.digests import DIGEST_PROPERTY
 from components.evaluation.scores import SCORES_FILE, read_scores
-from components.explanation.explain import BRIEF, attribute, load_model
+from components.explanation.explain import BRIEF, attribute, load_saved_model
 from components.explanation.picture import explanation_png, explanation_text
 from components.report.clips import (
     ScoredClip,
@@ -130,7 +130,7 @@ def _explain(saved_model: Path, card: ModelCard, mistakes: list[ScoredClip]) -> 
     if not mistakes or clip_s > _LONGEST_EXPLAINED_S:
         return []
     found = attribute(
-        load_model(saved_model),
+        load_saved_model(saved_model),
         card,
         to_waveform(np.stack([scored.clip.waveform for scored in mistakes])),
         [card.labels.index(scored.answer) for scored in mistakes],

@@ -28,9 +28,9 @@ def predict(
     """
     project = load(file)
     from pipeline.cli.views.predictions import print_predictions
-    from pipeline.inference.predict import predict_files
+    from pipeline.inference.predict import load_model
 
-    predictions = predict_files(project, audio, top)
+    predictions = load_model(project).predict(audio, top)
     if as_json:
         typer.echo(predictions.model_dump_json(indent=2))
     else:

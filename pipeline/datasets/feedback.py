@@ -18,7 +18,7 @@ from components.example_gen.sources import AUDIO_SUFFIXES
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
-from pipeline.inference.predict import answer_clips, read_card, read_clips, served_version
+from pipeline.inference.predict import load_model, read_card, read_clips
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -176,9 +176,8 @@ class _Taken(BaseModel):
 def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
     """Copies what can be decoded; what is decoded is the copy, so that nothing else is kept."""
     workflow, directory = project.workflow, project.run_directory
-    version = served_version(project) if ask else None
-    card = read_card(version) if version else None
-    audio = card.audio if card else workflow.audio
+    model = load_model(project) if ask else None
+    audio = model.card.audio if model else workflow.audio
     folder = directory.feedback.parent
     folder.mkdir(exist_ok=True)
     refused: dict[str, str] = {}
@@ -201,8 +200,8 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
             else:
                 clips[file] = clip
         answers: dict[Path, str | None] = dict.fromkeys(clips)
-        if version and card:
-            answered = answer_clips(version, card, list(clips.values()), 1)
+        if model:
+            answered = model.answer(list(clips.values()), 1)
             answers |= {file: best.label for file, [best] in zip(clips, answered, strict=True)}
         for file in clips:
             draft, target = drafts[file]

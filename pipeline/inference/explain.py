@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from pipeline.inference.predict import load_model, read_card, read_clips, served_version
+from pipeline.inference.predict import load_model, read_clips
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
 
@@ -58,8 +58,8 @@ def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     Raises InputError where no model was pushed yet, it cannot be used or explained, the file cannot
     be used, or the picture not be written.
     """
-    version = served_version(project)
-    card = read_card(version)
+    published = load_model(project)
+    card = published.card
     [clip] = read_clips([file], card.audio)
     if isinstance(clip, str):
         raise InputError(f"{file}: {clip}")
@@ -67,11 +67,11 @@ def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     from components.explanation.picture import explanation_png, explanation_text
     from components.explanation.salient_ranges import agreement, decisive_ranges
 
-    model = load_model(version)
+    model = published.saved_model
     if not is_explainable(model):
         raise InputError(
-            f"{version} was pushed by an earlier version of auricle, whose models cannot be"
-            " explained; `auricle run` makes one that can"
+            f"{published.folder} was pushed by an earlier version of auricle, whose models cannot"
+            " be explained; `auricle run` makes one that can"
         )
     scores = np.asarray(model.scores_of_features(model.features(clip[None])))[0]
     label = card.labels[int(scores.argmax())]
@@ -80,7 +80,7 @@ def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     _write(picture, explanation_png(attributions, label))
     return Explanation(
         model=card.name,
-        version=int(version.name),
+        version=published.version,
         generated=card.generated,
         file=str(file),
         label=label,

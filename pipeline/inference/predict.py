@@ -1,13 +1,14 @@
 """Answers what is said in audio files, with the model of a workflow that is served.
 
 A file is decoded and conditioned as ingest did it for training, by the settings that lie in the
-model; the workflow only says where the model is. TensorFlow is imported by `load_model`, once there
-is something to answer.
+model; the workflow only says where the model is. TensorFlow is imported once there is something to
+answer.
 """
 
+import functools
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from components.subprocess_pool import Failure, SubprocessPool
 from components.versions.manifest import verify
 from components.versions.serving import newest_version
 from pipeline.workspace.project import Project
-from schemas.errors import ClipError, InputError
+from schemas.errors import ClipError, InputError, VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.workflow.audio import Audio
 
@@ -65,44 +66,97 @@ class Predictions(BaseModel):
         return any(file.error is not None for file in self.files)
 
 
-def predict_files(project: Project, files: list[Path], top: int) -> Predictions:
-    """The `top` most likely labels of each file, in the order of `files`.
+@dataclass(frozen=True)
+class PublishedModel:
+    """A published version: its folder, every file of which was verified, and its card."""
 
-    Raises InputError where no model was pushed yet, or what lies there cannot be used.
+    folder: Path
+    card: ModelCard
+
+    @property
+    def version(self) -> int:
+        """Its number, which is its folder's name."""
+        return int(self.folder.name)
+
+    @functools.cached_property
+    def saved_model(self) -> Any:
+        """The SavedModel; importing TensorFlow for it takes seconds.
+
+        Raises:
+            InputError: it cannot be loaded.
+        """
+        return _load_saved_model(self.folder)
+
+    def predict(self, files: Sequence[str | Path], top: int = 1) -> Predictions:
+        """The `top` most likely labels of each audio file, in the order of `files`; a file that
+        cannot be used has an `error` instead.
+
+        Raises:
+            InputError: the model cannot be loaded.
+        """
+        paths = [Path(file) for file in files]
+        clips: dict[Path, np.ndarray] = {}
+        errors: dict[Path, str] = {}
+        for path, clip in zip(paths, read_clips(paths, self.card.audio), strict=True):
+            if isinstance(clip, str):
+                errors[path] = clip
+            else:
+                clips[path] = clip
+        answers = dict(zip(clips, self.answer(list(clips.values()), top), strict=True))
+        return Predictions(
+            model=self.card.name,
+            version=self.version,
+            generated=self.card.generated,
+            threshold=self.card.threshold,
+            files=[
+                self._prediction(path, answers.get(path, []), errors.get(path)) for path in paths
+            ],
+        )
+
+    def answer(self, clips: Sequence["np.ndarray"], top: int) -> Iterator[list[Answer]]:
+        """The `top` most likely labels of clips as `read_clips` gives them."""
+        if not clips:
+            return
+        import numpy as np
+
+        serve = self.saved_model.signatures["serving_default"]
+        for first in range(0, len(clips), _BATCH):
+            scores = serve(waveform=np.stack(clips[first : first + _BATCH]))["scores"].numpy()
+            for row in scores:
+                best = np.argsort(-row, kind="stable")[:top]
+                yield [Answer(label=self.card.labels[i], score=float(row[i])) for i in best]
+
+    def _prediction(self, file: Path, answers: list[Answer], error: str | None) -> FilePrediction:
+        best = answers[0] if answers else None
+        return FilePrediction(
+            file=str(file),
+            answers=answers,
+            heard=self.card.is_heard(best.label, best.score) if best else None,
+            error=error,
+        )
+
+
+def load_model(project: Project, version: int | None = None) -> PublishedModel:
+    """The model of a project that is served, or another published `version` of it.
+
+    Raises:
+        InputError: there is none, or no model that auricle published.
+        VersionError: no such version is there, or it is not what was published.
     """
-    version = served_version(project)
-    card = read_card(version)
-    clips: dict[Path, np.ndarray] = {}
-    errors: dict[Path, str] = {}
-    for file, clip in zip(files, read_clips(files, card.audio), strict=True):
-        if isinstance(clip, str):
-            errors[file] = clip
-        else:
-            clips[file] = clip
-    answers = dict(zip(clips, answer_clips(version, card, list(clips.values()), top), strict=True))
-    return Predictions(
-        model=card.name,
-        version=int(version.name),
-        generated=card.generated,
-        threshold=card.threshold,
-        files=[
-            FilePrediction(
-                file=str(file),
-                answers=(said := answers.get(file, [])),
-                heard=card.is_heard(said[0].label, said[0].score) if said else None,
-                error=errors.get(file),
-            )
-            for file in files
-        ],
-    )
+    folder = served_version(project)
+    if version is not None:
+        folder = folder.with_name(str(version))
+    if not folder.is_dir():
+        raise VersionError(f"version {version} is not in {folder.parent}; see `auricle models`")
+    verify(folder)
+    return PublishedModel(folder, read_card(folder))
 
 
 def served_version(project: Project) -> Path:
-    """The folder of the model that is served, every file of it verified.
+    """The folder of the model that is served.
 
     Raises:
         InputError: there is none.
-        VersionError: it is not what was pushed.
     """
     serving = project.run_directory.serving
     newest = newest_version(serving)
@@ -110,7 +164,6 @@ def served_version(project: Project) -> Path:
         raise InputError(
             f"{project.name} has no pushed model in {serving}; `auricle run` makes one"
         )
-    verify(newest)
     return newest
 
 
@@ -153,24 +206,7 @@ class ClipReader:
             return str(error.strerror)
 
 
-def answer_clips(
-    version: Path, card: ModelCard, clips: list["np.ndarray"], top: int
-) -> Iterator[list[Answer]]:
-    """The `top` most likely labels of clips as `read_clips` gives them."""
-    if not clips:
-        return
-    import numpy as np
-
-    model = load_model(version)  # a signature alone does not keep the model's variables alive
-    serve = model.signatures["serving_default"]
-    for first in range(0, len(clips), _BATCH):
-        scores = serve(waveform=np.stack(clips[first : first + _BATCH]))["scores"].numpy()
-        for row in scores:
-            best = np.argsort(-row, kind="stable")[:top]
-            yield [Answer(label=card.labels[index], score=float(row[index])) for index in best]
-
-
-def load_model(version: Path) -> Any:
+def _load_saved_model(version: Path) -> Any:
     """The SavedModel in the folder `version`; InputError where it cannot be loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; has to come before the import
     with warnings.catch_warnings():

@@ -16,7 +16,7 @@ from components.versions.manifest import write_manifest
 from components.versions.serving import newest_version
 from pipeline.cli import app
 from pipeline.config.loader import read_workflow
-from pipeline.inference.predict import predict_files, read_card
+from pipeline.inference.predict import load_model, read_card
 from pipeline.workspace.project import Project, read_project
 from schemas.errors import InputError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -87,7 +87,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_each_file_is_answered_for_itself(workflow_file: Path, clips: list[Path]) -> None:
     workflow = read_workflow(workflow_file)
-    found = predict_files(Project(workflow, workflow_file.parent), clips, top=2)
+    found = load_model(Project(workflow, workflow_file.parent)).predict(clips, top=2)
     assert (found.model, found.version, found.generated) == ("tones", 10, True)
     labels = [[answer.label for answer in file.answers] for file in found.files]
     assert labels == [["low", "high"], ["high", "noise"], [], ["noise", "high"], []]
@@ -141,7 +141,7 @@ def test_what_a_model_with_a_threshold_does_not_hear_is_said(
     heard, other = done.stdout.splitlines()
     assert heard.endswith("  low 1.000  high 0.000")
     assert re.search(r"  - \(_noise_ 0\.\d{3}\)  high 0\.\d{3}$", other)
-    said = predict_files(read_project(file), [low, noise, clips[2]], top=1)
+    said = load_model(read_project(file)).predict([low, noise, clips[2]], top=1)
     assert [each.heard for each in said.files] == [True, False, None]
     assert said.threshold == 0.5
 
@@ -150,7 +150,7 @@ def test_what_a_model_with_a_threshold_does_not_hear_is_said(
         card = card.model_copy(update={"threshold": float(threshold)})
         (version / MODEL_CARD_FILE).write_text(card.model_dump_json())
         write_manifest(version, card.name)
-        found = predict_files(read_project(file), [low], top=1)
+        found = load_model(read_project(file)).predict([low], top=1)
         assert found.files[0].heard is is_heard
     done = CliRunner().invoke(app, ["predict", str(file), str(low)])
     assert re.search(r"  - \(low [01]\.\d+, below [01]\.\d+\)$", done.stdout.splitlines()[0])
@@ -160,13 +160,13 @@ def test_no_pushed_model(tmp_path: Path) -> None:
     path = tmp_path / "workflow.yaml"
     path.write_text("name: tones\ndata: {folder: clips}\n")
     with pytest.raises(InputError, match=r"tones has no pushed model in .*runs/tones/serving;"):
-        predict_files(read_project(path), [tmp_path / "a.wav"], top=1)
+        load_model(read_project(path)).predict([tmp_path / "a.wav"], top=1)
 
 
 def test_a_folder_that_is_no_model(workflow_file: Path, tmp_path: Path) -> None:
     (tmp_path / "runs" / "tones" / "serving" / "1").mkdir(parents=True)
     with pytest.raises(InputError, match="has no manifest of a pushed version"):
-        predict_files(Project(read_workflow(workflow_file), tmp_path), [], top=1)
+        load_model(Project(read_workflow(workflow_file), tmp_path)).predict([], top=1)
 
 
 def test_versions_are_numbers(tmp_path: Path) -> None:

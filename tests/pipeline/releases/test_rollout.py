@@ -11,7 +11,7 @@ from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import verify
 from components.versions.serving import restore_version
 from pipeline.cli import app
-from pipeline.inference.predict import served_version
+from pipeline.inference.predict import load_model, served_version
 from pipeline.releases.reconcile import begin_step, reconcile
 from pipeline.releases.rollout import export, list_versions, promote, roll_back
 from pipeline.workspace.lock import claim
@@ -105,7 +105,7 @@ def test_a_damaged_version_is_neither_served_nor_exported(
     for version in ("2", "3"):
         (directory.serving / version / "saved_model.pb").write_text("flipped")
     with pytest.raises(VersionError, match=r"3 is not what was pushed; changed: saved_model\.pb"):
-        served_version(Project(WORKFLOW, tmp_path))
+        load_model(Project(WORKFLOW, tmp_path))
     with pytest.raises(VersionError):
         roll_back(Project(WORKFLOW, tmp_path), "damaged")
     with pytest.raises(VersionError):
