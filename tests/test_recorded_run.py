@@ -11,12 +11,12 @@ from components.digests import FileDigests, file_digest
 from components.example_gen.index import read_index, read_row_keys, read_rows
 from components.versions.ledger import read_ledger
 from components.versions.manifest import verify
-from pipeline.config.loader import read_workflow
 from pipeline.dag.cache import withdraw_changed
-from pipeline.inference.predict import predict_files
+from pipeline.inference.predict import load_model
 from pipeline.runs.records import read_history
 from pipeline.runs.snapshot import file_stamps, read_file_stamps, read_snapshot
-from pipeline.workspace.paths import RunDirectory, locate_run_directory
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import read_project
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def directory(project: Path) -> RunDirectory:
-    return locate_run_directory(read_workflow(project / "workflow.yaml"), project)
+    return read_project(project / "workflow.yaml").run_directory
 
 
 def test_records_ledger_and_version(directory: RunDirectory) -> None:
@@ -78,7 +78,6 @@ def test_nothing_is_taken_for_new(directory: RunDirectory) -> None:
 
 def test_its_version_still_answers(project: Path) -> None:
     clips = [project / "recordings" / f"{label}-speaker5-0.wav" for label in ("low", "high")]
-    workflow = read_workflow(project / "workflow.yaml")
-    found = predict_files(workflow, project, clips, top=3)
+    found = load_model(read_project(project / "workflow.yaml")).predict(clips, top=3)
     labels = {"high", "low", "middle"}
     assert [{answer.label for answer in file.answers} for file in found.files] == [labels, labels]
