@@ -1,8 +1,11 @@
-"""What every test may use; `shared_data` is real speech that lies beside a developer's checkout."""
+"""What every test may use. Speech comes twice: spoken by the generator, which every checkout can,
+and recorded, where recordings lie beside a developer's checkout.
+"""
 
 from pathlib import Path
 
 import pytest
+from speech import write_digits, write_sentences
 
 SHARED_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
 
@@ -12,6 +15,25 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("real recordings are not beside this checkout (../shared/data)")
     return SHARED_DATA.resolve()
+
+
+@pytest.fixture(scope="session", params=["spoken", "recorded"])
+def digits(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a manifest of digits, 8 kHz, by the six speakers of FSDD."""
+    if request.param == "recorded":
+        return request.getfixturevalue("shared_data") / "fsdd"
+    return write_digits(tmp_path_factory.mktemp("digits") / "fsdd").parent
+
+
+@pytest.fixture(scope="session", params=["spoken", "recorded"])
+def sentences(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """Files of a sentence each, 16 kHz FLAC."""
+    if request.param == "recorded":
+        shared = request.getfixturevalue("shared_data")
+        return sorted((shared / "speechocean").rglob("*.flac"))[:20]
+    return write_sentences(tmp_path_factory.mktemp("sentences") / "flac")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

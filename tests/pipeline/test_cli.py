@@ -237,9 +237,9 @@ def test_a_closed_pipe_is_no_fault(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_init_then_plan(tmp_path: Path, shared_data: Path) -> None:
+def test_init_then_plan(tmp_path: Path, digits: Path) -> None:
     output = tmp_path / "fsdd.yaml"
-    done = auricle("init", shared_data / "fsdd", "--output", output)
+    done = auricle("init", digits, "--output", output)
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == f"Next: auricle plan {output}"
     assert auricle("plan", output).returncode == 0

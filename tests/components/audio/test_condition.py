@@ -51,8 +51,8 @@ class TestDenoise:
         noisy = clean + noise(len(clean), noise_rms)
         assert snr_db(denoise(noisy, RATE), clean) > snr_db(noisy, clean) + gain_db
 
-    def test_real_speech_rises_out_of_white_noise(self, shared_data):
-        for path in sorted((shared_data / "speechocean").rglob("*.flac"))[:10]:
+    def test_speech_rises_out_of_white_noise(self, sentences):
+        for path in sentences[:10]:
             speech, rate = soundfile.read(path, dtype="float32")
             noisy = speech + noise(len(speech), 0.3 * float(speech.std()))  # 10 dB
             assert snr_db(denoise(noisy, rate), speech) > snr_db(noisy, speech) + 3, path.name
@@ -120,9 +120,9 @@ class TestTrim:
         click[8000] = 1.0
         assert trim(click, RATE).max() == 1.0
 
-    def test_words_of_real_speech_are_kept(self, shared_data):
-        clips = sorted((shared_data / "fsdd").rglob("*.wav"))[::40]
-        for path in clips:
+    def test_words_are_kept(self, digits):
+        clips = sorted(digits.rglob("*.wav"))
+        for path in clips[:: len(clips) // 50]:
             waveform, rate = soundfile.read(path, dtype="float32")
             energy = np.sum((waveform - waveform.mean()) ** 2)
             kept = trim(waveform, rate)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from speech import write_words
 
 from pipeline.config.loader import read_workflow
 from pipeline.config.scaffold import write_workflow
@@ -186,7 +187,18 @@ def test_no_such_folder(tmp_path: Path) -> None:
         write_workflow(tmp_path / "data", tmp_path / "w.yaml", name=None, force=False)
 
 
-@pytest.mark.parametrize("name", ["fsdd", "arabic_commands", "esc10", "arabic_commands/clips"])
+def test_spoken_recordings(digits: Path, tmp_path: Path) -> None:
+    assert init(digits, tmp_path / "workflow.yaml").audio.sample_rate == 8000
+
+
+def test_spoken_words_in_folders(tmp_path: Path) -> None:
+    write_words(tmp_path / "words", takes=60)
+    workflow = init(tmp_path / "words", tmp_path / "workflow.yaml")
+    assert workflow.audio.sample_rate == 16000
+    assert workflow.data.folder is not None
+
+
+@pytest.mark.parametrize("name", ["arabic_commands", "esc10", "arabic_commands/clips"])
 def test_real_recordings(shared_data: Path, tmp_path: Path, name: str) -> None:
     workflow = init(shared_data / name, tmp_path / "workflow.yaml")
-    assert workflow.audio.sample_rate == (8000 if name == "fsdd" else 16000)
+    assert workflow.audio.sample_rate == 16000
