@@ -22,6 +22,7 @@ from tfx.types import standard_artifacts
 from components.artifacts import ClipScores
 from components.evaluator.executor import Executor as Evaluator
 from components.model_gate.executor import Executor as ModelGate
+from schemas.tasks import FIRST_TASK
 from schemas.workflow.gate import Gate
 
 _BATCH_CLIPS = 256
@@ -75,7 +76,7 @@ def _evaluate(model: Path, examples: Path, out: Path) -> None:
             "evaluation": [artifact(standard_artifacts.ModelEvaluation, out / "evaluation")],
             "scores": [artifact(ClipScores, out / "scores")],
         },
-        {},
+        {"task": FIRST_TASK},
     )
 
 
@@ -89,7 +90,7 @@ def _judge(model: Path, out: Path) -> None:
             "baseline": [artifact(standard_artifacts.Model, model)],
         },
         {"blessing": [artifact(standard_artifacts.ModelBlessing, out / "blessing")]},
-        {"gate": gate.model_dump_json()},
+        {"gate": gate.model_dump_json(), "task": FIRST_TASK},
     )
 
 

@@ -16,6 +16,7 @@ import multiprocessing
 import pstats
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from finished_run import artifact, examples_artifact, newest, repeat_test_clips,
 from tfx.types import standard_artifacts
 
 from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects, RunReport
-from components.evaluation.scores import SCORES_FILE, ModelScores, read_scores, write_scores
+from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.evaluation.scores import ClipScores as Scores
 from components.report.executor import REPORT_FILE, Executor
 from schemas.reports.verdict import VERDICT_FILE, GateRule, Verdict
@@ -68,7 +69,7 @@ def _prepare(run_directory: Path, folder: Path, clips: int) -> None:
     write_scores(scores, folder / "scores" / SCORES_FILE)
     blessing = newest(run_directory, "ModelGate", "blessing")
     verdict = Verdict.model_validate_json((blessing / VERDICT_FILE).read_bytes())
-    wrong = scores.ids[~scores.is_right(scores.candidate)][:30].tolist()
+    wrong = scores.ids[~scores.candidate.is_right][:30].tolist()
     rules = [
         GateRule(name=f"rule {i}", outcome="broken", said=f"rule {i}", clips=wrong[i::3])
         for i in range(3)
@@ -82,9 +83,8 @@ def _prepare(run_directory: Path, folder: Path, clips: int) -> None:
 
 def _repeated(scores: Scores, clips: int) -> Scores:
     places = np.resize(np.arange(len(scores.ids)), clips)
-    candidate = ModelScores(scores.candidate.labels, scores.candidate.scores[places])
     ids = np.arange(clips).astype(np.str_)
-    return Scores(ids, scores.labels[places], {}, scores.unsliced, candidate, None)
+    return replace(scores.select(places), ids=ids, features={}, baseline=None)
 
 
 def _measure(run_directory: Path, folder: Path) -> tuple[float, float]:

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from components.evaluation.formatting import measured_text
 from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError
-from schemas.reports.metrics import Interval
+from schemas.reports.metrics import Headline, Interval
 from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Event(BaseModel):
     """How a run ended, as it is sent. `text` says it in one sentence: chats show that key.
 
     `run` is the number among the judged runs and `report` a path; both None where nothing was
-    judged.
+    judged. `accuracy` is the `headline` once more, of tasks that are judged by it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +54,7 @@ class Event(BaseModel):
     time: datetime.datetime
     run: int | None = None
     version: int | None = None
+    headline: Headline | None = None
     accuracy: float | None = None
     accuracy_interval: Interval | None = None
     reasons: list[str] = []
@@ -143,7 +145,8 @@ def told_if_it_fails(
 def result_event(workflow: Workflow, result: "RunResult") -> Event:
     """What is told of a judged run; a blessed model that was not pushed counts as refused."""
     record, verdict = result.record, result.record.verdict
-    interval = verdict.accuracy_interval
+    headline = verdict.headline
+    interval = headline.interval
     reasons = [*result.notes, *record.reasons]
     event: Literal["blessed", "refused", "undecided"]
     if result.pushed_to is not None:
@@ -154,7 +157,8 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
         event = "refused" if verdict.outcome == "blessed" else verdict.outcome
         outcome = f"{event}, nothing was pushed"
     text = (
-        f"{workflow.name}, run {record.number}: {outcome}; accuracy {verdict.accuracy:.3f}"
+        f"{workflow.name}, run {record.number}: {outcome}; "
+        f"{headline.name} {measured_text(headline.value, headline.unit)}"
         f" ({interval.low:.3f} to {interval.high:.3f}) on {verdict.clips:,} test clips"
     )
     return Event(
@@ -164,8 +168,9 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
         time=_now(),
         run=record.number,
         version=int(result.pushed_to.name) if result.pushed_to is not None else None,
-        accuracy=verdict.accuracy,
-        accuracy_interval=interval,
+        headline=headline,
+        accuracy=headline.value if headline.name == "accuracy" else None,
+        accuracy_interval=interval if headline.name == "accuracy" else None,
         reasons=reasons,
         report=str(result.report),
     )

@@ -17,6 +17,7 @@ TASKS = {
     "classify": "components.tasks.classify",
     "spot": "components.tasks.spot",
 }
+FIRST_TASK = next(iter(TASKS))  # of what was stored before tasks had names
 ENTRY_POINTS = "auricle.tasks"
 
 Part = Literal[
@@ -30,6 +31,7 @@ Part = Literal[
     "details",
     "gate",
     "report",
+    "card",
     "views",
 ]
 

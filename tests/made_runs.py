@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import scored
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from pushed import LINEAGE, make_verdict, make_version
@@ -14,7 +15,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from words import write_clip, write_project
 
 from components.digests import DIGEST_PROPERTY, tree_digest
-from components.evaluation.scores import ClipScores, ModelScores, write_scores
+from components.evaluation.scores import write_scores
 from components.example_gen.index import Shard, write_index
 from components.example_gen.shard_entry import Entry
 from components.example_gen.shards import ShardStore
@@ -240,12 +241,10 @@ def statistics_of(rows: list[tuple[str, str]]) -> bytes:
 
 def write_table(file: Path, rows: list[tuple[str, str]]) -> None:
     labels = np.array(["go", "no"])
-    table = ClipScores(
+    table = scored.table(
         ids=np.array([i for i, _ in rows]),
         labels=np.array(["go"] * len(rows)),
         features={"speaker": np.array([s for _, s in rows])},
-        unsliced={},
-        candidate=ModelScores(labels, np.eye(2, dtype=np.float32)[[0] * len(rows)]),
-        baseline=None,
+        candidate=scored.Answered(labels, np.eye(2, dtype=np.float32)[[0] * len(rows)]),
     )
     write_scores(table, file)

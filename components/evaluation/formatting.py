@@ -17,3 +17,8 @@ def amount_text(amount: float) -> str:
     """Hours, or how often an hour, in three digits or whole: `0`, `0.0301`, `1.70`, `12,346`."""
     is_whole = amount == round(amount) or amount >= 99.95
     return f"{amount:,.0f}" if is_whole else f"{amount:#.3g}"
+
+
+def measured_text(value: float, unit: str, form: str = ".3f") -> str:
+    """A headline number as people read it: `0.982`, or `1.204 dB`."""
+    return f"{value:{form}} {unit}" if unit else f"{value:{form}}"

@@ -12,6 +12,8 @@ from statistics import NormalDist
 
 from scipy.special import betaincinv, gammaincinv
 
+from components.evaluation.scores import Pairs
+
 MOST_CLIPS = 10_000_000
 
 
@@ -23,6 +25,17 @@ class Paired:
     only_candidate: int = 0
     only_baseline: int = 0
     neither: int = 0
+
+    @classmethod
+    def of(cls, pairs: Pairs) -> "Paired":
+        """Of clips that were answered right by the models that made no error on them."""
+        ours, theirs = pairs.errors == 0, pairs.others == 0
+        return cls(
+            both=int((ours & theirs).sum()),
+            only_candidate=int((ours & ~theirs).sum()),
+            only_baseline=int((~ours & theirs).sum()),
+            neither=int((~ours & ~theirs).sum()),
+        )
 
     @property
     def clips(self) -> int:

@@ -2,49 +2,45 @@
 
 A rule holds where the whole interval is on the right side of its limit, is broken where the whole
 interval is on the wrong side, and is undecided where the limit lies within: then it says how many
-more clips would decide.
+more clips would decide. The names of rules are the workflow's keys, which a task hands in.
 """
 
-from collections.abc import Iterator
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
-from components.evaluation.intervals import (
-    Paired,
-    accuracy_interval,
-    clips_to_show,
-    difference_interval,
-    pairs_to_show,
-)
-from components.evaluation.scores import ClipScores
+from components.evaluation.case import Case
+from components.evaluation.measures import Measure
+from components.evaluation.scores import Chosen, ClipScores, Pairs
 from components.evaluation.tallies import Tally
+from components.evaluation.wording import between, count, number, on, with_unit, would_decide
 from schemas.reports.verdict import GateRule
 from schemas.text import some
 from schemas.utterance import MUST_PASS
-from schemas.workflow.gate import Gate
 
 SLICES_NAMED = 10  # a reason lists this many values of one feature, worst first
 CLIPS_NAMED = 10  # to listen to
 _some = partial(some, most=SLICES_NAMED, separator="; ")
 
-
-def judge(gate: Gate, tallies: dict[str, dict[str, Tally]], scores: ClipScores) -> list[GateRule]:
-    """What every rule of `gate` says; `tallies[feature][value]`, all clips as `""` of `""`."""
-    return list(_judge(gate, tallies, scores))
+_Side = Literal["good", "bad", "both"]  # of a limit
 
 
-def _judge(
-    gate: Gate, tallies: dict[str, dict[str, Tally]], scores: ClipScores
-) -> Iterator[GateRule]:
-    rule = gate.accuracy
-    if rule.at_least is not None:
-        yield _at_least(tallies[""][""], rule.at_least, gate.confidence, scores)
-        for feature in rule.slices:
-            yield _at_least_in_slices(feature, tallies, rule.at_least, gate.confidence, scores)
-    if rule.no_worse_by_more_than is not None:
-        yield _no_worse(scores, rule.no_worse_by_more_than, gate.confidence)
+@dataclass(frozen=True)
+class _Words:
+    """How a limit is spoken of."""
+
+    reaches: str
+    reach: str
+    misses: str
+    beyond: str
+
+    @classmethod
+    def of(cls, measure: Measure) -> "_Words":
+        if measure.higher_is_better:
+            return cls("reaches", "reach", "is below", "below")
+        return cls("is at most", "are at most", "is above", "above")
 
 
 def must_pass(scores: ClipScores) -> list[GateRule]:
@@ -53,11 +49,11 @@ def must_pass(scores: ClipScores) -> list[GateRule]:
     if not chosen.any():
         return []
     clips = count(int(chosen.sum()), "must-pass ")
-    wrong = np.flatnonzero(chosen & ~scores.is_right(scores.candidate))
+    wrong = np.flatnonzero(chosen & ~scores.candidate.is_right)
     if not len(wrong):
         return [GateRule(name=MUST_PASS, outcome="held", said=f"right on {clips} ({MUST_PASS})")]
     answers = scores.candidate.answers
-    words = [f"{scores.labels[n]} as {answers[n]} ({scores.ids[n]})" for n in wrong.tolist()]
+    words = [f"{scores.targets[n]} as {answers[n]} ({scores.ids[n]})" for n in wrong.tolist()]
     return [
         GateRule(
             name=MUST_PASS,
@@ -68,183 +64,184 @@ def must_pass(scores: ClipScores) -> list[GateRule]:
     ]
 
 
-def _at_least(tally: Tally, at_least: float, confidence: float, scores: ClipScores) -> GateRule:
-    low, high = accuracy_interval(tally.right, tally.clips, confidence)
-    seen = f"accuracy {number(tally.accuracy, at_least)} {on(tally.clips, 'test ')}"
-    seen += f", {between(low, high, confidence, at_least)}"
-    rule = f"{at_least:g} (gate.accuracy.at_least)"
-    if low >= at_least:
-        return GateRule(
-            name="gate.accuracy.at_least", outcome="held", said=f"{seen}, reaches {rule}"
-        )
-    listen = _wrong_clips(scores, np.ones(len(scores.labels), np.bool_))
-    if high < at_least:
-        return GateRule(
-            name="gate.accuracy.at_least",
-            outcome="broken",
-            said=f"{seen}, is below {rule}",
-            clips=listen,
-        )
-    needed = clips_to_show(float(tally.accuracy), at_least, confidence)
+def limit(case: Case, name: str, value: float) -> GateRule:
+    """Whether the measure of all clips surely is on the good side of `value`."""
+    measure, tally = case.measure, case.tally
+    low, high = case.interval(tally, case.scores.everything, case.confidence)
+    seen = f"{_seen(measure, tally, value, 'test ')}, "
+    seen += between(low, high, case.confidence, value, measure.unit)
+    rule, words = f"{with_unit(f'{value:g}', measure.unit)} ({name})", _Words.of(measure)
+    side = _side(measure, low, high, value)
+    if side == "good":
+        return GateRule(name=name, outcome="held", said=f"{seen}, {words.reaches} {rule}")
+    listen = _wrong_clips(case.scores, case.scores.everything)
+    if side == "bad":
+        said = f"{seen}, {words.misses} {rule}"
+        return GateRule(name=name, outcome="broken", said=said, clips=listen)
+    sample = case.scores.sample(case.scores.everything)
+    needed = measure.clips_to_show(tally, sample, value, case.confidence)
     return GateRule(
-        name="gate.accuracy.at_least",
+        name=name,
         outcome="undecided",
-        said=f"{seen}: too few to tell whether it reaches {rule}; "
+        said=f"{seen}: too few to tell whether it {words.reaches} {rule}; "
         + would_decide(needed, tally.clips),
         more_clips=needed and needed - tally.clips,
         clips=listen,
     )
 
 
-def _at_least_in_slices(
-    feature: str,
-    tallies: dict[str, dict[str, Tally]],
-    at_least: float,
-    confidence: float,
-    scores: ClipScores,
-) -> GateRule:
-    name = f"gate.accuracy.slices: {feature}"
+def limit_in_slices(case: Case, name: str, feature: str, value: float) -> GateRule:
+    """Whether the measure surely is on the good side of `value` for every value of a feature."""
+    scores = case.scores
     if feature in scores.unsliced:
         said = f"{name}: {scores.unsliced[feature]:,} different values are no groups to judge by"
         return GateRule(name=name, outcome="broken", said=said)
-    found = tallies.get(feature, {})
+    found = case.tallies.get(feature, {})
     if not any(found):
-        return GateRule(
-            name=name, outcome="broken", said=f"{name}, but no test clip says its {feature}"
-        )
-    # That one of many values fails by chance must not be likelier than for one alone.
-    strict = 1 - (1 - confidence) / len(found)
-    below: list[tuple[str, Tally, str]] = []
-    open_: list[tuple[str, Tally, str]] = []
-    reached: list[tuple[str, Tally, str]] = []
-    for value, tally in sorted(found.items(), key=lambda item: (item[1].accuracy, item[0])):
-        low, _ = accuracy_interval(tally.right, tally.clips, confidence)
-        _, high = accuracy_interval(tally.right, tally.clips, strict)
-        (below if high < at_least else reached if low >= at_least else open_).append(
-            (value, tally, f"{_slice(feature, value)}: {_seen(tally, at_least)}")
-        )
-    if below:
-        said = f"{_some([words for *_, words in below])}: below {at_least:g} ({name})"
-        listen = _wrong_clips(scores, _is_one_of(scores, feature, [value for value, *_ in below]))
-        return GateRule(name=name, outcome="broken", said=said, clips=listen)
-    if open_:
-        needed = [clips_to_show(float(t.accuracy), at_least, confidence) for _, t, _ in open_]
-        more = [n - t.clips for n, (_, t, _) in zip(needed, open_, strict=True) if n]
+        said = f"{name}, but no test clip says its {feature}"
+        return GateRule(name=name, outcome="broken", said=said)
+    sides: dict[_Side, list[_Seen]] = {"bad": [], "both": [], "good": []}
+    for each in _seen_slices(case, feature, value):
+        sides[_side_of_slice(case, each, value, len(found))].append(each)
+    words, text = _Words.of(case.measure), with_unit(f"{value:g}", case.measure.unit)
+    if below := sides["bad"]:
+        said = f"{_some([each.said for each in below])}: {words.beyond} {text} ({name})"
+        return GateRule(name=name, outcome="broken", said=said, clips=_wrong_in(case, below))
+    if unsure := sides["both"]:
+        needed = [
+            case.measure.clips_to_show(
+                each.tally, scores.sample(each.chosen), value, case.confidence
+            )
+            for each in unsure
+        ]
+        more = [n - each.tally.clips for n, each in zip(needed, unsure, strict=True) if n]
         how_many = f"up to {max(more):,} more clips of each would" if more else "more clips might"
-        said = f"{_some([words for *_, words in open_])}: too few to tell whether they reach"
+        said = _some([each.said for each in unsure])
         return GateRule(
             name=name,
             outcome="undecided",
-            said=f"{said} {at_least:g} ({name}); {how_many}",
+            said=f"{said}: too few to tell whether they {words.reach} {text} ({name}); {how_many}",
             more_clips=sum(more) or None,
-            clips=_wrong_clips(scores, _is_one_of(scores, feature, [value for value, *_ in open_])),
+            clips=_wrong_in(case, unsure),
         )
-    said = f"every {feature} reaches {at_least:g}; the worst is {reached[0][2]}"
+    worst = sides["good"][0].said
+    said = f"every {feature} {words.reaches} {text}; the worst is {worst}"
     return GateRule(name=name, outcome="held", said=said)
 
 
-def _no_worse(scores: ClipScores, allowed: float, confidence: float) -> GateRule:
-    name = "gate.accuracy.no_worse_by_more_than"
+def no_worse(case: Case, name: str, allowed: float) -> GateRule:
+    """Whether the candidate surely is no more than `allowed` worse than the last blessed model."""
+    scores, measure = case.scores, case.measure
     if scores.baseline is None:
         said = "no model was blessed before, so there is none to be worse than"
         if scores.incomparable:
             said = f"not compared, the last blessed model hears other audio: {scores.incomparable}"
         return GateRule(name=name, outcome="held", said=said)
-    everything = np.ones(len(scores.labels), np.bool_)
-    paired = scores.paired(everything)
-    if not paired.clips:
+    pairs = scores.pairs(scores.everything)
+    if not len(pairs):
         said = (
             f"the last blessed model knows no label of the test clips: nothing to compare ({name})"
         )
         return GateRule(name=name, outcome="broken", said=said)
-    low, high = difference_interval(paired, confidence)
-    seen = (
-        f"accuracy {_change(paired, allowed)} the last blessed model's {on(paired.clips, 'same ')}"
-    )
-    if paired.clips < len(scores.labels):
-        seen += f" (of {len(scores.labels)}: those whose label both know)"
-    seen += f", the difference between {low:+.4f} and {high:+.4f} with {confidence:.0%} confidence"
-    rule = f"{allowed:g} worse ({name})"
-    if low >= -allowed:
+    low, high = measure.difference_interval(pairs, case.confidence)
+    seen = _seen_difference(case, pairs, allowed)
+    seen += f", the difference between {low:+.4f} and {with_unit(f'{high:+.4f}', measure.unit)}"
+    seen += f" with {case.confidence:.0%} confidence"
+    rule = f"{with_unit(f'{allowed:g}', measure.unit)} worse ({name})"
+    worst = -allowed if measure.higher_is_better else allowed
+    side = _side(measure, low, high, worst)
+    if side == "good":
         return GateRule(name=name, outcome="held", said=f"{seen}: no more than {rule}")
-    lost = everything & scores.is_shared & scores.is_right(scores.baseline)
-    listen = _wrong_clips(scores, lost)
-    if high < -allowed:
+    listen = _wrong_clips(scores, scores.is_shared & scores.baseline.is_right)
+    if side == "bad":
         return GateRule(name=name, outcome="broken", said=f"{seen}: more than {rule}", clips=listen)
-    needed = pairs_to_show(paired, allowed, confidence)
+    needed = measure.pairs_to_show(pairs, allowed, case.confidence)
     return GateRule(
         name=name,
         outcome="undecided",
         said=f"{seen}: too few to tell whether it is more than {rule}; "
-        + would_decide(needed, paired.clips),
-        more_clips=needed and needed - paired.clips,
+        + would_decide(needed, len(pairs)),
+        more_clips=needed and needed - len(pairs),
         clips=listen,
     )
 
 
-def on(clips: int, kind: str = "") -> str:
-    """`on 12 test clips`."""
-    return f"on {count(clips, kind)}"
+def worst_clips(scores: ClipScores, chosen: Chosen) -> list[str]:
+    """Ids of some of the `chosen` clips, the worst first."""
+    places = np.flatnonzero(chosen)
+    order = np.argsort(scores.candidate.merit[places], kind="stable")
+    ids: list[str] = scores.ids[places[order]][:CLIPS_NAMED].tolist()
+    return ids
 
 
-def count(clips: int, kind: str = "") -> str:
-    """`12 test clips`."""
-    return f"{clips:,} {kind}clip" + ("" if clips == 1 else "s")
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen of one slice."""
+
+    tally: Tally
+    chosen: Chosen
+    said: str
 
 
-def _change(paired: Paired, allowed: float) -> str:
-    change = Fraction(paired.only_candidate - paired.only_baseline, paired.clips)
-    if not change:
-        return "is the same as"
-    where = "above" if change > 0 else "below"
-    return f"is {number(abs(change), allowed)} {where}"
+def _seen_slices(case: Case, feature: str, value: float) -> list[_Seen]:
+    """All slices by a feature, worst first."""
+    measure = case.measure
+    sign = 1 if measure.higher_is_better else -1
+    tallies = case.tallies[feature].items()
+    ordered = sorted(tallies, key=lambda item: (sign * measure.value(item[1]), item[0]))
+    return [
+        _Seen(
+            tally,
+            case.is_value(feature, name),
+            f"{_slice(feature, name)}: {_seen(measure, tally, value)}",
+        )
+        for name, tally in ordered
+    ]
 
 
-def _seen(tally: Tally, limit: float) -> str:
-    return f"accuracy {number(tally.accuracy, limit)} {on(tally.clips)}"
+def _side_of_slice(case: Case, seen: _Seen, value: float, slices: int) -> _Side:
+    # That one of many values fails by chance must not be likelier than for one alone.
+    strict = 1 - (1 - case.confidence) / slices
+    is_bad = _side(case.measure, *case.interval(seen.tally, seen.chosen, strict), value) == "bad"
+    if is_bad:
+        return "bad"
+    bounds = case.interval(seen.tally, seen.chosen, case.confidence)
+    return "good" if _side(case.measure, *bounds, value) == "good" else "both"
 
 
-def between(low: float, high: float, confidence: float, limit: float) -> str:
-    """`between 0.915 and 0.994 with 95% confidence`."""
-    low_text = number(Fraction(low), limit)
-    high_text = number(Fraction(high), limit)
-    return f"between {low_text} and {high_text} with {confidence:.0%} confidence"
+def _side(measure: Measure, low: float, high: float, value: float) -> _Side:
+    """On which side of `value` the whole interval lies; the limit itself is good."""
+    if measure.higher_is_better:
+        return "good" if low >= value else "bad" if high < value else "both"
+    return "good" if high <= value else "bad" if low > value else "both"
 
 
-def would_decide(needed: int | None, clips: int) -> str:
-    """How many more clips than `clips` would decide, where `needed` would."""
-    if needed is None:
-        return "it is as good as the limit itself, which no number of clips decides"
-    return f"about {needed - clips:,} more like these would"
+def _seen(measure: Measure, tally: Tally, value: float, kind: str = "") -> str:
+    text = with_unit(number(measure.value(tally), value), measure.unit)
+    return f"{measure.name} {text} {on(tally.clips, kind)}"
+
+
+def _seen_difference(case: Case, pairs: Pairs, allowed: float) -> str:
+    measure = case.measure
+    change = measure.difference(pairs)
+    how = "the same as"
+    if change:
+        size = with_unit(number(abs(change), allowed), measure.unit)
+        how = f"{size} {'above' if change > 0 else 'below'}"
+    seen = f"{measure.name} is {how} the last blessed model's {on(len(pairs), 'same ')}"
+    if len(pairs) < len(case.scores):
+        seen += f" (of {len(case.scores)}: those whose label both know)"
+    return seen
 
 
 def _slice(feature: str, value: str) -> str:
     return f"{feature} {value}" if value else f"clips without a {feature}"
 
 
-def _is_one_of(scores: ClipScores, feature: str, values: list[str]) -> np.ndarray:
-    column = scores.features.get(feature, scores.labels)
-    chosen: np.ndarray = np.isin(column, values)
-    return chosen
+def _wrong_in(case: Case, slices: list[_Seen]) -> list[str]:
+    chosen = np.any([each.chosen for each in slices], axis=0)
+    return _wrong_clips(case.scores, chosen)
 
 
-def _wrong_clips(scores: ClipScores, chosen: np.ndarray) -> list[str]:
-    return worst_clips(scores, chosen & ~scores.is_right(scores.candidate))
-
-
-def worst_clips(scores: ClipScores, chosen: np.ndarray) -> list[str]:
-    """Ids of some of the `chosen` clips, the lowest score of the true label first."""
-    places = np.flatnonzero(chosen)
-    order = np.argsort(scores.candidate.score_of(scores.labels)[places], kind="stable")
-    ids: list[str] = scores.ids[places[order]][:CLIPS_NAMED].tolist()
-    return ids
-
-
-def number(value: Fraction, limit: float) -> str:
-    """Three decimals, or as many more as it takes to tell `value` from `limit`."""
-    exact = Fraction(repr(limit))
-    for digits in range(3, 9):
-        text = f"{float(value):.{digits}f}"
-        if value == exact or Fraction(text) != exact:
-            return text
-    return text
+def _wrong_clips(scores: ClipScores, chosen: Chosen) -> list[str]:
+    return worst_clips(scores, chosen & ~scores.candidate.is_right)

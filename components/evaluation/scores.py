@@ -1,74 +1,138 @@
-"""What models answered on every clip of a split: the table that all judgements are made from."""
+"""What models answered on every clip of a split: the table that all judgements are made from.
 
+An error is of the task's own kind, and so is the unit: a wrong label of one label, edits of a
+transcript's words, decibels of one estimate.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.intervals import Paired
+from schemas.tasks import FIRST_TASK, load_part
 from schemas.utterance import MUST_PASS
 
 SCORES_FILE = "test.npz"
-_FEATURE = "feature "
+SPEAKER = "speaker"
+_FEATURE, _OUTPUT, _NAMES = "feature ", "output ", "names "
+_BY_CLIP = ("answers", "errors", "is_right", "confidence", "merit", "is_known")
 
 Texts = NDArray[np.str_]
+Numbers = NDArray[np.float64]
+Chosen = NDArray[np.bool_]  # of which clips, [clips]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class ModelScores:
-    """`scores` float32 [clips, classes] of one model, whose classes are `labels`, in this order."""
+    """What one model answered; all arrays are [clips].
 
-    labels: Texts
-    scores: NDArray[np.float32]
+    Attributes:
+        answers: as text.
+        errors: in the task's units; finite, also where the answer is no number.
+        is_right: whether the answer would do for a clip that must pass.
+        confidence: the model's own in its answer; NaN where what it answered is no number.
+        merit: how near the answer came to the target; the lowest are the worst clips.
+        is_known: whether the model was taught what the target asks for.
+        outputs: what its signature answered, by name, [clips, ...].
+        names: of the columns of an output, where they have some, by the output's name.
+    """
+
+    answers: Texts
+    errors: Numbers
+    is_right: Chosen
+    confidence: NDArray[np.float32]
+    merit: NDArray[np.float32]
+    is_known: Chosen
+    outputs: Mapping[str, NDArray[Any]]
+    names: Mapping[str, Texts]
 
     @property
-    def is_finite(self) -> NDArray[np.bool_]:
-        """Of which clips all scores are numbers: bool [clips]."""
-        finite: NDArray[np.bool_] = np.isfinite(self.scores).all(axis=1)
+    def is_finite(self) -> Chosen:
+        """Of which clips the model answered with numbers."""
+        finite: Chosen = np.isfinite(self.confidence)
         return finite
 
-    @property
-    def answers(self) -> Texts:
-        """The label of the highest score of each clip."""
-        if not len(self.scores):
-            return np.empty(0, self.labels.dtype)
-        answers: Texts = self.labels[self.scores.argmax(axis=1)]
-        return answers
+    def select(self, chosen: Chosen | Places) -> "ModelScores":
+        """What it answered on some of the clips."""
+        outputs = {name: values[chosen] for name, values in self.outputs.items()}
+        by_clip = {name: getattr(self, name)[chosen] for name in _BY_CLIP}
+        return replace(self, outputs=outputs, **by_clip)
 
-    def score_of(self, labels: Texts) -> NDArray[np.float32]:
-        """The score of each clip's true label: 0 where the model lacks it, or it is no number."""
-        order = np.argsort(self.labels)
-        places = np.searchsorted(self.labels, labels, sorter=order).clip(max=len(order) - 1)
-        classes = order[places]
-        scores = self.scores[np.arange(len(labels)), classes]
-        is_known = (self.labels[classes] == labels) & np.isfinite(scores)
-        return np.where(is_known, scores, np.float32(0))
+    def arrays(self, whose: str) -> dict[str, NDArray[Any]]:
+        """As they are stored, under names that begin with `whose`."""
+        return {
+            **{f"{whose} {name}": getattr(self, name) for name in _BY_CLIP},
+            **{f"{whose} {_OUTPUT}{name}": values for name, values in self.outputs.items()},
+            **{f"{whose} {_NAMES}{name}": values for name, values in self.names.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Errors of one model on some clips, with their units and speakers; all arrays are [clips]."""
+
+    errors: Numbers
+    units: Numbers
+    speakers: Texts
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Errors of two models on the same clips, the candidate's and those it is compared with."""
+
+    errors: Numbers
+    others: Numbers
+    units: Numbers
+    speakers: Texts
+
+    def __len__(self) -> int:
+        return len(self.errors)
+
+    def select(self, chosen: Chosen) -> "Pairs":
+        """Some of the clips."""
+        return Pairs(
+            self.errors[chosen], self.others[chosen], self.units[chosen], self.speakers[chosen]
+        )
 
 
 @dataclass(frozen=True)
 class ClipScores:
     """One row a clip, in the order in which they are stored; all arrays are [clips].
 
-    `features` are what clips are sliced by besides their label, by name; empty where unknown.
-    `unsliced` are features that have too many values, with how many. `incomparable` says why the
-    last blessed model could not be asked these clips; then it is no baseline.
+    `targets` are as text, `units` what errors are counted of. `speakers` are empty where unknown.
+    `features` are what clips are sliced by, by name; empty where unknown. `unsliced` are features
+    that have too many values, with how many. `incomparable` says why the last blessed model could
+    not be asked these clips; then it is no baseline.
     """
 
     ids: Texts
-    labels: Texts
+    targets: Texts
+    units: Numbers
+    speakers: Texts
     features: dict[str, Texts]
     unsliced: dict[str, int]
     candidate: ModelScores
     baseline: ModelScores | None
     incomparable: str = ""
 
+    def __len__(self) -> int:
+        return len(self.ids)
+
     @property
-    def is_must_pass(self) -> NDArray[np.bool_]:
+    def everything(self) -> Chosen:
+        """All clips."""
+        return np.ones(len(self), np.bool_)
+
+    @property
+    def is_must_pass(self) -> Chosen:
         """Of which clips every model has to be right."""
         if MUST_PASS not in self.features:
-            return np.zeros(len(self.labels), np.bool_)
-        must_pass: NDArray[np.bool_] = self.features[MUST_PASS] == "true"
+            return ~self.everything
+        must_pass: Chosen = self.features[MUST_PASS] == "true"
         return must_pass
 
     @property
@@ -82,44 +146,39 @@ class ClipScores:
         features = {name: values for name, values in counted.features.items() if any(values)}
         return replace(counted, features=features)
 
-    def select(self, chosen: NDArray[np.bool_]) -> "ClipScores":
+    def select(self, chosen: Chosen | Places) -> "ClipScores":
         """The table of some of its clips."""
-        candidate = replace(self.candidate, scores=self.candidate.scores[chosen])
-        baseline = self.baseline and replace(self.baseline, scores=self.baseline.scores[chosen])
         return replace(
             self,
             ids=self.ids[chosen],
-            labels=self.labels[chosen],
+            targets=self.targets[chosen],
+            units=self.units[chosen],
+            speakers=self.speakers[chosen],
             features={name: values[chosen] for name, values in self.features.items()},
-            candidate=candidate,
-            baseline=baseline,
+            candidate=self.candidate.select(chosen),
+            baseline=self.baseline and self.baseline.select(chosen),
         )
-
-    def is_right(self, model: ModelScores) -> NDArray[np.bool_]:
-        """Whether the model's highest score is that of the true label."""
-        right: NDArray[np.bool_] = (model.answers == self.labels) & model.is_finite
-        return right
 
     @property
-    def is_shared(self) -> NDArray[np.bool_]:
-        """Whether both models know the true label; no clip without a baseline."""
+    def is_shared(self) -> Chosen:
+        """Of which clips both models know the target; of none without a baseline."""
         if self.baseline is None:
-            return np.zeros(len(self.labels), np.bool_)
-        known: NDArray[np.bool_] = np.isin(self.labels, self.candidate.labels) & np.isin(
-            self.labels, self.baseline.labels
-        )
-        return known
+            return ~self.everything
+        return self.candidate.is_known & self.baseline.is_known
 
-    def paired(self, chosen: NDArray[np.bool_]) -> Paired:
-        """How both models answered those of the `chosen` clips whose label both know."""
+    def sample(self, chosen: Chosen) -> Sample:
+        """The candidate's errors on the `chosen` clips."""
+        return Sample(self.candidate.errors[chosen], self.units[chosen], self.speakers[chosen])
+
+    def pairs(self, chosen: Chosen) -> Pairs:
+        """How both models answered those of the `chosen` clips whose target both know."""
         assert self.baseline is not None
         chosen = chosen & self.is_shared
-        ours, theirs = self.is_right(self.candidate)[chosen], self.is_right(self.baseline)[chosen]
-        return Paired(
-            both=int((ours & theirs).sum()),
-            only_candidate=int((ours & ~theirs).sum()),
-            only_baseline=int((~ours & theirs).sum()),
-            neither=int((~ours & ~theirs).sum()),
+        return Pairs(
+            self.candidate.errors[chosen],
+            self.baseline.errors[chosen],
+            self.units[chosen],
+            self.speakers[chosen],
         )
 
 
@@ -127,50 +186,61 @@ def write_scores(scores: ClipScores, file: Path) -> None:
     """Writes the table as compressed numpy arrays."""
     arrays = {
         "ids": scores.ids,
-        "labels": scores.labels,
-        "candidate_labels": scores.candidate.labels,
-        "candidate_scores": scores.candidate.scores,
+        "targets": scores.targets,
+        "units": scores.units,
+        "speakers": scores.speakers,
         "incomparable": np.array(scores.incomparable, np.str_),
         "unsliced_names": np.array(list(scores.unsliced), np.str_),
         "unsliced_values": np.array(list(scores.unsliced.values()), np.int64),
         **{f"{_FEATURE}{name}": values for name, values in scores.features.items()},
+        **scores.candidate.arrays("candidate"),
     }
     if scores.baseline is not None:
-        arrays["baseline_labels"] = scores.baseline.labels
-        arrays["baseline_scores"] = scores.baseline.scores
+        arrays |= scores.baseline.arrays("baseline")
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(file, **arrays)
 
 
 def read_scores(file: Path) -> ClipScores:
-    """The table that `write_scores` wrote.
+    """The table that `write_scores` wrote, now or before tasks had names.
 
     Raises:
         OSError: it is not there.
         ValueError: it is another file.
     """
-    with np.load(file, allow_pickle=False) as arrays:
-        has_baseline = "baseline_scores" in arrays
-        return ClipScores(
-            ids=arrays["ids"],
-            labels=arrays["labels"],
-            features={
-                name.removeprefix(_FEATURE): arrays[name]
-                for name in arrays.files
-                if name.startswith(_FEATURE)
-            },
-            unsliced=dict(
-                zip(
-                    arrays["unsliced_names"].tolist(),
-                    arrays["unsliced_values"].tolist(),
-                    strict=True,
-                )
-            ),
-            candidate=ModelScores(arrays["candidate_labels"], arrays["candidate_scores"]),
-            baseline=(
-                ModelScores(arrays["baseline_labels"], arrays["baseline_scores"])
-                if has_baseline
-                else None
-            ),
-            incomparable=str(arrays["incomparable"]),
-        )
+    with np.load(file, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    if "labels" in arrays:
+        arrays = load_part(FIRST_TASK, "scoring").bring_up_to_date(arrays)
+    if "targets" not in arrays:
+        raise ValueError(f"{file} is no table of scores")
+    unsliced = zip(
+        arrays["unsliced_names"].tolist(), arrays["unsliced_values"].tolist(), strict=True
+    )
+    return ClipScores(
+        ids=arrays["ids"],
+        targets=arrays["targets"],
+        units=arrays["units"],
+        speakers=arrays["speakers"],
+        features=_below(arrays, _FEATURE),
+        unsliced=dict(unsliced),
+        candidate=_model(_below(arrays, "candidate ")),
+        baseline=_model(_below(arrays, "baseline ")) if "baseline errors" in arrays else None,
+        incomparable=str(arrays["incomparable"]),
+    )
+
+
+def _model(arrays: dict[str, NDArray[Any]]) -> ModelScores:
+    return ModelScores(
+        outputs=_below(arrays, _OUTPUT),
+        names=_below(arrays, _NAMES),
+        **{name: arrays[name] for name in _BY_CLIP},
+    )
+
+
+def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {
+        name.removeprefix(prefix): values
+        for name, values in arrays.items()
+        if name.startswith(prefix)
+    }

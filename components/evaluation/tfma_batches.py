@@ -1,8 +1,8 @@
-"""Has TFMA hand metrics the clips of a slice many at once, by its interfaces for extractors and
-metrics: its own slicing calls Python for every clip, slice, metric and model. Knows no metric.
+"""Has TFMA hand metrics the clips of a slice many at once, by its interface for extractors: its own
+slicing calls Python for every clip, slice, metric and model. Knows no metric.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 from tensorflow_model_analysis.extractors import unbatch_extractor
-from tensorflow_model_analysis.metrics import metric_types, metric_util
 
 _Clips = NDArray[np.intp]  # which of a batch, by number
 _SliceKey = tuple[tuple[str, bytes], ...]
@@ -28,34 +27,6 @@ def make_extractors(config: tfma.EvalConfig) -> list[tfma.extractors.Extractor]:
     replaced = (unbatch_extractor.UNBATCH_EXTRACTOR_STAGE_NAME, slicing.stage_name)
     extractors = tfma.default_extractors(eval_config=config)
     return [kept for kept in extractors if kept.stage_name not in replaced] + [slicing]
-
-
-def make_computations(
-    combiner: Callable[[metric_types.MetricKey], beam.CombineFn],
-) -> Callable[..., metric_types.MetricComputations]:
-    """What a metric is made of whose `combiner` takes `StandardMetricInputs` of many clips."""
-
-    def create(
-        name: str, model_name: str = "", output_name: str = ""
-    ) -> metric_types.MetricComputations:
-        key = metric_types.MetricKey(name=name, model_name=model_name, output_name=output_name)
-        inputs = metric_types.StandardMetricInputsPreprocessor()  # labels and predictions
-        return [
-            metric_types.MetricComputation(
-                keys=[key], preprocessors=[inputs], combiner=combiner(key)
-            )
-        ]
-
-    computations: Callable[..., metric_types.MetricComputations]
-    computations = metric_util.merge_per_key_computations(create)
-    return computations
-
-
-def labels_and_scores(
-    inputs: metric_types.StandardMetricInputs, key: metric_types.MetricKey
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of the model that `key` names: true class ids [clips], -1 for none; [clips, classes]."""
-    return inputs.get_labels(key.model_name)[:, 0], inputs.get_predictions(key.model_name)
 
 
 def _slice_batch(extracts: tfma.Extracts, specs: list[list[str]]) -> Iterator[tfma.Extracts]:

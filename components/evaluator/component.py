@@ -8,7 +8,7 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.artifacts import ClipScores
-from components.evaluator.executor import BACKGROUND_URI_KEY, Executor
+from components.evaluator.executor import BACKGROUND_URI_KEY, TASK_KEY, Executor
 
 BACKGROUND_DIGEST_KEY = "background_digest"
 
@@ -17,6 +17,7 @@ class EvaluatorSpec(ComponentSpec):
     """What goes in and out of Evaluator."""
 
     PARAMETERS: ClassVar = {
+        TASK_KEY: ExecutionParameter(type=str),
         BACKGROUND_URI_KEY: ExecutionParameter(type=str),
         BACKGROUND_DIGEST_KEY: ExecutionParameter(type=str),
     }
@@ -45,6 +46,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         self,
         examples: types.BaseChannel,
         model: types.BaseChannel,
+        task: str,
         baseline_model: types.BaseChannel | None = None,
         background_uri: str = "",
         background_digest: str = "",
@@ -54,6 +56,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         Args:
             examples: of AudioExampleGen.
             model: the candidate, a SavedModel with its model card.
+            task: whose part `scoring` says what is an error.
             baseline_model: the last blessed model; may be empty.
             background_uri: a list of recordings, `schemas.background`; empty where there is none.
             background_digest: stands for their content in the cache key.
@@ -62,6 +65,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             spec=EvaluatorSpec(
                 examples=examples,
                 model=model,
+                task=task,
                 baseline_model=baseline_model,
                 background_uri=background_uri,
                 background_digest=background_digest,

@@ -13,22 +13,22 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.artifacts import saved_model_uri
-from components.evaluation.metrics import evaluate
-from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
+from components.evaluation.scores import SCORES_FILE, SPEAKER, ClipScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
-from components.tasks.spot.stream_scoring import score_recordings
-from components.tasks.spot.wake_word import BACKGROUND_FILE, write_background
-from schemas.background import BACKGROUND_LIST
+from components.evaluation.tfma_evaluation import evaluate
+from components.tasks import parts
 from schemas.example import decode_example
 from schemas.progress import report_progress
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.tfrecord import read_records
 
 SPLIT = "test"
+TASK_KEY = "task"
 BACKGROUND_URI_KEY = "background_uri"
 _BATCH_CLIPS = 256
 
-Score = Callable[[list[bytes]], NDArray[np.float32]]
+Outputs = dict[str, NDArray[Any]]
+Answer = Callable[[list[bytes]], Outputs]
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -46,57 +46,58 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             for file in sorted(Path(uri).glob("*tfrecord*"))
         ]
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
-        scores = score_clips(files, [Path(saved_model_uri(model)) for model in models])
+        saved_models = [Path(saved_model_uri(model)) for model in models]
+        task = exec_properties[TASK_KEY]
         folder = Path(artifact_utils.get_single_uri(output_dict["scores"]))
-        file = folder / SCORES_FILE
-        write_scores(scores, file)
+        write_scores(score_clips(files, saved_models, task), folder / SCORES_FILE)
         if uri := exec_properties.get(BACKGROUND_URI_KEY):
-            _hear_background(uri, models[0], folder)
+            with fileio.open(uri, "rb") as file:
+                listed = file.read()
+            parts.recordings_scoring(task).score_recordings_of(
+                listed, saved_models[0], _card(saved_models[0]), folder
+            )
         with self._make_beam_pipeline() as pipeline:
-            evaluate(file, artifact_utils.get_single_uri(output_dict["evaluation"]), pipeline)
+            evaluate(
+                folder / SCORES_FILE,
+                artifact_utils.get_single_uri(output_dict["evaluation"]),
+                pipeline,
+            )
 
 
-def _hear_background(uri: str, model: types.Artifact, scores: Path) -> None:
-    with fileio.open(uri, "rb") as file:
-        recordings = BACKGROUND_LIST.validate_json(file.read())
-    saved_model = Path(saved_model_uri(model))
-    background = score_recordings(recordings, saved_model, _card(saved_model))
-    write_background(background, scores / BACKGROUND_FILE)
-
-
-def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
-    """What each SavedModel, the candidate first, answers on the clips of TFRecord `files`."""
+def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> ClipScores:
+    """What each SavedModel, the candidate first, answers on the clips of TFRecord `files`; the
+    candidate is of `task`, which says what is an error.
+    """
+    scoring = parts.scoring(task)
     cards = [_card(path) for path in saved_models]
-    incomparable = _incomparable(*cards) if len(cards) > 1 else ""
+    incomparable = _incomparable(cards[0], cards[1], scoring.ANSWERS) if len(cards) > 1 else ""
     if incomparable:
         saved_models, cards = saved_models[:1], cards[:1]
-    labels = [card.labels for card in cards]
-    signatures = [_load(path) for path in saved_models]
-    ids: list[str] = []
-    true: list[str] = []
-    features: list[dict[str, str]] = []
-    scores: list[list[NDArray[np.float32]]] = [[] for _ in saved_models]
+    clips = _Clips()
+    answers = [_load(path, scoring.OUTPUTS) for path in saved_models]
+    outputs: list[list[Outputs]] = [[] for _ in saved_models]
     records = itertools.chain.from_iterable(map(read_records, files))
-    while batch := list(itertools.islice(records, _BATCH_CLIPS)):
-        for parts, score in zip(scores, signatures, strict=True):
-            parts.append(score(batch))
+    # Of no clips too: that says which outputs there are, and of which shape.
+    while (batch := list(itertools.islice(records, _BATCH_CLIPS))) or not outputs[0]:
+        for batches, answer in zip(outputs, answers, strict=True):
+            batches.append(answer(batch))
         for record in batch:
-            example = decode_example(record)
-            ids.append(str(example["id"]))
-            true.append(str(example["label"]))
-            features.append(slice_features(example))
-        report_progress(len(ids), len(ids), "clips scored")
-    sliced, unsliced = tabulate(features)
+            clips.add(record)
+        report_progress(len(clips.ids), len(clips.ids), "clips scored")
+    targets = np.array(clips.targets, np.str_)
     models = [
-        ModelScores(
-            np.array(names, np.str_), np.concatenate([np.empty((0, len(names)), np.float32), *own])
-        )
-        for names, own in zip(labels, scores, strict=True)
+        scoring.judge(targets, _joined(batches), card)
+        for batches, card in zip(outputs, cards, strict=True)
     ]
+    features, unsliced = tabulate(clips.features)
+    if scoring.TARGET_FEATURE is not None:
+        features = {scoring.TARGET_FEATURE: targets, **features}
     return ClipScores(
-        ids=np.array(ids, np.str_),
-        labels=np.array(true, np.str_),
-        features=sliced,
+        ids=np.array(clips.ids, np.str_),
+        targets=targets,
+        units=scoring.units(targets),
+        speakers=np.array([each.get(SPEAKER, "") for each in clips.features], np.str_),
+        features=features,
         unsliced=unsliced,
         candidate=models[0],
         baseline=models[1] if len(models) > 1 else None,
@@ -104,24 +105,45 @@ def score_clips(files: Iterable[Path], saved_models: list[Path]) -> ClipScores:
     )
 
 
-def _incomparable(candidate: ModelCard, baseline: ModelCard) -> str:
+class _Clips:
+    """What is kept of the clips while models are asked, a list each."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.features: list[dict[str, str]] = []
+
+    def add(self, record: bytes) -> None:
+        example = decode_example(record)
+        self.ids.append(str(example["id"]))
+        self.targets.append(str(example["label"]))
+        self.features.append(slice_features(example))
+
+
+def _joined(batches: list[Outputs]) -> Outputs:
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+def _incomparable(candidate: ModelCard, baseline: ModelCard, answers: str) -> str:
     """Why clips that were conditioned for the candidate are none for the baseline, or nothing."""
+    if answers != parts.scoring(baseline.task).ANSWERS:
+        return f"task was {baseline.task} and is {candidate.task}"
     ours, theirs = candidate.audio.model_dump(), baseline.audio.model_dump()
     keys = [key for key in ours if ours[key] != theirs[key]]
     return ", ".join(f"audio.{key} was {theirs[key]} and is {ours[key]}" for key in keys)
 
 
-def _load(saved_model: Path) -> Score:
-    """Serialized tf.Examples -> scores [batch, classes], by the exported model itself."""
+def _load(saved_model: Path, names: tuple[str, ...]) -> Answer:
+    """Serialized tf.Examples -> the outputs of these names, [batch, ...], by the exported model."""
     import tensorflow as tf
 
     signature = tf.saved_model.load(str(saved_model)).signatures["serving_examples"]
 
-    def score(records: list[bytes]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = signature(examples=tf.constant(records))["scores"].numpy()
-        return scores
+    def answer(records: list[bytes]) -> Outputs:
+        outputs = signature(examples=tf.constant(records, tf.string))
+        return {name: outputs[name].numpy() for name in names}
 
-    return score
+    return answer
 
 
 def _card(saved_model: Path) -> ModelCard:

@@ -16,12 +16,16 @@ MODEL_KEY = "model"
 BASELINE_KEY = "baseline"
 BLESSING_KEY = "blessing"
 GATE_KEY = "gate"
+TASK_KEY = "task"
 
 
 class ModelGateSpec(ComponentSpec):
     """What goes in and out of ModelGate."""
 
-    PARAMETERS: ClassVar = {GATE_KEY: ExecutionParameter(type=str)}
+    PARAMETERS: ClassVar = {
+        GATE_KEY: ExecutionParameter(type=str),
+        TASK_KEY: ExecutionParameter(type=str),
+    }
     INPUTS: ClassVar = {
         EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),
         SCORES_KEY: ChannelParameter(type=ClipScores),
@@ -43,15 +47,17 @@ class ModelGate(base_component.BaseComponent):
         scores: types.BaseChannel,
         model: types.BaseChannel,
         gate: str,
+        task: str,
         baseline: types.BaseChannel | None = None,
     ) -> None:
         """Wires a gate.
 
         Args:
             evaluation: of Evaluator: TFMA's counts.
-            scores: of Evaluator: the table that was counted, and that of the background.
+            scores: of Evaluator: the table that was counted, and what else the task measured.
             model: the candidate, a SavedModel with its model card.
-            gate: JSON of `schemas.workflow.Gate`.
+            gate: JSON of the workflow's block `gate`.
+            task: whose part `gate` judges.
             baseline: the last blessed model, the one that the Evaluator was given; may be empty.
         """
         super().__init__(
@@ -61,6 +67,7 @@ class ModelGate(base_component.BaseComponent):
                 model=model,
                 baseline=baseline,
                 gate=gate,
+                task=task,
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )
         )

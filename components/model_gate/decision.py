@@ -1,58 +1,45 @@
 """Whether a model is blessed, refused or cannot be judged yet, and why in plain words."""
 
-import numpy as np
-
-from components.evaluation.intervals import accuracy_interval, difference_interval
-from components.evaluation.rules import count, judge, must_pass, on
-from components.evaluation.scores import ClipScores, ModelScores
-from components.evaluation.tallies import Results, Tally
-from components.tasks.spot.gate import judge_keywords, operating_point
-from components.tasks.spot.wake_word import Background
-from schemas.reports.metrics import ClassMetrics, Interval, SliceMetrics
+from components.evaluation.case import Case
+from components.evaluation.rules import must_pass
+from components.evaluation.scores import ClipScores
+from components.evaluation.tallies import OVERALL, Tallies, overall
+from components.evaluation.wording import count, on, with_unit
+from components.tasks import parts
+from schemas.reports.metrics import Headline, Interval, SliceMetrics
 from schemas.reports.verdict import GateRule, Verdict
-from schemas.workflow.gate import Gate
 
 FEWEST_CLIPS = 20  # of a slice; fewer are called too few to judge
+_NOTHING = "there are no test clips, so nothing shows what the model is worth"
 
 
 def decide(
-    gate: Gate,
-    candidate: Results,
+    case: Case,
     scores: ClipScores,
     *,
-    baseline: Results | None = None,
-    background: Background | None = None,
+    task: str,
+    settings: str,
+    baseline: Tallies | None = None,
     generated: bool = False,
 ) -> Verdict:
-    """The verdict on the candidate, by TFMA's counts `candidate` and the table they come from, of
-    which they leave out the clips that must pass.
+    """The verdict on a candidate of `task`, by the rules of its gate, whose settings are JSON.
 
-    `background` is what it answered on recordings without keywords, where there are any.
+    `case` leaves out the clips of `scores` that must pass. `baseline` are the tallies of the last
+    blessed model.
 
     Refused: a broken rule of the gate, a wrong answer to a clip that must pass, no test clips,
-    counts that are not those of the table, scores that are not numbers, and test clips with a label
-    the model was not taught. Undecided: no rule is broken, but one cannot be judged on so few
-    clips. Without any rule every other model is blessed.
+    counts that are not of the table, answers that are not numbers, and what the task calls a fault.
+    Undecided: no rule is broken, but one cannot be judged on so few clips. Without any rule every
+    other model is blessed.
     """
-    hard, scores = scores, scores.counted
-    labels = scores.candidate.labels.tolist()
-    tally, tallies = candidate.tally(labels), candidate.tallies(labels)
-    keywords = None
-    rules = [
-        GateRule(name="sound", outcome="broken", said=said)
-        for said in _faults(candidate, baseline, scores, labels, background)
-    ]
-    if not rules:
-        rules = judge(gate, {"": {"": tally}, **tallies}, scores)
-        if background is not None:
-            keywords = operating_point(gate, scores, background)
-            rules += judge_keywords(gate, keywords, scores)
-    rules += must_pass(hard)
+    part = parts.gate(task)
+    faults = [*_faults(case), *part.faults(case)] if len(case.scores) else [_NOTHING]
+    judgement = part.judge(case, settings, is_sound=not faults)
+    rules = [GateRule(name="sound", outcome="broken", said=said) for said in faults]
+    rules += [*judgement.rules, *must_pass(scores)]
     outcomes = {rule.outcome for rule in rules}
-    all_labels = labels + sorted(set(candidate.answers) - set(labels))
-    confusion = _confusion(candidate, labels, all_labels)
-    classes = _classes(confusion, all_labels)
-    paired = scores.paired(np.ones(len(scores.labels), np.bool_)) if scores.baseline else None
+    measure, has_baseline = case.measure, case.scores.baseline is not None
+    pairs = case.scores.pairs(case.scores.everything) if has_baseline else None
     return Verdict(
         outcome=(
             "refused"
@@ -62,138 +49,83 @@ def decide(
             else "blessed"
         ),
         rules=rules,
-        reasons=_reasons(rules, tally),
-        confidence=gate.confidence,
-        clips=tally.clips,
-        accuracy=float(tally.accuracy),
-        accuracy_interval=Interval.of(accuracy_interval(tally.right, tally.clips, gate.confidence)),
-        macro_f1=_macro_f1(classes),
-        calibration_error=candidate.calibration_error,
-        baseline_accuracy=(
-            float(baseline.tally(scores.baseline.labels.tolist()).accuracy)
-            if baseline and scores.baseline
+        reasons=_reasons(rules, case),
+        confidence=case.confidence,
+        clips=case.tally.clips,
+        headline=_headline(case),
+        baseline=(float(measure.value(overall(baseline))) if baseline and has_baseline else None),
+        difference=float(measure.difference(pairs)) if pairs is not None else None,
+        difference_interval=(
+            Interval.of(measure.difference_interval(pairs, case.confidence))
+            if pairs is not None
             else None
         ),
-        difference=paired.difference if paired else None,
-        difference_interval=(
-            Interval.of(difference_interval(paired, gate.confidence)) if paired else None
-        ),
-        classes=classes,
-        slices=_slices(tallies, scores, gate.confidence),
-        incomparable=scores.incomparable,
-        unsliced=scores.unsliced,
-        confusion=confusion,
-        labels=all_labels,
+        incomparable=case.scores.incomparable,
+        metrics=judgement.metrics,
+        slices=_slices(case),
+        unsliced=case.scores.unsliced,
         generated=generated,
-        keywords=keywords,
+        details=judgement.details,
     )
 
 
-def _reasons(rules: list[GateRule], tally: Tally) -> list[str]:
+def _headline(case: Case) -> Headline:
+    measure = case.measure
+    bounds = case.interval(case.tally, case.scores.everything, case.confidence)
+    return Headline(
+        name=measure.name,
+        value=float(measure.value(case.tally)),
+        interval=Interval.of(bounds),
+        unit=measure.unit,
+        higher_is_better=measure.higher_is_better,
+    )
+
+
+def _reasons(rules: list[GateRule], case: Case) -> list[str]:
     """What decided: all broken rules, or else all undecided ones, or else all that held."""
     for outcome in ("broken", "undecided", "held"):
         if said := [rule.said for rule in rules if rule.outcome == outcome]:
             return said
-    return [f"the gate has no rule; accuracy {float(tally.accuracy):.3f} {on(tally.clips)}"]
+    measure, tally = case.measure, case.tally
+    text = with_unit(f"{float(measure.value(tally)):.3f}", measure.unit)
+    return [f"the gate has no rule; {measure.name} {text} {on(tally.clips)}"]
 
 
-def _faults(
-    candidate: Results,
-    baseline: Results | None,
-    scores: ClipScores,
-    labels: list[str],
-    background: Background | None,
-) -> list[str]:
-    """Why the numbers cannot be trusted at all."""
-    if not len(scores.labels):
-        return ["there are no test clips, so nothing shows what the model is worth"]
-    faults = _miscounts("the model", candidate, scores, scores.candidate)
-    if baseline and scores.baseline:
-        faults += _miscounts("the last blessed model", baseline, scores, scores.baseline)
-    if not_finite := int((~scores.candidate.is_finite).sum()):
+def _faults(case: Case) -> list[str]:
+    """Why the numbers cannot be trusted at all, whatever the task."""
+    faults = []
+    if case.tally.clips != len(case.scores):
+        faults.append(
+            f"TFMA counts {count(case.tally.clips)}, the table of scores holds"
+            f" {count(len(case.scores))}"
+        )
+    if not_finite := int((~case.scores.candidate.is_finite).sum()):
         faults.append(
             f"the model answers {count(not_finite)} with scores that are no numbers (NaN)"
-        )
-    if background is not None and background.not_finite:
-        faults.append(
-            f"the model answers {background.not_finite:,} windows of the background with scores"
-            " that are no numbers (NaN)"
-        )
-    for label in sorted(set(candidate.answers) - set(labels)):
-        clips = sum(candidate.answers[label].values())
-        faults.append(
-            f"the test split has {count(clips)} with the label {label!r}, "
-            "which the model was not taught"
         )
     return faults
 
 
-def _miscounts(whose: str, results: Results, scores: ClipScores, model: ModelScores) -> list[str]:
-    """How TFMA's counts of all clips differ from those of the table that it counted."""
-    found = results.tally(model.labels.tolist())
-    # Not `is_right`: TFMA takes a score that is no number for the highest.
-    expected = Tally(int((model.answers == scores.labels).sum()), len(scores.labels))
-    if found == expected:
-        return []
-    return [
-        f"TFMA counts {found.right:,} right answers of {whose} {on(found.clips)}, "
-        f"its scores hold {expected.right:,} {on(expected.clips)}"
-    ]
-
-
-def _classes(confusion: list[list[int]], labels: list[str]) -> dict[str, ClassMetrics]:
-    counts = np.array(confusion)
-    metrics = {}
-    for number, label in enumerate(labels):
-        clips, times = int(counts[number].sum()), int(counts[:, number].sum())
-        right = int(counts[number, number])
-        metrics[label] = ClassMetrics(
-            precision=right / times if times else None,
-            recall=right / clips if clips else None,
-            clips=clips,
-        )
-    return metrics
-
-
-def _macro_f1(classes: dict[str, ClassMetrics]) -> float:
-    """The mean over the classes that have clips; a class that is never answered right counts 0."""
-    found = []
-    for metrics in classes.values():
-        if metrics.recall is not None:
-            precision = metrics.precision or 0.0
-            both = precision + metrics.recall
-            found.append(2 * precision * metrics.recall / both if both else 0.0)
-    return float(np.mean(found)) if found else 0.0
-
-
-def _confusion(candidate: Results, labels: list[str], all_labels: list[str]) -> list[list[int]]:
-    unknown = [0] * (len(all_labels) - len(labels))
-    return [
-        [candidate.answers.get(label, {}).get(class_id, 0) for class_id in range(len(labels))]
-        + unknown
-        for label in all_labels
-    ]
-
-
-def _slices(
-    tallies: dict[str, dict[str, Tally]], scores: ClipScores, confidence: float
-) -> list[SliceMetrics]:
+def _slices(case: Case) -> list[SliceMetrics]:
     """All slices, worst first."""
+    measure, scores = case.measure, case.scores
     found = []
-    for feature, values in tallies.items():
-        column = scores.features.get(feature, scores.labels)
+    for feature, values in case.tallies.items():
+        if feature == OVERALL:
+            continue
         for value, tally in values.items():
-            low, high = accuracy_interval(tally.right, tally.clips, confidence)
-            paired = scores.paired(column == value) if scores.baseline else None
+            chosen = case.is_value(feature, value)
+            pairs = scores.pairs(chosen) if scores.baseline else None
             found.append(
                 SliceMetrics(
                     feature=feature,
                     value=value,
-                    accuracy=float(tally.accuracy),
-                    interval=Interval(low=low, high=high),
+                    headline=float(measure.value(tally)),
+                    interval=Interval.of(case.interval(tally, chosen, case.confidence)),
                     clips=tally.clips,
                     is_small=tally.clips < FEWEST_CLIPS,
-                    difference=paired.difference if paired and paired.clips else None,
+                    difference=float(measure.difference(pairs)) if pairs else None,
                 )
             )
-    return sorted(found, key=lambda s: (s.accuracy, s.feature, s.value))
+    sign = 1 if measure.higher_is_better else -1
+    return sorted(found, key=lambda s: (sign * s.headline, s.feature, s.value))

@@ -11,14 +11,15 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.artifacts import saved_model_uri
-from components.evaluation.metrics import BASELINE, CANDIDATE
-from components.evaluation.results import read_results
+from components.evaluation.case import Case
 from components.evaluation.scores import SCORES_FILE, read_scores
+from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
+from components.evaluation.tfma_results import read_results
 from components.model_gate.decision import decide
-from components.tasks.spot.wake_word import BACKGROUND_FILE, read_background
+from components.tasks import parts
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.verdict import VERDICT_FILE, Verdict
-from schemas.workflow.gate import Gate
+from schemas.workflow.gate import confidence_of
 
 
 class Executor(base_executor.BaseExecutor):
@@ -34,13 +35,21 @@ class Executor(base_executor.BaseExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         baseline = next(iter(input_dict.get("baseline") or []), None)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        scores = Path(artifact_utils.get_single_uri(input_dict["scores"]))
-        background = scores / BACKGROUND_FILE
+        folder = Path(artifact_utils.get_single_uri(input_dict["scores"]))
+        scores, settings = read_scores(folder / SCORES_FILE), exec_properties["gate"]
+        task = exec_properties["task"]
+        case = Case(
+            measure=parts.metrics(task).MEASURE,
+            confidence=confidence_of(settings),
+            scores=scores.counted,
+            tallies=read_results(evaluation.uri, CANDIDATE),
+            folder=folder,
+        )
         verdict = decide(
-            Gate.model_validate_json(exec_properties["gate"]),
-            read_results(evaluation.uri, CANDIDATE),
-            read_scores(scores / SCORES_FILE),
-            background=read_background(background) if background.exists() else None,
+            case,
+            scores,
+            task=task,
+            settings=settings,
             baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
             generated=_model_card(model).generated,
         )

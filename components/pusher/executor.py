@@ -20,7 +20,7 @@ from components.versions.serving import push_version
 from schemas.errors import RegistryError, VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.pushed import PUSHED_FILE
-from schemas.reports.verdict import VERDICT_FILE, Verdict
+from schemas.reports.verdict import VERDICT_FILE, Verdict, read_verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
 
 MODEL_DIGEST_PROPERTY = "model_sha256"
@@ -56,7 +56,7 @@ class Executor(tfx_pusher.Executor):
         try:
             version = _push(
                 Path(self.GetModelPath(input_dict)),
-                Verdict.model_validate_json((Path(blessing) / VERDICT_FILE).read_bytes()),
+                read_verdict(Path(blessing) / VERDICT_FILE),
                 Path(destination.filesystem.base_directory),
                 Path(config["ledger"]),
             )
@@ -108,17 +108,10 @@ def _push(model: Path, verdict: Verdict, serving: Path, ledger_file: Path) -> Pa
         card.name,
         {
             CARD_FILE: render_card(card, verdict),
-            MODEL_CARD_FILE: _with_threshold(card, verdict).model_dump_json(indent=2),
+            MODEL_CARD_FILE: verdict.details.complete_card(card).model_dump_json(indent=2),
             VERSION_VERDICT_FILE: verdict.model_dump_json(indent=2),
         },
         lineage=card.lineage,
         min_version=ledger.newest,
         why_failed=ledger.why_failed,
     )
-
-
-def _with_threshold(card: ModelCard, verdict: Verdict) -> ModelCard:
-    """The card with the operating threshold that the evaluation chose, where it chose one."""
-    if verdict.keywords is None:
-        return card
-    return card.model_copy(update={"threshold": verdict.keywords.threshold})

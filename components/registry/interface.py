@@ -3,6 +3,7 @@
 All of it can be asked again after a crash in the middle, and then changes nothing twice.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,19 +36,19 @@ class Registration:
     def metrics(self) -> dict[str, float]:
         """The verdict's numbers, with their intervals."""
         verdict = self.verdict
+        headline = verdict.headline
         metrics = {
-            "accuracy": verdict.accuracy,
-            "accuracy_low": verdict.accuracy_interval.low,
-            "accuracy_high": verdict.accuracy_interval.high,
-            "macro_f1": verdict.macro_f1,
-            "calibration_error": verdict.calibration_error,
+            headline.name: headline.value,
+            f"{headline.name}_low": headline.interval.low,
+            f"{headline.name}_high": headline.interval.high,
+            **verdict.metrics,
             "test_clips": float(verdict.clips),
         }
         if verdict.difference is not None and verdict.difference_interval is not None:
             metrics["difference"] = verdict.difference
             metrics["difference_low"] = verdict.difference_interval.low
             metrics["difference_high"] = verdict.difference_interval.high
-        return metrics
+        return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
     @property
     def tags(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ from components.versions.ledger import write_ledger
 from components.versions.manifest import verify
 from schemas.errors import VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
-from schemas.reports.verdict import Verdict
+from schemas.reports.verdict import read_verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRecord
 
 
@@ -58,7 +58,7 @@ def _registration(record: VersionRecord, serving: Path, ledger: Ledger) -> Regis
         folder=folder,
         manifest=manifest,
         card=ModelCard.model_validate_json((folder / MODEL_CARD_FILE).read_bytes()),
-        verdict=Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read_bytes()),
+        verdict=read_verdict(folder / VERSION_VERDICT_FILE),
         card_text=(folder / CARD_FILE).read_text(encoding="utf-8"),
         same_as=first.entry if first is not None and first is not record else None,
     )

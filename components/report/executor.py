@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tfx import types
 from tfx.components.evaluator.constants import (
     ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY,
@@ -18,26 +17,20 @@ from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
 from components.artifacts import saved_model_uri
-from components.audio.pcm16 import to_waveform
 from components.digests import DIGEST_PROPERTY
 from components.evaluation.scores import SCORES_FILE, read_scores
-from components.explanation.explain import BRIEF, attribute, load_saved_model
-from components.explanation.picture import explanation_png, explanation_text
-from components.report.clips import (
-    ScoredClip,
-    mistake_places,
+from components.pages.clips import (
     named_places,
     read_clips,
     sample_clips,
     split_files,
     worst_places,
 )
+from components.pages.section import Judged
 from components.report.page import render
 from components.report.view_model import (
-    CLASSES_EXPLAINED,
     Artifact,
     Content,
-    Explained,
     Origin,
     Parent,
     Push,
@@ -46,15 +39,14 @@ from components.report.view_model import (
     read_documents,
     read_timings,
 )
+from components.tasks import pages
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError
-from schemas.reports.model_card import ModelCard
 
 REPORT_FILE = "report.html"
 
 _WORST_CLIPS = 12
-_LONGEST_EXPLAINED_S = 5.0  # a minute of one clip would take as long
 _EXAMPLES_OF_A_CLASS = 3
 _EXAMPLES = 60
 _VERSIONS = ("auricle", "tfx", "tensorflow", "keras", "apache-beam", "numpy")
@@ -95,10 +87,14 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
     settings = json.loads(properties["workflow"])
     scores = read_scores(folder("scores") / SCORES_FILE)
     worst = worst_places(scores, _WORST_CLIPS)
-    mistakes = mistake_places(scores, CLASSES_EXPLAINED)
-    named = named_places(scores, clips_to_hear(documents["verdict"]))
-    clips = read_clips(_files(inputs["examples"], "test"), scores, [*worst, *mistakes, *named])
-    shown = documents["card"].labels[:_EXAMPLES]
+    verdict, card = documents["verdict"], documents["card"]
+    part = pages.report(verdict.task)
+    wanted = part.places(scores)
+    named = named_places(scores, clips_to_hear(verdict))
+    clips = read_clips(_files(inputs["examples"], "test"), scores, [*worst, *wanted, *named])
+    own = {place: clips[place] for place in wanted}
+    judged = Judged(verdict, card, scores.counted, saved_model, own)
+    shown = card.labels[:_EXAMPLES]
     count = max(1, min(_EXAMPLES_OF_A_CLASS, _EXAMPLES // max(1, len(shown))))
     return Content(
         name=settings["name"],
@@ -107,9 +103,9 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
         push=_push(inputs.get("pushed_model") or []),
         examples=sample_clips(_files(inputs["examples"], "train"), shown, count),
         worst=[clips[place] for place in worst],
-        explained=_explain(saved_model, documents["card"], [clips[place] for place in mistakes]),
+        sections=part.sections(judged),
+        facts=part.facts(verdict),
         named={clips[place].clip.id: clips[place] for place in named},
-        scores=scores.counted,
         origin=_origin(inputs, properties),
         timings=read_timings(properties["timings"]),
         lineage=_lineage(inputs),
@@ -121,29 +117,6 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
 def _files(examples: list[types.Artifact], split: str) -> list[Path]:
     return [
         file for uri in artifact_utils.get_split_uris(examples, split) for file in split_files(uri)
-    ]
-
-
-def _explain(saved_model: Path, card: ModelCard, mistakes: list[ScoredClip]) -> list[Explained]:
-    """What decided for the wrong answers, of clips that are short enough."""
-    clip_s = card.audio.clip_s
-    if not mistakes or clip_s > _LONGEST_EXPLAINED_S:
-        return []
-    found = attribute(
-        load_saved_model(saved_model),
-        card,
-        to_waveform(np.stack([scored.clip.waveform for scored in mistakes])),
-        [card.labels.index(scored.answer) for scored in mistakes],
-        BRIEF,
-    )
-    return [
-        Explained(
-            scored,
-            explanation_png(attributions, scored.answer),
-            explanation_text(attributions, scored.answer),
-            attributions["integrated gradients"].unexplained,
-        )
-        for scored, attributions in zip(mistakes, found, strict=True)
     ]
 
 

@@ -3,16 +3,11 @@
 import functools
 from pathlib import Path
 
-import jinja2
-import numpy as np
-from numpy.typing import NDArray
-
 from components.audio.pcm16 import wav_file
-from components.evaluation.curves import detection_errors, reliability
-from components.evaluation.formatting import amount_text, score_text
-from components.report import charts
+from components.pages import drawing
+from components.pages.clips import Clip
+from components.pages.section import html_environment
 from components.report import view_model as content
-from components.report.clips import Clip
 from components.report.view_model import Content
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -23,29 +18,20 @@ _AUDIO_BYTES = 4_000_000
 
 def render(report: Content) -> str:
     """The whole page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(share=_share, signed=_signed, duration=_duration)
-    environment.filters.update(amount=amount_text, score=score_text)
+    environment = html_environment(_TEMPLATES)
+    environment.filters["duration"] = _duration
     return environment.get_template("report.html.jinja").render(
         report=report,
         limits=content,
         style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        best_epoch=charts.best_epoch(report.epochs),
+        best_epoch=drawing.best_epoch(report.epochs),
         curves=[
-            draw(report.epochs) for draw in (charts.loss_svg, charts.accuracy_svg) if report.epochs
+            draw(report.epochs)
+            for draw in (drawing.loss_svg, drawing.accuracy_svg)
+            if report.epochs
         ],
-        reliability=charts.reliability_svg(reliability(report.scores)),
-        detection=charts.detection_svg(detection_errors(report.scores)),
         spectrogram=functools.partial(_spectrogram, sample_rate=report.sample_rate),
-        picture=functools.partial(charts.data_uri, media_type="image/png"),
         player=_Players(report.sample_rate),
-        confusion_image=_confusion_image,
     )
 
 
@@ -61,26 +47,11 @@ class _Players:
         if len(wav) > self._left:
             return None
         self._left -= len(wav)
-        return charts.data_uri(wav, "audio/wav")
+        return drawing.data_uri(wav, "audio/wav")
 
 
 def _spectrogram(clip: Clip, sample_rate: int) -> str:
-    return charts.data_uri(charts.spectrogram_png(clip.waveform, sample_rate), "image/png")
-
-
-def _confusion_image(shares: list[list[float]]) -> str:
-    matrix: NDArray[np.float64] = np.array(shares)
-    return charts.data_uri(charts.confusion_png(matrix), "image/png")
-
-
-def _share(value: float | None) -> str:
-    """A share with three decimals, as thresholds are written; a dash for none."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _signed(value: float | None) -> str:
-    """A change of a share with its sign; a dash for none."""
-    return "-" if value is None else f"{value:+.3f}"
+    return drawing.data_uri(drawing.spectrogram_png(clip.waveform, sample_rate), "image/png")
 
 
 def _duration(seconds: float) -> str:

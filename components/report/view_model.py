@@ -9,29 +9,25 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from components.evaluation.scores import ClipScores
-from components.report.clips import Clip, ScoredClip
+from components.pages.clips import Clip, ScoredClip
+from components.pages.section import Place, Section
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
 from schemas.reports.ingest import INGEST_REPORT_FILE, SPLITS, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, LeakKind, SplitCertificate
-from schemas.reports.metrics import ClassMetrics, SliceMetrics
+from schemas.reports.metrics import SliceMetrics
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.rejects import REJECTS_FILE, Reject
 from schemas.reports.serving import SERVING_FILE, ServingReport
 from schemas.reports.step_timings import StepTiming
 from schemas.reports.training import HISTORY_FILE, Epoch
-from schemas.reports.verdict import VERDICT_FILE, Verdict
+from schemas.reports.verdict import VERDICT_FILE, Verdict, read_verdict
 from schemas.settings import flat_settings
 
 # What is more than these is counted on the page, not listed.
 REJECTS_LISTED = 5  # of each reason
 SLICES_LISTED = 40
 SPEAKERS_LISTED = 100
-CONFUSIONS_LISTED = 10
 CLASSES_LISTED = 300
-CLASSES_IN_TABLE = 24  # a larger confusion matrix becomes a picture
-
-CLASSES_EXPLAINED = 24
 CLIPS_OF_A_RULE = 10  # to listen to
 NAMED_CLIPS = 30  # of all rules
 
@@ -104,25 +100,6 @@ class BalanceRow:
 
 
 @dataclass(frozen=True)
-class ConfusionCell:
-    """Clips of one true class with one answer, and their share of the true class."""
-
-    clips: int
-    share: float
-    is_right: bool
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often one class was taken for another."""
-
-    true: str
-    answered: str
-    clips: int
-    share: float
-
-
-@dataclass(frozen=True)
 class NamedClip:
     """A clip that a rule names. It is played at `anchor`, which is this place if `is_here`."""
 
@@ -169,23 +146,11 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class Explained:
-    """A wrong answer, and what decided for it: as a PNG and in words.
-
-    `unexplained` is the part of the score that integrated gradients miss.
-    """
-
-    scored: ScoredClip
-    picture: bytes
-    said: str
-    unexplained: float
-
-
-@dataclass(frozen=True)
 class Content:
     """Everything on the page.
 
-    `named` are clips that rules name, by id. `timings` are of the run that made the page.
+    `sections` and `facts` are the task's. `named` are clips that rules name, by id. `timings` are
+    of the run that made the page.
     """
 
     name: str
@@ -202,9 +167,9 @@ class Content:
     push: Push | None
     examples: dict[str, list[Clip]]
     worst: list[ScoredClip]
-    explained: list[Explained]
+    sections: list[Section]
+    facts: dict[str, str]
     named: dict[str, ScoredClip]
-    scores: ClipScores
     origin: Origin
     timings: list[StepTiming]
     lineage: list[Artifact]
@@ -246,11 +211,6 @@ class Content:
         return sorted((self.data_verdict.drifts or {}).items(), key=lambda item: -item[1])
 
     @property
-    def most_unexplained(self) -> float:
-        """Of all explained clips."""
-        return max((abs(each.unexplained) for each in self.explained), default=0.0)
-
-    @property
     def settings_digest(self) -> str:
         """SHA-256 of the settings, whatever their order."""
         return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
@@ -280,58 +240,16 @@ class Content:
         return rows
 
     @property
-    def classes(self) -> list[tuple[str, ClassMetrics]]:
-        """Per-class numbers, lowest recall first, as many as are listed."""
-        ordered = sorted(
-            self.verdict.classes.items(),
-            key=lambda item: (item[1].recall is None, item[1].recall, item[0]),
-        )
-        return ordered[:CLASSES_LISTED]
-
-    @property
     def slices(self) -> list[SliceMetrics]:
-        """Slices other than by label, which the classes already show, worst first."""
-        found = [s for s in self.verdict.slices if s.feature != "label"]
-        return sorted(found, key=lambda s: (s.accuracy, -s.clips, s.value))
+        """Slices other than by target, which the task's sections show, worst first."""
+        by_target = self.verdict.details.target_feature
+        sign = 1 if self.verdict.headline.higher_is_better else -1
+        found = [s for s in self.verdict.slices if s.feature != by_target]
+        return sorted(found, key=lambda s: (sign * s.headline, -s.clips, s.value))
 
-    @property
-    def confusion_shares(self) -> list[list[float]]:
-        """[true, answered] as shares of the true class; zeros for a class without clips."""
-        return [
-            [count / total if (total := sum(row)) else 0.0 for count in row]
-            for row in self.verdict.confusion
-        ]
-
-    @property
-    def confusion_table(self) -> list[tuple[str, list[ConfusionCell]]] | None:
-        """Rows of the confusion matrix by true class; None where it is too large for a table."""
-        labels = self.verdict.labels
-        if len(labels) > CLASSES_IN_TABLE:
-            return None
-        shares = self.confusion_shares
-        return [
-            (
-                label,
-                [
-                    ConfusionCell(count, shares[i][j], i == j)
-                    for j, count in enumerate(self.verdict.confusion[i])
-                ],
-            )
-            for i, label in enumerate(labels)
-        ]
-
-    @property
-    def confusions(self) -> list[Confusion]:
-        """The most frequent wrong answers."""
-        labels, shares = self.verdict.labels, self.confusion_shares
-        found = [
-            Confusion(labels[i], labels[j], count, shares[i][j])
-            for i, row in enumerate(self.verdict.confusion)
-            for j, count in enumerate(row)
-            if i != j and count
-        ]
-        found.sort(key=lambda c: (-c.clips, -c.share, c.true, c.answered))
-        return found[:CONFUSIONS_LISTED]
+    def sections_at(self, place: Place) -> list[Section]:
+        """The task's own, in the order in which it gave them."""
+        return [section for section in self.sections if section.place == place]
 
     @property
     def training_s(self) -> float:
@@ -382,7 +300,7 @@ def read_documents(sources: Sources) -> dict[str, Any]:
         "serving": ServingReport.model_validate_json(
             (sources.infra_blessing / SERVING_FILE).read_bytes()
         ),
-        "verdict": Verdict.model_validate_json((sources.blessing / VERDICT_FILE).read_bytes()),
+        "verdict": read_verdict(sources.blessing / VERDICT_FILE),
     }
 
 

@@ -2,7 +2,7 @@
 
     python -I client.py SAVED_MODEL REQUESTS.npz ANSWERS.npz
 
-A program of its own, run by `executor`. It writes the scores that each signature gave, how long
+A program of its own, run by `executor`. It writes what each signature answered, how long
 single clips took, the memory of the process, and what was said to audio that cannot be answered.
 """
 
@@ -32,7 +32,7 @@ def main(saved_model: str, requests: str, answers: str) -> None:
         waveforms = asked["waveforms"]
         wavs, examples = _unpack(asked, "wavs"), _unpack(asked, "examples")
         sample_rate = int(asked["sample_rate"])
-    scores = {
+    answered = {
         "serving_default": _ask(signatures["serving_default"], "waveform", waveforms),
         "serving_wav": _ask(signatures["serving_wav"], "audio", wavs),
         "serving_examples": _ask(signatures["serving_examples"], "examples", examples),
@@ -43,7 +43,12 @@ def main(saved_model: str, requests: str, answers: str) -> None:
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "refusals": _provoke(signatures, sample_rate),
     }
-    np.savez(answers, facts=np.array(json.dumps(facts)), **scores)
+    arrays = {
+        f"{signature} {name}": values
+        for signature, outputs in answered.items()
+        for name, values in outputs.items()
+    }
+    np.savez(answers, facts=np.array(json.dumps(facts)), **arrays)
 
 
 def _unpack(asked: Any, name: str) -> list[bytes]:
@@ -52,13 +57,14 @@ def _unpack(asked: Any, name: str) -> list[bytes]:
     return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def _ask(signature: Any, key: str, clips: Any) -> np.ndarray:
-    """The scores of all clips, [clips, classes]."""
+def _ask(signature: Any, key: str, clips: Any) -> dict[str, np.ndarray]:
+    """The numbers that a signature answers to all clips, by name: [clips, ...]."""
     parts = [
-        signature(**{key: tf.constant(clips[start : start + _BATCH_CLIPS])})["scores"].numpy()
+        signature(**{key: tf.constant(clips[start : start + _BATCH_CLIPS])})
         for start in range(0, len(clips), _BATCH_CLIPS)
     ]
-    return np.concatenate(parts)
+    names = [name for name, values in parts[0].items() if values.dtype.is_floating]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in names}
 
 
 def _time(signature: Any, waveforms: np.ndarray) -> list[float]:
@@ -68,7 +74,8 @@ def _time(signature: Any, waveforms: np.ndarray) -> list[float]:
     took = []
     for waveform in waveforms:
         started = time.perf_counter()
-        signature(waveform=tf.constant(waveform[None]))["scores"].numpy()
+        for values in signature(waveform=tf.constant(waveform[None])).values():
+            values.numpy()
         took.append(1e3 * (time.perf_counter() - started))
     return took
 

@@ -12,7 +12,8 @@ workers must not load TensorFlow, nor the command line numpy:
     metrics.py   its metrics and the headline: name, value, interval, unit, which way is better
     details.py   what a verdict holds of this task alone (pydantic)
     gate.py      its rules
-    report.py    its sections of report and model card, with its template
+    report.py    its sections of the report, with their templates
+    card.py      its paragraphs of the model card
     views.py     its rows on the terminal
 
 Outside a task's folder nothing knows labels, transcripts or loudness: slices, paired comparison,

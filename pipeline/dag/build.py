@@ -36,6 +36,7 @@ from components.resolvers import (
     PassedBeforeStrategy,
 )
 from components.serving_check.component import ServingCheck
+from pipeline.dag.steps import task_of
 from schemas.example import SIDE_FEATURES
 from schemas.workflow.training import TrainingSettings
 from schemas.workflow.workflow import Workflow
@@ -72,6 +73,7 @@ class RunLocations:
 def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     """Twelve components, in the order in which they run; data moves one way, down."""
     generated = workflow.data.generated is not None
+    task = task_of(workflow)
     example_gen = AudioExampleGen(
         index_uri=locations.index_uri,
         index_digest=locations.index_digest,
@@ -121,6 +123,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     evaluator = Evaluator(
         examples=examples,
         model=trainer.outputs["model"],
+        task=task,
         baseline_model=baseline.outputs["model"],
         background_uri=locations.background_uri,
         background_digest=locations.background_digest,
@@ -131,6 +134,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         model=trainer.outputs["model"],
         baseline=baseline.outputs["model"],
         gate=workflow.gate.model_dump_json(),
+        task=task,
     )
     serving_check = ServingCheck(
         examples=examples,

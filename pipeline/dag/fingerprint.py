@@ -11,12 +11,16 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import platform
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.tasks import FIRST_TASK, task_package
+
+_TEMPLATES = '/ "templates"'  # how a module names those beside it
 ROOT = Path(__file__).parents[2]
 OWN_PACKAGES = ("pipeline", "components", "schemas")
 
@@ -38,9 +42,12 @@ DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Dependence:
-    """What one component runs: modules of ours, and libraries behind a stock executor."""
+    """What one component runs: modules of ours, parts of the workflow's task, and libraries that
+    are behind a stock executor.
+    """
 
     modules: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
 
 
@@ -52,28 +59,41 @@ DEPENDENCES = {
     "DataGate": Dependence(modules=("components.data_gate.executor",)),
     "Trainer": Dependence(modules=("components.trainer.run_fn",), libraries=("tfx",)),
     "Evaluator": Dependence(
-        # TFMA imports the metrics by their names.
-        modules=(
-            "components.evaluator.executor",
-            "components.evaluation.calibration",
-            "components.evaluation.confusion",
-        ),
+        # TFMA imports the metric by its name.
+        modules=("components.evaluator.executor", "components.evaluation.tfma_sums"),
+        parts=("scoring",),
     ),
-    "ModelGate": Dependence(modules=("components.model_gate.executor",)),
+    "ModelGate": Dependence(
+        modules=("components.model_gate.executor",),
+        parts=("details", "gate", "metrics", "scoring"),
+    ),
     "ServingCheck": Dependence(
         # The executor runs the client as a program.
         modules=("components.serving_check.executor", "components.serving_check.client"),
     ),
-    "Pusher": Dependence(modules=("components.pusher.executor",)),
-    "Report": Dependence(modules=("components.report.executor",)),
+    "Pusher": Dependence(modules=("components.pusher.executor",), parts=("card", "details")),
+    "Report": Dependence(
+        modules=("components.report.executor",), parts=("details", "report", "scoring")
+    ),
 }
 
 
-def component_fingerprint(component: str, inputs: str = "", root: Path = ROOT) -> str:
-    """SHA-256 of the code under `root` and the versions behind `component`, and of `inputs`."""
+def component_fingerprint(
+    component: str, inputs: str = "", root: Path = ROOT, task: str = FIRST_TASK
+) -> str:
+    """SHA-256 of the code under `root` and the versions behind `component`, and of `inputs`.
+
+    Of a task that a package of others brings, all files of the package count.
+    """
     dependence = DEPENDENCES[component]
     digest = hashlib.sha256(f"{component}\n{inputs}\n{platform.python_version()}\n".encode())
-    files, imported = code_closure(dependence.modules, root)
+    package = task_package(task)
+    if package.partition(".")[0] in OWN_PACKAGES:
+        parts = [f"{package}.{part}" for part in dependence.parts]
+    else:
+        parts = []
+        digest.update(_package_digest(package).encode() if dependence.parts else b"")
+    files, imported = code_closure(dependence.modules, root, parts)
     for path in sorted(files):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -82,14 +102,18 @@ def component_fingerprint(component: str, inputs: str = "", root: Path = ROOT) -
     return digest.hexdigest()
 
 
-def code_closure(modules: Iterable[str], root: Path = ROOT) -> tuple[set[Path], set[str]]:
-    """Files of ours that `modules` reach through imports, and the distributions they import.
+def code_closure(
+    modules: Iterable[str], root: Path = ROOT, parts: Iterable[str] = ()
+) -> tuple[set[Path], set[str]]:
+    """Files of ours that `modules` and `parts` reach through imports, and the distributions that
+    they import.
 
-    A component's own folder also counts with the files beside its modules (templates, tables).
+    The folders of `modules` also count with the files beside them (tables), and so do the templates
+    beside any module that names them.
     """
     files: set[Path] = set()
     distributions: set[str] = set()
-    waiting = list(modules)
+    waiting = [*modules, *parts]
     for module in modules:
         folder = _module_file(module, root).parent
         files.update(
@@ -111,8 +135,22 @@ def code_closure(modules: Iterable[str], root: Path = ROOT) -> tuple[set[Path], 
         if not path.exists():  # `from package import name`: a name in the package, not a module
             continue
         files.add(path)
+        if _TEMPLATES in path.read_text(encoding="utf-8"):
+            files.update(p for p in (path.parent / "templates").rglob("*") if p.is_file())
         waiting.extend(_imports(path, name))
     return files, distributions
+
+
+def _package_digest(package: str) -> str:
+    """SHA-256 of the files of an installed package."""
+    spec = importlib.util.find_spec(package)
+    folders = (spec and spec.submodule_search_locations) or []
+    digest = hashlib.sha256()
+    for folder in map(Path, folders):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"):
+            digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _module_file(name: str, root: Path) -> Path:

@@ -29,7 +29,7 @@ from pipeline.metadata.artifacts import example_files, example_folders, is_of, o
 from pipeline.runs.records import read_history, write_record
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError
-from schemas.reports.verdict import VERDICT_FILE, Verdict
+from schemas.reports.verdict import VERDICT_FILE, Verdict, read_verdict
 from schemas.tfrecord import frame_record, read_records
 from schemas.workflow.workflow import Workflow
 
@@ -152,7 +152,7 @@ def _rewrite_verdict(
 ) -> None:
     file = Path(blessing.uri) / VERDICT_FILE
     if file.exists():
-        verdict = Verdict.model_validate_json(file.read_bytes())
+        verdict = read_verdict(file)
         kept = without_speaker(verdict, speaker, ids)
         if kept != verdict:
             content = kept.model_dump_json(indent=2).encode()

@@ -21,6 +21,7 @@ from components.example_gen.splits import check_data_set
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint
+from pipeline.dag.steps import task_of
 from pipeline.datasets.rows import list_rows
 from pipeline.metadata.store import prepare_store
 from pipeline.notifications import notify, problems_of, result_event, told_if_it_fails
@@ -42,7 +43,7 @@ from schemas.errors import DataGateError
 from schemas.reports.pushed import PUSHED_FILE
 from schemas.reports.rejects import REJECTS_FILE
 from schemas.reports.serving import SERVING_FILE, ServingReport
-from schemas.reports.verdict import VERDICT_FILE, Verdict
+from schemas.reports.verdict import VERDICT_FILE, read_verdict
 from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _run_graph(
         try:
             outcomes = launch_pipeline(
                 pipeline,
-                _fingerprints(directory),
+                _fingerprints(directory, task_of(workflow)),
                 digests,
                 directory.serving,
                 started=progress.start,
@@ -221,9 +222,11 @@ def _shards(directory: RunDirectory) -> Path:
     return current
 
 
-def _fingerprints(directory: RunDirectory) -> dict[str, str]:
+def _fingerprints(directory: RunDirectory, task: str) -> dict[str, str]:
     inputs = {"ImportSchemaGen": file_digest(_copy_schema(directory))}
-    return {name: component_fingerprint(name, inputs.get(name, "")) for name in DEPENDENCES}
+    return {
+        name: component_fingerprint(name, inputs.get(name, ""), task=task) for name in DEPENDENCES
+    }
 
 
 def _copy_schema(directory: RunDirectory) -> Path:
@@ -275,7 +278,7 @@ def _record(
 ) -> RunRecord:
     """Keeps what was decided, and where the scores of single clips lie."""
     blessing = outcomes["ModelGate"].artifacts["blessing"]
-    verdict = Verdict.model_validate_json((Path(blessing.uri) / VERDICT_FILE).read_text())
+    verdict = read_verdict(Path(blessing.uri) / VERDICT_FILE)
     infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
     serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]

@@ -5,16 +5,17 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from components.evaluation.intervals import Paired, difference_interval
-from components.evaluation.scores import ClipScores, read_scores
+from components.evaluation.scores import ClipScores, Pairs, read_scores
+from components.evaluation.tallies import Tally
+from components.tasks.parts import metrics
 from pipeline.runs.records import RunRecord
 from schemas.errors import InputError
 from schemas.reports.metrics import Interval
 
 
 class SliceDifference(BaseModel):
-    """Of one slice, or of all clips (`feature` is empty): accuracies of both runs, the second less
-    the first, and the interval of that.
+    """Of one slice, or of all clips (`feature` is empty): the headline numbers of both runs, the
+    second less the first, and the interval of that.
     """
 
     feature: str
@@ -27,7 +28,10 @@ class SliceDifference(BaseModel):
 
 
 class Comparison(BaseModel):
-    """`clips` are those that both runs were tested on; `slices` with the largest loss first."""
+    """`clips` are those that both runs were tested on; `slices` with the largest loss first.
+
+    `headline` is what is compared, with its `unit`, and whether a higher one is better.
+    """
 
     first: int
     second: int
@@ -35,6 +39,9 @@ class Comparison(BaseModel):
     only_first: int
     only_second: int
     confidence: float
+    headline: str
+    unit: str
+    higher_is_better: bool
     overall: SliceDifference
     slices: list[SliceDifference]
 
@@ -43,54 +50,57 @@ def compare_runs(first: RunRecord, second: RunRecord) -> Comparison:
     """The paired differences of two runs, clip by clip.
 
     Raises:
-        InputError: the scores of a run are gone, or no clip is in both.
+        InputError: the scores of a run are gone, no clip is in both, or their tasks are judged by
+            different numbers.
     """
+    names = [(run.verdict.headline.name, run.verdict.headline.unit) for run in (first, second)]
+    if names[0] != names[1]:
+        raise InputError(
+            f"run {first.number} is judged by {names[0][0]}, run {second.number} by {names[1][0]}:"
+            " nothing to compare"
+        )
     tables = [_read(record) for record in (first, second)]
     _, ours, theirs = np.intersect1d(
         _keys(tables[0]), _keys(tables[1]), assume_unique=True, return_indices=True
     )
     if not len(ours):
         raise InputError("no clip was tested in both runs with the same label: nothing to compare")
-    right = [
-        table.is_right(table.candidate)[places]
-        for table, places in zip(tables, (ours, theirs), strict=True)
-    ]
+    table, measure = tables[1].select(theirs), metrics(second.verdict.task).MEASURE
+    pairs = Pairs(
+        table.candidate.errors, tables[0].candidate.errors[ours], table.units, table.speakers
+    )
     confidence = second.verdict.confidence
 
     def difference(feature: str, value: str, chosen: np.ndarray) -> SliceDifference:
-        one, other = right[0][chosen], right[1][chosen]
-        paired = Paired(
-            both=int((one & other).sum()),
-            only_candidate=int((other & ~one).sum()),
-            only_baseline=int((one & ~other).sum()),
-            neither=int((~one & ~other).sum()),
-        )
-        low, high = difference_interval(paired, confidence)
+        part = pairs.select(chosen)
         return SliceDifference(
             feature=feature,
             value=value,
-            clips=paired.clips,
-            first=float(one.mean()),
-            second=float(other.mean()),
-            difference=paired.difference,
-            interval=Interval(low=low, high=high),
+            clips=len(part),
+            first=float(measure.value(Tally.of(part.others, part.units))),
+            second=float(measure.value(Tally.of(part.errors, part.units))),
+            difference=float(measure.difference(part)),
+            interval=Interval.of(measure.difference_interval(part, confidence)),
         )
 
-    columns = {"label": tables[1].labels, **tables[1].features}
     slices = [
-        difference(feature, value, column[theirs] == value)
-        for feature, column in columns.items()
-        for value in np.unique(column[theirs]).tolist()
+        difference(feature, value, column == value)
+        for feature, column in table.features.items()
+        for value in np.unique(column).tolist()
     ]
+    sign = 1 if measure.higher_is_better else -1
     return Comparison(
         first=first.number,
         second=second.number,
         clips=len(ours),
-        only_first=len(tables[0].ids) - len(ours),
-        only_second=len(tables[1].ids) - len(ours),
+        only_first=len(tables[0]) - len(ours),
+        only_second=len(tables[1]) - len(ours),
         confidence=confidence,
-        overall=difference("", "", np.ones(len(ours), np.bool_)),
-        slices=sorted(slices, key=lambda s: (s.difference, s.feature, s.value)),
+        headline=measure.name,
+        unit=measure.unit,
+        higher_is_better=measure.higher_is_better,
+        overall=difference("", "", table.everything),
+        slices=sorted(slices, key=lambda s: (sign * s.difference, s.feature, s.value)),
     )
 
 
@@ -102,5 +112,6 @@ def _read(record: RunRecord) -> ClipScores:
 
 
 def _keys(scores: ClipScores) -> np.ndarray:
-    """What makes a clip the same in both runs: its id and its label."""
-    return np.array([f"{i}\0{label}" for i, label in zip(scores.ids, scores.labels, strict=True)])
+    """What makes a clip the same in both runs: its id and its target."""
+    pairs = zip(scores.ids, scores.targets, strict=True)
+    return np.array([f"{id_}\0{target}" for id_, target in pairs])

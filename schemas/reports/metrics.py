@@ -1,21 +1,24 @@
 """Numbers about a model, with their intervals."""
 
+import math
+from typing import Annotated
+
+from pydantic import AliasChoices, BeforeValidator, Field
+
 from schemas.document import Document
 
-
-class ClassMetrics(Document):
-    """One class on the test split; None where it has no clips or was never answered."""
-
-    precision: float | None
-    recall: float | None
-    clips: int
+_Low = Annotated[float, BeforeValidator(lambda bound: -math.inf if bound is None else bound)]
+_High = Annotated[float, BeforeValidator(lambda bound: math.inf if bound is None else bound)]
 
 
 class Interval(Document):
-    """Where a number lies with the confidence that the document states."""
+    """Where a number lies with the confidence that the document states.
 
-    low: float
-    high: float
+    An infinite bound is null in JSON: so few clips say nothing.
+    """
+
+    low: _Low
+    high: _High
 
     @classmethod
     def of(cls, bounds: tuple[float, float]) -> "Interval":
@@ -23,16 +26,26 @@ class Interval(Document):
         return cls(low=bounds[0], high=bounds[1])
 
 
+class Headline(Document):
+    """The number that a task's models are judged by; `unit` is empty where it is a share."""
+
+    name: str
+    value: float
+    interval: Interval
+    unit: str
+    higher_is_better: bool
+
+
 class SliceMetrics(Document):
     """One slice of the test split, e.g. feature `speaker`, value `theo`.
 
-    `is_small`: too few clips to judge. `difference` is accuracy less the last blessed model's on
-    the same clips.
+    `headline` is the verdict's headline number on its clips. `is_small`: too few of them to judge.
+    `difference` is `headline` less the last blessed model's on the same clips.
     """
 
     feature: str
     value: str
-    accuracy: float
+    headline: float = Field(validation_alias=AliasChoices("headline", "accuracy"))
     interval: Interval
     clips: int
     is_small: bool

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from schemas.document import Document
 from schemas.reports.training import Start
+from schemas.tasks import FIRST_TASK
 from schemas.utterance import is_keyword
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
@@ -42,6 +43,7 @@ class ModelCard(Document):
     """
 
     name: str
+    task: str = FIRST_TASK
     labels: list[str]
     audio: Audio  # so that `predict` conditions a clip as ingest did
     frontend: Frontend

@@ -1,11 +1,14 @@
 """Whether a model is blessed, and why."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from schemas.document import Document
-from schemas.reports.metrics import ClassMetrics, Interval, SliceMetrics
+from schemas.reports.metrics import Headline, Interval, SliceMetrics
+from schemas.reports.model_card import ModelCard
+from schemas.tasks import TASKS, load_part
 
 VERDICT_FILE = "verdict.json"
 
@@ -22,34 +25,39 @@ class GateRule(Document):
     clips: list[str] = Field([])
 
 
-class OperatingPoint(Document):
-    """The threshold from which an answer counts as heard, and what it does.
+class TaskDetails(Document):
+    """What a verdict holds of its task alone; each task has a type of its own, told by `task`.
 
-    Chosen on `choose_hours` of the background so that at most `allowed_per_hour` false alarms are
-    left there; `false_alarms` are those in the other `hours`. `false_rejects` is the share of
-    `clips`, the test clips of words, that are missed. `left_out` are recordings not heard, and why.
+    `target_feature` is the feature of slices that repeats the target, where targets form groups.
     """
 
-    threshold: float
-    allowed_per_hour: float
-    choose_hours: float
-    hours: float
-    false_alarms: int
-    false_alarms_per_hour: float
-    false_alarms_interval: Interval
-    clips: int
-    false_rejects: float
-    false_rejects_interval: Interval
-    left_out: dict[str, str]
+    target_feature: ClassVar[str | None] = None
+
+    task: str
+
+    def complete_card(self, card: ModelCard) -> ModelCard:
+        """The card of a pushed model, with what its evaluation chose."""
+        return card
+
+
+def _details_of_task(details: Any) -> Any:
+    """A stored document in the type of the task that it names.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    if not isinstance(details, dict) or "task" not in details:
+        return details
+    return load_part(details["task"], "details").Details.model_validate(details)
 
 
 class Verdict(Document):
     """What ModelGate decided, on what, and why in words.
 
-    Intervals have `confidence`. `difference` is accuracy less the last blessed model's on the clips
-    whose label both know; `incomparable` says why there is none although there is such a model.
-    `unsliced` are features with too many values, and how many. `keywords` is None where the
-    workflow names no background.
+    Intervals have `confidence`. `baseline` is the headline number of the last blessed model, and
+    `difference` the headline's less that one's on the clips whose target both know; `incomparable`
+    says why there is none although there is such a model. `unsliced` are features with too many
+    values, and how many.
     """
 
     outcome: Literal["blessed", "refused", "undecided"]
@@ -57,18 +65,37 @@ class Verdict(Document):
     rules: list[GateRule]
     confidence: float
     clips: int
-    accuracy: float
-    accuracy_interval: Interval
-    macro_f1: float
-    calibration_error: float
-    baseline_accuracy: float | None
+    headline: Headline
+    baseline: float | None
     difference: float | None
     difference_interval: Interval | None
     incomparable: str = ""
-    classes: dict[str, ClassMetrics]
+    metrics: dict[str, float]
     slices: list[SliceMetrics]
     unsliced: dict[str, int]
-    confusion: list[list[int]]  # [true class, answered class], both in the order of `labels`
-    labels: list[str]
     generated: bool
-    keywords: OperatingPoint | None = None
+    details: Annotated[SerializeAsAny[TaskDetails], BeforeValidator(_details_of_task)]
+
+    @property
+    def task(self) -> str:
+        """The task of the model."""
+        return self.details.task
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bring_up_to_date(cls, stored: Any) -> Any:
+        """A verdict written before tasks had names, as the task that knows it reads it."""
+        if not isinstance(stored, dict) or "details" in stored:
+            return stored
+        read = (load_part(task, "details").bring_up_to_date(stored) for task in TASKS)
+        return next((verdict for verdict in read if verdict is not None), stored)
+
+
+def read_verdict(file: Path) -> Verdict:
+    """The verdict in a file, also one that an earlier version wrote.
+
+    Raises:
+        OSError: it is not there.
+        pydantic.ValidationError: it holds something else.
+    """
+    return Verdict.model_validate_json(file.read_bytes())

@@ -1,6 +1,6 @@
 """When a model is blessed."""
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from schemas.workflow.block import Block, Text
 
@@ -57,3 +57,14 @@ class Gate(Block):
     confidence: float = Field(
         0.95, ge=0.5, lt=1.0, description="Confidence of the intervals that the rules compare."
     )
+
+
+class _Confidence(BaseModel):
+    """What every task's gate has; its other keys are the task's."""
+
+    confidence: float = Gate.model_fields["confidence"].default
+
+
+def confidence_of(settings: str) -> float:
+    """Of the intervals that any task's gate judges by, whose settings are JSON."""
+    return _Confidence.model_validate_json(settings).confidence

@@ -78,7 +78,7 @@ def test_feedback_then_a_speaker_is_forgotten(project: Path) -> None:
 
     second = run(project)
     verdict = second.record.verdict
-    assert verdict.baseline_accuracy is not None  # the model before is still compared with
+    assert verdict.baseline is not None  # the model before is still compared with
     assert verdict.clips == first.record.verdict.clips  # the hard clip is not among them
     rule = verdict.rules[-1]
     assert rule.name == "must_pass"

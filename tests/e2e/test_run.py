@@ -44,9 +44,10 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
     answer = said["files"][0]["answers"][0]
     assert said["files"][0]["heard"] == (answer["score"] >= said["threshold"])
     verdict = list_records(read_project(project / "workflow.yaml"))[0][1].verdict
-    assert verdict.keywords is not None
-    assert verdict.keywords.threshold == said["threshold"]
-    assert verdict.keywords.hours == verdict.keywords.choose_hours == 20 / 3600
+    point = verdict.details.keywords
+    assert point is not None
+    assert point.threshold == said["threshold"]
+    assert point.hours == point.choose_hours == 20 / 3600
     assert "Keyword spotting" in (directory / "report.html").read_text()
     card = (directory / "serving" / "1" / "assets.extra" / "model_card.md").read_text()
     assert "false alarms an hour" in card
@@ -106,5 +107,5 @@ def test_digits(digits: Path, tmp_path: Path) -> None:
     )
     result = run_workflow(read_project(file))
     assert result.record.verdict.clips == sum(row["speaker"] == "theo" for row in rows)
-    assert result.record.verdict.accuracy > 0.3  # of ten classes, by an unknown speaker
+    assert result.record.verdict.headline.value > 0.3  # of ten classes, by an unknown speaker
     assert {s.value for s in result.record.verdict.slices if s.feature == "speaker"} == {"theo"}

@@ -20,13 +20,13 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     serving = project / "runs" / "tones" / "serving"
     first = run(project)
     assert first.pushed_to == serving / "1"
-    assert first.record.verdict.baseline_accuracy is None
+    assert first.record.verdict.baseline is None
 
     write_workflow(project, train=TINY["train"] | {"epochs": 8, "learning_rate": 0.01})
     second = run(project)
     assert second.pushed_to == serving / "2"
-    assert second.record.verdict.baseline_accuracy == first.record.verdict.accuracy
-    assert second.record.verdict.accuracy == 1.0  # three tones, far apart
+    assert second.record.verdict.baseline == first.record.verdict.headline.value
+    assert second.record.verdict.headline.value == 1.0  # three tones, far apart
 
     workflow = read_workflow(project / "workflow.yaml")
     assert roll_back(Project(workflow, project), "a person heard it fail").content == 1
@@ -44,7 +44,7 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     assert third.record.verdict.outcome == "refused"
     assert "is below 1 (gate.accuracy.at_least)" in third.record.verdict.reasons[0]
     # Compared with the first one, which is served again, not with the one that failed.
-    assert third.record.verdict.baseline_accuracy == first.record.verdict.accuracy
+    assert third.record.verdict.baseline == first.record.verdict.headline.value
     assert third.pushed_to is None
     assert [p.name for p in pushed_versions(serving)] == ["1", "2", "3"]
     assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()

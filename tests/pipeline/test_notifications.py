@@ -105,6 +105,7 @@ def test_a_webhook_gets_the_message(hook: Hook, tmp_path: Path) -> None:
         "workflow": "digits",
         "run": None,
         "version": None,
+        "headline": None,
         "accuracy": None,
         "accuracy_interval": None,
         "reasons": ["no"],

@@ -3,24 +3,56 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from components.evaluation.case import Case, Judgement
 from components.evaluation.formatting import amount_text, score_text
 from components.evaluation.intervals import accuracy_interval, clips_to_show, rate_interval
-from components.evaluation.rules import between, number, on, worst_clips, would_decide
+from components.evaluation.rules import worst_clips
 from components.evaluation.scores import ClipScores
+from components.evaluation.wording import between, number, on, would_decide
+from components.tasks.classify import gate as classify
+from components.tasks.spot.details import Details, OperatingPoint
 from components.tasks.spot.wake_word import (
+    BACKGROUND_FILE,
     Background,
     choose_threshold,
     count_alarms,
     divide,
     keyword_clips,
     missed_clips,
+    read_background,
 )
 from schemas.reports.metrics import Interval
-from schemas.reports.verdict import GateRule, OperatingPoint
+from schemas.reports.verdict import GateRule
 from schemas.text import some
 from schemas.workflow.gate import Gate
 
 _NAMED = 3  # recordings that were left out
+
+
+def faults(case: Case) -> list[str]:
+    """Why the numbers of this task cannot be trusted at all."""
+    found = classify.faults(case)
+    if not_finite := read_background(case.folder / BACKGROUND_FILE).not_finite:
+        found.insert(
+            0,
+            f"the model answers {not_finite:,} windows of the background with scores that are no"
+            " numbers (NaN)",
+        )
+    return found
+
+
+def judge(case: Case, settings: str, *, is_sound: bool) -> Judgement:
+    """What the rules of the gate say, whose settings are JSON; none where nothing `is_sound`."""
+    gate = Gate.model_validate_json(settings)
+    details, metrics = classify.summary(case)
+    if not is_sound:
+        return Judgement([], metrics, Details(**details, keywords=None))
+    point = operating_point(gate, case.scores, read_background(case.folder / BACKGROUND_FILE))
+    rules = [
+        *classify.accuracy_rules(case, gate),
+        *judge_keywords(gate, point, case.scores),
+    ]
+    return Judgement(rules, metrics, Details(**details, keywords=point))
 
 
 def operating_point(gate: Gate, scores: ClipScores, background: Background) -> OperatingPoint:

@@ -147,13 +147,13 @@ def choose_threshold(part: Part, most_per_hour: float, clip_s: float) -> float:
 
 def keyword_clips(scores: ClipScores) -> NDArray[np.bool_]:
     """Of which test clips the label is a keyword: bool [clips]."""
-    return np.array([is_keyword(label) for label in scores.labels.tolist()], np.bool_)
+    return np.array([is_keyword(label) for label in scores.targets.tolist()], np.bool_)
 
 
 def missed_clips(scores: ClipScores, threshold: float) -> NDArray[np.bool_]:
     """Which clips of keywords are not heard as what they are at `threshold`: bool [clips]."""
     model = scores.candidate
-    is_heard = scores.is_right(model) & (model.score_of(scores.labels) >= np.float32(threshold))
+    is_heard = model.is_right & (model.merit >= np.float32(threshold))
     missed: NDArray[np.bool_] = keyword_clips(scores) & ~is_heard
     return missed
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import typer
 
+from components.evaluation.formatting import measured_text
 from pipeline.cli.views.terminal import console, table
 from pipeline.releases.rollout import Rollout
 from schemas.reports.verdict import Verdict
@@ -13,14 +14,16 @@ from schemas.versions import Ledger, VersionRecord
 
 def print_models(ledger: Ledger, verdicts: Mapping[int, Verdict]) -> None:
     """A table of all versions for people, with the verdicts of those that are there."""
-    headings = ("version", "pushed", "accuracy", "clips", "registry", "state")
+    measures = [verdict.headline.name for verdict in verdicts.values()]
+    measure = measures[-1] if measures else "result"
+    headings = ("version", "pushed", measure, "clips", "registry", "state")
     rows = table(*headings, fold=["state"])
     for record in reversed(ledger.versions):
         verdict = verdicts.get(record.version)
         rows.add_row(
             str(record.version),
             f"{record.created.astimezone():%Y-%m-%d %H:%M}",
-            f"{verdict.accuracy:.3f}" if verdict else "",
+            measured_text(verdict.headline.value, verdict.headline.unit) if verdict else "",
             f"{verdict.clips:,}" if verdict else "",
             record.entry or "not yet",
             _state(record, ledger),

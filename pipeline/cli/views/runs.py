@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from components.evaluation.formatting import measured_text
 from pipeline.cli.views.terminal import console, table
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
@@ -26,13 +27,13 @@ def print_result(result: RunResult) -> None:
         typer.echo(f"  - {note}")
     for reason in record.reasons:
         typer.echo(f"  - {reason}")
-    baseline = ""
-    if verdict.baseline_accuracy is not None:
-        baseline = f" (last blessed model: {verdict.baseline_accuracy:.3f})"
-    interval = f"{verdict.accuracy_interval.low:.3f} to {verdict.accuracy_interval.high:.3f}"
+    headline, baseline = verdict.headline, ""
+    if verdict.baseline is not None:
+        baseline = f" (last blessed model: {measured_text(verdict.baseline, headline.unit)})"
+    value = measured_text(headline.value, headline.unit)
+    interval = f"{headline.interval.low:.3f} to {headline.interval.high:.3f}"
     rows = {
-        "accuracy": f"{verdict.accuracy:.3f} ({interval}) on {verdict.clips:,} test clips{speech}"
-        f"{baseline}",
+        headline.name: f"{value} ({interval}) on {verdict.clips:,} test clips{speech}{baseline}",
         "model": str(result.pushed_to) if result.pushed_to else "",
         "report": str(result.report),
         "log": str(result.log),
@@ -46,16 +47,18 @@ def print_result(result: RunResult) -> None:
 
 def print_records(records: list[tuple[Path, RunRecord]]) -> None:
     """A table of runs for people."""
-    others = ("finished", "model", "accuracy", "clips", "data", "outcome")
+    measure = records[-1][1].verdict.headline.name
+    others = ("finished", "model", measure, "clips", "data", "outcome")
     rows = table("run", *others, numbers=["run", "clips"], whole=others)
     for _, record in records:
-        verdict = record.verdict
-        interval = verdict.accuracy_interval
+        verdict, headline = record.verdict, record.verdict.headline
+        interval = headline.interval
         rows.add_row(
             str(record.number),
             f"{record.finished:%Y-%m-%d %H:%M}",
             record.workflow.model.architecture,
-            f"{verdict.accuracy:.3f} ({interval.low:.2f}-{interval.high:.2f})",
+            f"{measured_text(headline.value, headline.unit)}"
+            f" ({interval.low:.2f}-{interval.high:.2f})",
             f"{verdict.clips:,}",
             record.data[:8],
             f"{record.outcome} {record.pushed_version or ''}".strip(),
@@ -77,7 +80,8 @@ def print_reasons(record: RunRecord) -> None:
     for check in record.serving.rules:
         if not check.passed:
             typer.echo(f"  ✗ serving, {check.name}: {check.said}")
-    small = [s for s in record.verdict.slices if s.is_small and s.feature != "label"]
+    by_target = record.verdict.details.target_feature
+    small = [s for s in record.verdict.slices if s.is_small and s.feature != by_target]
     if small:
         names = [f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small]
         typer.echo(f"  too few clips to judge: {some(names, 10)}")

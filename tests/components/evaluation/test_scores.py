@@ -2,21 +2,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scored
 
 from components.evaluation.intervals import Paired
-from components.evaluation.scores import ClipScores, ModelScores, read_scores, write_scores
+from components.evaluation.scores import read_scores, write_scores
 
 
 def table(baseline=True):
-    ours = ModelScores(
+    ours = scored.Answered(
         np.array(["no", "yes"]),
         np.array([[0.9, 0.1], [0.2, 0.8], [np.nan, 0.5], [0.6, 0.4]], np.float32),
     )
-    theirs = ModelScores(
+    theirs = scored.Answered(
         np.array(["yes", "up", "no"]),
         np.array([[0.1, 0.1, 0.8], [0.1, 0.1, 0.8], [0.9, 0, 0.1], [0.1, 0.8, 0.1]], np.float32),
     )
-    return ClipScores(
+    return scored.table(
         ids=np.array(["a", "b", "c", "d"]),
         labels=np.array(["no", "yes", "yes", "up"]),
         features={"speaker": np.array(["ann", "", "zoë", "ann"])},
@@ -33,33 +34,32 @@ def test_a_table_written_is_the_table_read(tmp_path, baseline):
     read = read_scores(tmp_path / "new" / "test.npz")
     assert read.unsliced == scores.unsliced
     np.testing.assert_equal(read.features, scores.features)
-    np.testing.assert_equal(read.candidate.scores, scores.candidate.scores)
+    for name in ("ids", "targets", "units", "speakers"):
+        np.testing.assert_equal(getattr(read, name), getattr(scores, name))
+    for name, value in vars(scores.candidate).items():
+        np.testing.assert_equal(getattr(read.candidate, name), value)
     assert (read.baseline is None) == (not baseline)
     assert read.ids.tolist() == scores.ids.tolist()
 
 
 def test_no_number_and_no_such_class_are_never_right():
     scores = table()
-    assert scores.is_right(scores.candidate).tolist() == [True, True, False, False]
-    np.testing.assert_allclose(
-        scores.candidate.score_of(scores.labels), [0.9, 0.8, 0.5, 0.0], rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        scores.baseline.score_of(scores.labels), [0.8, 0.1, 0.9, 0.8], rtol=1e-6
-    )
+    assert scores.candidate.is_right.tolist() == [True, True, False, False]
+    np.testing.assert_allclose(scores.candidate.merit, [0.9, 0.8, 0.5, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(scores.baseline.merit, [0.8, 0.1, 0.9, 0.8], rtol=1e-6)
 
 
 def test_models_are_compared_on_the_labels_both_know():
     scores = table()
-    assert scores.paired(np.ones(4, bool)) == Paired(1, 1, 1, 0)
-    assert scores.paired(scores.features["speaker"] == "ann") == Paired(both=1)
+    assert Paired.of(scores.pairs(np.ones(4, bool))) == Paired(1, 1, 1, 0)
+    assert Paired.of(scores.pairs(scores.features["speaker"] == "ann")) == Paired(both=1)
     assert table(baseline=False).is_shared.tolist() == [False] * 4
 
 
 def test_a_table_without_clips():
-    scores = ModelScores(np.array(["no", "yes"]), np.empty((0, 2), np.float32))
-    assert scores.answers.tolist() == []
-    assert scores.score_of(np.empty(0, np.str_)).tolist() == []
+    model = scored.Answered(np.array(["no", "yes"]), np.empty((0, 2), np.float32))
+    scores = scored.table([], [], candidate=model)
+    assert scores.candidate.answers.tolist() == scores.candidate.merit.tolist() == []
 
 
 def test_clips_that_must_pass_are_not_counted():
@@ -77,8 +77,13 @@ def test_clips_that_must_pass_are_not_counted():
     assert hard.is_must_pass.tolist() == [False, True, False, True]
     counted = hard.counted
     assert counted.ids.tolist() == ["a", "c"]
-    assert counted.labels.tolist() == ["no", "yes"]
-    assert {name: v.tolist() for name, v in counted.features.items()} == {"speaker": ["ann", "zoë"]}
-    np.testing.assert_equal(counted.candidate.scores, scores.candidate.scores[[0, 2]])
+    assert counted.targets.tolist() == ["no", "yes"]
+    assert {name: v.tolist() for name, v in counted.features.items()} == {
+        "label": ["no", "yes"],
+        "speaker": ["ann", "zoë"],
+    }
+    np.testing.assert_equal(counted.candidate.merit, scores.candidate.merit[[0, 2]])
     assert counted.baseline is not None
-    np.testing.assert_equal(counted.baseline.scores, scores.baseline.scores[[0, 2]])
+    np.testing.assert_equal(
+        counted.baseline.outputs["scores"], scores.baseline.outputs["scores"][[0, 2]]
+    )

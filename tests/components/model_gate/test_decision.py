@@ -1,66 +1,67 @@
 """The rules of the gate on counts that are written out by hand."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import scored
 
-from components.evaluation.scores import ClipScores, ModelScores
-from components.evaluation.tallies import Results, Tally
+from components.evaluation.scores import ClipScores
+from components.evaluation.tallies import Tally
 from components.model_gate.decision import decide
-from schemas.reports.metrics import ClassMetrics
+from components.tasks.classify.details import ClassMetrics
 from schemas.reports.verdict import Verdict
 from schemas.workflow.gate import Gate
 
 LABELS = ["no", "yes"]
 
 
-def model(answers: list[int], labels: list[str] = LABELS) -> ModelScores:
+@dataclass(frozen=True)
+class Right:
+    """How many of some clips are answered right."""
+
+    right: int
+    clips: int
+
+
+def model(answers: list[int], labels: list[str] = LABELS) -> scored.Answered:
     scores = np.eye(len(labels), dtype=np.float32)[answers]
-    return ModelScores(np.array(labels), scores.reshape(len(answers), len(labels)))
+    return scored.Answered(np.array(labels), scores.reshape(len(answers), len(labels)))
 
 
 def table(
-    right: int, wrong: int, speakers: dict[str, Tally] | None = None, **more: object
+    right: int, wrong: int, speakers: dict[str, Right] | None = None, **more: object
 ) -> ClipScores:
     """All clips are of `no`; those of `speakers` instead, where they are given."""
-    tallies = speakers or {"": Tally(right, right + wrong)}
+    parts = speakers or {"": Right(right, right + wrong)}
     answers = [
-        answer for t in tallies.values() for answer in [0] * t.right + [1] * (t.clips - t.right)
+        answer for t in parts.values() for answer in [0] * t.right + [1] * (t.clips - t.right)
     ]
-    names = [name for name, t in tallies.items() for _ in range(t.clips)]
-    return ClipScores(
-        ids=np.array([f"clip{n}" for n in range(len(answers))], np.str_),
-        labels=np.array(["no"] * len(answers), np.str_),
+    names = [name for name, t in parts.items() for _ in range(t.clips)]
+    return scored.table(
+        ids=[f"clip{n}" for n in range(len(answers))],
+        labels=["no"] * len(answers),
         features={"speaker": np.array(names, np.str_)} if speakers else {},
-        unsliced=more.get("unsliced", {}),  # type: ignore[arg-type]
         candidate=model(answers),
-        baseline=more.get("baseline"),  # type: ignore[arg-type]
+        **more,
     )
 
 
-def results(scores: ClipScores, which: ModelScores | None = None) -> Results:
-    """The counts of a table, as TFMA makes them."""
-    which = which or scores.candidate
-    answers: dict[str, dict[int, int]] = {}
-    for label, answer in zip(scores.labels.tolist(), which.scores.argmax(1).tolist(), strict=True):
-        row = answers.setdefault(label, {})
-        row[answer] = row.get(answer, 0) + 1
-    right = scores.is_right(which)
-    slices = {
-        name: {
-            value: Tally(int(right[values == value].sum()), int((values == value).sum()))
-            for value in dict.fromkeys(values.tolist())
-        }
-        for name, values in scores.features.items()
-    }
-    return Results(answers, slices)
-
-
-def verdict_on(scores: ClipScores, confidence: float = 0.95, **rules: object) -> Verdict:
+def verdict_with(scores: ClipScores, confidence: float = 0.95, **rules: object) -> Verdict:
+    """On counts that are those of the table."""
+    case = scored.case(scores, confidence=confidence)
     gate = Gate.model_validate({"accuracy": rules, "confidence": confidence})
-    baseline = results(scores, scores.baseline) if scores.baseline else None
-    return decide(gate, results(scores), scores, baseline=baseline)
+    baseline = case.scores.baseline
+    return decide(
+        case,
+        scores,
+        task="classify",
+        settings=gate.model_dump_json(),
+        baseline=baseline and scored.tallies(case.scores, baseline),
+    )
+
+
+verdict_on = verdict_with
 
 
 def test_an_interval_above_the_floor_is_blessed() -> None:
@@ -70,7 +71,7 @@ def test_an_interval_above_the_floor_is_blessed() -> None:
         "accuracy 0.970 on 100 test clips, between 0.915 and 0.994 with 95% confidence, "
         "reaches 0.9 (gate.accuracy.at_least)"
     ]
-    assert verdict.accuracy_interval.low == pytest.approx(0.9148, abs=1e-4)
+    assert verdict.headline.interval.low == pytest.approx(0.9148, abs=1e-4)
 
 
 def test_an_interval_below_the_floor_is_refused_and_names_clips_to_listen_to() -> None:
@@ -105,20 +106,20 @@ def test_rounding_never_hides_why() -> None:
 
 
 def test_one_failing_speaker_refuses_whatever_the_mean() -> None:
-    speakers = {"ann": Tally(999, 1000), "theo": Tally(71, 100), "zoe": Tally(0, 1)}
+    speakers = {"ann": Right(999, 1000), "theo": Right(71, 100), "zoe": Right(0, 1)}
     verdict = verdict_on(table(0, 0, speakers), at_least=0.9, slices=["speaker"])
     assert verdict.outcome == "refused"
     assert verdict.reasons == [
         "speaker theo: accuracy 0.710 on 100 clips: below 0.9 (gate.accuracy.slices: speaker)"
     ]
     assert all(clip.startswith("clip10") for clip in verdict.rules[1].clips)
-    worst = [(s.value, s.accuracy, s.clips, s.is_small) for s in verdict.slices]
+    worst = [(s.value, s.headline, s.clips, s.is_small) for s in verdict.slices]
     assert worst[0] == ("zoe", 0.0, 1, True)
     assert ("theo", 0.71, 100, False) in worst
 
 
 def test_a_slice_too_small_to_judge_is_named_and_not_passed() -> None:
-    speakers = {"ann": Tally(999, 1000), "zoe": Tally(3, 3)}
+    speakers = {"ann": Right(999, 1000), "zoe": Right(3, 3)}
     verdict = verdict_on(table(0, 0, speakers), at_least=0.9, slices=["speaker"])
     assert verdict.outcome == "undecided"
     assert "speaker zoe: accuracy 1.000 on 3 clips: too few" in verdict.reasons[0]
@@ -130,14 +131,14 @@ def test_of_many_fair_speakers_none_fails_by_chance() -> None:
     refused = 0
     for _ in range(100):
         right = rng.binomial(100, 0.9, 40)
-        speakers = {f"s{n}": Tally(int(r), 100) for n, r in enumerate(right)}
+        speakers = {f"s{n}": Right(int(r), 100) for n, r in enumerate(right)}
         verdict = verdict_on(table(0, 0, speakers), at_least=0.9, slices=["speaker"])
         refused += verdict.rules[1].outcome == "broken"
     assert refused <= 8
 
 
 def test_slices_that_reach_it_name_the_worst() -> None:
-    speakers = {"": Tally(98, 100), "theo": Tally(100, 100)}
+    speakers = {"": Right(98, 100), "theo": Right(100, 100)}
     verdict = verdict_on(table(0, 0, speakers), at_least=0.9, slices=["speaker", "label"])
     assert verdict.outcome == "blessed"
     assert verdict.reasons[1:] == [
@@ -169,18 +170,16 @@ def test_a_loss_against_the_baseline(ours: int, theirs: int, outcome: str, words
     verdict = verdict_on(table(ours, 2000 - ours, baseline=baseline), no_worse_by_more_than=0.005)
     assert verdict.outcome == outcome
     assert words in verdict.reasons[0]
-    assert verdict.baseline_accuracy == theirs / 2000
+    assert verdict.baseline == theirs / 2000
     assert verdict.difference == pytest.approx((ours - theirs) / 2000)
     if outcome == "undecided":
         assert verdict.rules[0].clips[0] == "clip1985"
 
 
 def test_a_baseline_of_other_classes_is_compared_on_what_both_know() -> None:
-    scores = ClipScores(
-        ids=np.array([f"clip{n}" for n in range(150)]),
-        labels=np.array(["no"] * 100 + ["new"] * 50),
-        features={},
-        unsliced={},
+    scores = scored.table(
+        ids=[f"clip{n}" for n in range(150)],
+        labels=["no"] * 100 + ["new"] * 50,
         candidate=model([0] * 100 + [1] * 50, ["no", "new"]),
         baseline=model([1] * 80 + [0] * 70, ["yes", "no"]),
     )
@@ -202,7 +201,7 @@ def test_without_a_baseline_there_is_nothing_to_be_worse_than() -> None:
     verdict = verdict_on(table(1, 9), no_worse_by_more_than=0.0)
     assert verdict.outcome == "blessed"
     assert verdict.reasons == ["no model was blessed before, so there is none to be worse than"]
-    assert verdict.baseline_accuracy is None
+    assert verdict.baseline is None
 
 
 def test_without_rules_every_model_is_blessed() -> None:
@@ -215,88 +214,65 @@ def test_no_clips_are_refused_even_without_rules() -> None:
     verdict = verdict_on(table(0, 0), at_least=0.5)
     assert verdict.outcome == "refused"
     assert verdict.clips == 0
-    assert verdict.confusion == [[0, 0], [0, 0]]
+    assert verdict.details.confusion == [[0, 0], [0, 0]]
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
 def test_scores_that_are_no_numbers_are_refused() -> None:
-    scores = table(10, 0)
-    scores.candidate.scores[3] = np.nan
-    verdict = verdict_on(scores)
+    answered = model([0] * 10)
+    answered.scores[3] = np.nan
+    verdict = verdict_on(scored.table(range(10), ["no"] * 10, candidate=answered))
     assert verdict.outcome == "refused"
     assert "answers 1 clip with scores that are no numbers (NaN)" in verdict.reasons[0]
 
 
 def test_a_label_the_model_was_not_taught_is_refused_and_counted_wrong() -> None:
-    scores = table(11, 0)
-    scores.labels[:] = "no"
-    scores = ClipScores(
-        scores.ids, np.array(["no"] * 10 + ["zebra"]), {}, {}, scores.candidate, None
-    )
+    scores = scored.table(range(11), ["no"] * 10 + ["zebra"], candidate=model([0] * 11))
     verdict = verdict_on(scores)
     assert verdict.outcome == "refused"
     assert verdict.reasons == [
         "the test split has 1 clip with the label 'zebra', which the model was not taught"
     ]
-    assert verdict.accuracy == pytest.approx(10 / 11)
-    assert verdict.labels == ["no", "yes", "zebra"]
-    assert verdict.confusion == [[10, 0, 0], [0, 0, 0], [1, 0, 0]]
+    assert verdict.headline.value == pytest.approx(10 / 11)
+    assert verdict.details.labels == ["no", "yes", "zebra"]
+    assert verdict.details.confusion == [[10, 0, 0], [0, 0, 0], [1, 0, 0]]
 
 
 def test_numbers_of_classes() -> None:
     verdict = verdict_on(table(3, 1))
-    assert verdict.classes == {
+    assert verdict.details.classes == {
         "no": ClassMetrics(precision=1.0, recall=0.75, clips=4),
         "yes": ClassMetrics(precision=0.0, recall=None, clips=0),
     }
-    assert verdict.macro_f1 == pytest.approx(2 * 0.75 / 1.75)
+    assert verdict.metrics["macro_f1"] == pytest.approx(2 * 0.75 / 1.75)
 
 
-@pytest.mark.parametrize("whose", ["candidate", "baseline"])
-def test_counts_that_are_not_those_of_the_table_are_refused(whose: str) -> None:
-    scores = table(97, 3, baseline=model([0] * 98 + [1] * 2))
-    assert scores.baseline
-    counts = {
-        "candidate": results(scores),
-        "baseline": results(scores, scores.baseline),
-    }
-    gate = Gate.model_validate({"accuracy": {"at_least": 0.5}})
-    sound = decide(gate, counts["candidate"], scores, baseline=counts["baseline"])
-    assert sound.outcome == "blessed"
-    counts[whose] = Results({"no": {0: 99, 1: 1}})
-    verdict = decide(gate, counts["candidate"], scores, baseline=counts["baseline"])
+def test_counts_of_other_clips_than_the_table_holds_are_refused() -> None:
+    scores = table(97, 3)
+    counts = {"": {"": Tally(errors=3, units=99, clips=99)}}
+    case, settings = scored.case(scores, counts=counts), Gate().model_dump_json()
+    verdict = decide(case, scores, task="classify", settings=settings)
     assert verdict.outcome == "refused"
     assert [rule.name for rule in verdict.rules] == ["sound"]
-    assert "TFMA counts 99 right answers" in verdict.reasons[0]
-    counts[whose] = Results({"no": {0: 97, 1: 2}})  # a clip is lost
-    verdict = decide(gate, counts["candidate"], scores, baseline=counts["baseline"])
-    assert verdict.outcome == "refused"
-    assert "on 99 clips" in verdict.reasons[0]
+    assert "TFMA counts 99 clips, the table of scores holds 100 clips" in verdict.reasons[0]
 
 
-def with_hard_clips(scores: ClipScores, answers: list[int]) -> ClipScores:
-    """The table with clips of `no` that must pass behind it."""
-    hard = np.array([""] * len(scores.ids) + ["true"] * len(answers))
-    return replace(
-        scores,
-        ids=np.array([*scores.ids, *(f"hard{n}" for n in range(len(answers)))]),
-        labels=np.array(["no"] * len(hard)),
+def with_hard_clips(
+    right: int, answers: list[int], baseline: list[int] | None = None
+) -> ClipScores:
+    """100 clips of `no`, `right` of them right, and others behind them that must pass."""
+    hard = np.array([""] * 100 + ["true"] * len(answers))
+    return scored.table(
+        ids=[*(f"clip{n}" for n in range(100)), *(f"hard{n}" for n in range(len(answers)))],
+        labels=["no"] * len(hard),
         features={"must_pass": hard},
-        candidate=model([*scores.candidate.scores.argmax(1), *answers]),
-        baseline=scores.baseline
-        and model([*scores.baseline.scores.argmax(1), *[0] * len(answers)]),
+        candidate=model([0] * right + [1] * (100 - right) + answers),
+        baseline=baseline and model(baseline + [0] * len(answers)),
     )
 
 
-def verdict_with(scores: ClipScores, **rules: object) -> Verdict:
-    gate = Gate.model_validate({"accuracy": rules})
-    counted = scores.counted
-    baseline = results(counted, counted.baseline) if counted.baseline else None
-    return decide(gate, results(counted), scores, baseline=baseline)
-
-
 def test_one_wrong_answer_to_a_clip_that_must_pass_refuses() -> None:
-    scores = with_hard_clips(table(97, 3), [0, 1, 1])
+    scores = with_hard_clips(97, [0, 1, 1])
     verdict = verdict_with(scores, at_least=0.9)
     assert verdict.outcome == "refused"
     assert [(rule.name, rule.outcome) for rule in verdict.rules] == [
@@ -313,7 +289,7 @@ def test_clips_that_must_pass_are_in_no_statistic() -> None:
     baseline = model([0] * 100)
     plain = verdict_on(table(97, 3, baseline=baseline), at_least=0.9, no_worse_by_more_than=0.2)
     hard = verdict_with(
-        with_hard_clips(table(97, 3, baseline=baseline), [0] * 50),
+        with_hard_clips(97, [0] * 50, baseline=[0] * 100),
         at_least=0.9,
         no_worse_by_more_than=0.2,
     )
@@ -324,11 +300,13 @@ def test_clips_that_must_pass_are_in_no_statistic() -> None:
 
 
 def test_a_must_pass_rule_needs_no_other_and_no_number_is_wrong() -> None:
-    verdict = verdict_with(with_hard_clips(table(1, 0), [0]))
+    verdict = verdict_with(with_hard_clips(100, [0]))
     assert (verdict.outcome, verdict.reasons) == (
         "blessed",
         ["right on 1 must-pass clip (must_pass)"],
     )
-    scores = with_hard_clips(table(1, 0), [0])
-    scores.candidate.scores[-1] = np.nan
+    answered = model([0, 0])
+    answered.scores[1] = np.nan
+    features = {"must_pass": np.array(["", "true"])}
+    scores = scored.table(["a", "b"], ["no", "no"], features=features, candidate=answered)
     assert verdict_with(scores).outcome == "refused"

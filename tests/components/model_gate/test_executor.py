@@ -102,6 +102,7 @@ def write_examples(path: Path, rows: list[dict[str, Any]]) -> standard_artifacts
     return examples
 
 
+TASK = {"task": "classify"}
 Evaluation = tuple[standard_artifacts.ModelEvaluation, ClipScores]
 
 
@@ -116,7 +117,9 @@ def evaluate(
     inputs = {"examples": [examples], "model": [model]}
     if baseline:
         inputs["baseline_model"] = [baseline]
-    EvaluatorExecutor().Do(inputs, {"evaluation": [evaluation], "scores": [scores]}, {})
+    EvaluatorExecutor().Do(
+        inputs, {"evaluation": [evaluation], "scores": [scores]}, {"task": "classify"}
+    )
     return evaluation, scores
 
 
@@ -137,7 +140,10 @@ def judge(
             "baseline": [baseline] if baseline else [],
         },
         {"blessing": [blessing]},
-        {"gate": Gate.model_validate({"accuracy": gate}).model_dump_json()},
+        {
+            "gate": Gate.model_validate({"accuracy": gate}).model_dump_json(),
+            "task": "classify",
+        },
     )
     return Verdict.model_validate_json((path / "verdict.json").read_text()), blessing
 
@@ -185,13 +191,13 @@ def test_numbers_are_those_of_numpy(world: _World, tmp_path: Path) -> None:
     true, answered = world.true, world.answered
     confusion = np.zeros((4, 4), int)
     np.add.at(confusion, (true, answered), 1)
-    assert verdict.labels == LABELS
-    assert verdict.confusion == confusion.tolist()
+    assert verdict.details.labels == LABELS
+    assert verdict.details.confusion == confusion.tolist()
     assert verdict.clips == 400
-    assert verdict.accuracy == np.mean(true == answered)
-    assert verdict.baseline_accuracy == world.old_accuracy
+    assert verdict.headline.value == np.mean(true == answered)
+    assert verdict.baseline == world.old_accuracy
     for i, label in enumerate(LABELS):
-        metrics = verdict.classes[label]
+        metrics = verdict.details.classes[label]
         assert metrics.clips == 100
         assert metrics.recall == confusion[i, i] / confusion[i].sum()
         assert metrics.precision == confusion[i, i] / confusion[:, i].sum()
@@ -200,14 +206,14 @@ def test_numbers_are_those_of_numpy(world: _World, tmp_path: Path) -> None:
     for i, name in enumerate(SPEAKERS):
         chosen = world.speaker == i
         assert speakers[name].clips == chosen.sum()
-        assert speakers[name].accuracy == np.mean((true == answered)[chosen])
-    assert min(speakers, key=lambda name: speakers[name].accuracy) in ("theo", "once")
+        assert speakers[name].headline == np.mean((true == answered)[chosen])
+    assert min(speakers, key=lambda name: speakers[name].headline) in ("theo", "once")
     rooms = {s.value: s for s in verdict.slices if s.feature == "room"}
-    assert rooms["room 1"].accuracy == np.mean((true == answered)[1::2])
+    assert rooms["room 1"].headline == np.mean((true == answered)[1::2])
     assert verdict.unsliced == {}
     right, bins = true == answered, np.minimum((world.scores * 15).astype(int), 14)
     gaps = [abs((world.scores - right)[bins == b].sum()) for b in range(15)]
-    assert verdict.calibration_error == pytest.approx(sum(gaps) / 400, abs=1e-6)
+    assert verdict.metrics["calibration_error"] == pytest.approx(sum(gaps) / 400, abs=1e-6)
     shared = true != 2  # the baseline lacks `up`
     old_right = np.array(BASELINE_LABELS)[world.old_answered] == np.array(LABELS)[true]
     expected = right[shared].mean() - old_right[shared].mean()
@@ -253,9 +259,15 @@ def test_a_model_alone_with_nan_and_an_untaught_label(world: _World, tmp_path: P
     verdict, blessing = judge(tmp_path / "out", {"at_least": 0.0}, evaluation, world.model, None)
     assert verdict.outcome == "refused"
     assert len(verdict.reasons) == 2
-    assert verdict.baseline_accuracy is None
-    assert verdict.confusion[4] == [1, 0, 0, 0, 0]  # zebra, answered as class 0, is no right answer
-    assert verdict.accuracy == 1 / 3
+    assert verdict.baseline is None
+    assert verdict.details.confusion[4] == [
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]  # zebra, answered as class 0, is no right answer
+    assert verdict.headline.value == 1 / 3
     assert not blessing.has_custom_property("baseline_model_id")
 
 
@@ -274,7 +286,7 @@ def test_a_baseline_of_other_audio_is_said_and_not_asked(tmp_path: Path) -> None
     )
     gate = {"no_worse_by_more_than": 0.01}
     verdict, _ = judge(tmp_path / "out", gate, evaluation, model, baseline)
-    assert (verdict.outcome, verdict.baseline_accuracy) == ("blessed", None)
+    assert (verdict.outcome, verdict.baseline) == ("blessed", None)
     assert verdict.incomparable == "audio.sample_rate was 16000 and is 8000"
     assert verdict.reasons == [
         f"not compared, the last blessed model hears other audio: {verdict.incomparable}"
@@ -287,7 +299,7 @@ def test_an_empty_test_split_is_refused(world: _World, tmp_path: Path) -> None:
     verdict, _ = judge(tmp_path / "out", {}, evaluation, world.model, None)
     assert verdict.outcome == "refused"
     assert verdict.clips == 0
-    assert json.loads((tmp_path / "out" / "verdict.json").read_text())["accuracy"] == 0.0
+    assert json.loads((tmp_path / "out" / "verdict.json").read_text())["headline"]["value"] == 0.0
 
 
 def test_component_wires_its_channels(world: _World) -> None:
@@ -298,6 +310,7 @@ def test_component_wires_its_channels(world: _World) -> None:
         scores=channel_utils.as_channel([world.evaluation[1]]),
         model=channel_utils.as_channel([world.model]),
         gate=Gate().model_dump_json(),
+        task="classify",
     )
     assert gate.outputs["blessing"].type is standard_artifacts.ModelBlessing
     assert Gate.model_validate_json(gate.exec_properties["gate"]) == Gate()

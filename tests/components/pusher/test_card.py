@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 from pushed import make_card, make_verdict
+from scored import spotted
 from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import proto_utils
 
 from components.pusher.card import render_card
 from components.pusher.executor import Executor
+from components.tasks.spot.details import OperatingPoint
 from schemas.reports.metrics import Interval, SliceMetrics
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard, TrainingData
 from schemas.reports.training import Start
-from schemas.reports.verdict import VERDICT_FILE, OperatingPoint, Verdict
+from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.versions import CARD_FILE
 
 
@@ -89,7 +91,7 @@ POINT = OperatingPoint(
 
 def test_the_operating_point_is_that_of_the_verdict(verdict: Verdict) -> None:
     assert "no threshold is applied" in render_card(make_card(), verdict)
-    text = render_card(make_card(), verdict.model_copy(update={"keywords": POINT}))
+    text = render_card(make_card(), spotted(verdict, POINT))
     section = " ".join(text.partition("## Operating point")[2].partition("## Model and")[0].split())
     for expected in (
         "its score is 0.99996 or more",
@@ -117,7 +119,7 @@ def test_a_push_puts_the_threshold_into_the_model_that_is_served(
     card_file.parent.mkdir(parents=True)
     (card_file.parents[1] / "saved_model.pb").touch()
     card_file.write_text(make_card().model_dump_json())
-    judged = verdict.model_copy(update={"keywords": point})
+    judged = spotted(verdict, point)
     (tmp_path / "model_blessing" / VERDICT_FILE).write_text(judged.model_dump_json())
     destination = pusher_pb2.PushDestination(
         filesystem={"base_directory": str(tmp_path / "serving")}

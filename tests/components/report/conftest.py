@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scored
 
-from components.evaluation.scores import SCORES_FILE, ClipScores, ModelScores, write_scores
+from components.evaluation.scores import SCORES_FILE, ClipScores, write_scores
+from components.tasks.classify.details import ClassMetrics
 from schemas.example import encode_example
 from schemas.reports.data_verdict import DataVerdict
 from schemas.reports.ingest import IngestReport, SplitCounts
 from schemas.reports.leakage import Leak, SplitCertificate
-from schemas.reports.metrics import ClassMetrics, Interval, SliceMetrics
+from schemas.reports.metrics import Interval, SliceMetrics
 from schemas.reports.model_card import ModelCard
 from schemas.reports.rejects import Reject
 from schemas.reports.rule import Rule
@@ -84,13 +86,10 @@ def _make_scores(labels: list[str], rows: list[Row]) -> ClipScores:
     logits = 2 * is_true + 3 * np.sin(rms_db[:, None] + np.arange(len(labels)))
     exponents = np.exp(logits)
     scores = exponents / exponents.sum(axis=1, keepdims=True)
-    return ClipScores(
+    return scored.table(
         ids=np.array([row.id for row in rows], np.str_),
         labels=np.array([row.label for row in rows], np.str_),
-        features={},
-        unsliced={},
-        candidate=ModelScores(np.array(labels), scores.astype(np.float32)),
-        baseline=None,
+        candidate=scored.Answered(np.array(labels), scores.astype(np.float32)),
     )
 
 

@@ -4,16 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import scored
 
-from components.evaluation.scores import ClipScores, ModelScores
-from components.report.clips import (
+from components.evaluation.scores import ClipScores
+from components.pages.clips import (
     ScoredClip,
-    mistake_places,
     named_places,
     read_clips,
     sample_clips,
     worst_places,
 )
+from components.tasks.classify.report import mistake_places
 
 LABELS = ["no", "yes"]
 
@@ -21,13 +22,10 @@ LABELS = ["no", "yes"]
 def scores_of(rows: list) -> ClipScores:
     """The score of `no` is the clip's rms_db."""
     first = np.array([row.rms_db for row in rows], np.float32)
-    return ClipScores(
+    return scored.table(
         ids=np.array([row.id for row in rows], np.str_),
         labels=np.array([row.label for row in rows], np.str_),
-        features={},
-        unsliced={},
-        candidate=ModelScores(np.array(LABELS), np.stack([first, 1 - first], axis=1)),
-        baseline=None,
+        candidate=scored.Answered(np.array(LABELS), np.stack([first, 1 - first], axis=1)),
     )
 
 
@@ -45,11 +43,11 @@ def test_worst_clips_are_those_with_the_lowest_true_score(row, records_file) -> 
     worst = worst_clips([records_file(rows)], scores_of(rows), 12)
     true = {r.id: r.rms_db if r.label == "no" else 1 - r.rms_db for r in rows}
     assert [s.clip.id for s in worst] == sorted(true, key=true.__getitem__)[:12]
-    for scored in worst:
-        assert scored.true_score == np.float32(true[scored.clip.id])
-        assert scored.answer != scored.clip.label
-        assert not scored.is_right
-        assert scored.answer_score == np.float32(1 - np.float32(true[scored.clip.id]))
+    for each in worst:
+        assert each.merit == np.float32(true[each.clip.id])
+        assert each.answer != each.clip.target
+        assert not each.is_right
+        assert each.confidence == np.float32(1 - np.float32(true[each.clip.id]))
 
 
 def test_equal_scores_keep_the_order_of_the_files(row, records_file) -> None:
@@ -61,7 +59,7 @@ def test_equal_scores_keep_the_order_of_the_files(row, records_file) -> None:
 def test_untaught_labels_and_nan_come_first(row, records_file) -> None:
     rows = [row("a", "no", "", 0.1), row("b", "zebra", "", 0.9), row("c", "yes", "", float("nan"))]
     worst = worst_clips([records_file(rows)], scores_of(rows), 2)
-    assert [(s.clip.id, s.true_score) for s in worst] == [("b", 0.0), ("c", 0.0)]
+    assert [(s.clip.id, s.merit) for s in worst] == [("b", 0.0), ("c", 0.0)]
 
 
 def test_of_no_clips_none_is_worst() -> None:
@@ -76,8 +74,8 @@ def test_of_each_class_the_most_confident_mistake(row, records_file) -> None:
     assert mistake_places(scores, 24) == [3, 0]
     assert mistake_places(scores, 1) == [3]
     found = read_clips([records_file(rows)], scores, [3, 0])
-    assert {place: scored.clip.id for place, scored in found.items()} == {0: "c0", 3: "c3"}
-    assert found[3].answer_score == np.float32(0.95)
+    assert {place: each.clip.id for place, each in found.items()} == {0: "c0", 3: "c3"}
+    assert found[3].confidence == np.float32(0.95)
 
 
 def test_clips_are_found_by_their_ids(row) -> None:

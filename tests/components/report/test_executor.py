@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from scored import spotted
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
 from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects, RunReport
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.report.component import Report
 from components.report.executor import Executor
+from components.tasks.spot.details import OperatingPoint
 from components.versions.manifest import write_manifest
 from schemas.reports.metrics import Interval
 from schemas.reports.step_timings import TIMINGS_FILE
-from schemas.reports.verdict import OperatingPoint, Verdict
+from schemas.reports.verdict import Verdict
 
 SECTIONS = [
     *("verdict", "data", "examples", "training", "confusion"),
@@ -144,7 +146,7 @@ def html(small_run) -> str:
 
 def worst_by_numpy(run) -> list[tuple[str, str]]:
     rows = run.rows["test"]
-    scores = read_scores(run.root / "scores" / SCORES_FILE).candidate.scores
+    scores = read_scores(run.root / "scores" / SCORES_FILE).candidate.outputs["scores"]
     true = scores[np.arange(len(rows)), [run.labels.index(row.label) for row in rows]]
     order = np.argsort(true)[:12]
     return [(rows[i].id, f"{true[i]:.3f}") for i in order]
@@ -216,7 +218,7 @@ def test_keyword_spotting_has_a_section_where_there_was_background(run_files: Ca
         left_out={"<b>.wav": "unreadable: no"},
     )
     verdict = Verdict.model_validate_json(file.read_bytes())
-    file.write_text(verdict.model_copy(update={"keywords": point}).model_dump_json())
+    file.write_text(spotted(verdict, point).model_dump_json())
     page = _Page(make_report(run))
     assert page.sections == [
         each

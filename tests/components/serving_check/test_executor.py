@@ -49,7 +49,7 @@ class _World:
         self.split.mkdir(parents=True)
         records = b"".join(frame_record(_example(number)) for number in range(12))
         (self.split / "data_tfrecord-00000-of-00001").write_bytes(records)
-        self.scores = score_clips(sorted(self.split.iterdir()), [self.model])
+        self.scores = score_clips(sorted(self.split.iterdir()), [self.model], "classify")
 
 
 def _example(number: int) -> bytes:
@@ -105,9 +105,9 @@ def test_an_export_that_answers_as_evaluated_passes(world: _World, tmp_path: Pat
 
 
 def test_other_answers_and_broken_limits_are_named(world: _World) -> None:
-    wrong = dataclasses.replace(
-        world.scores.candidate, scores=world.scores.candidate.scores + np.float32(0.001)
-    )
+    answered = world.scores.candidate
+    outputs = {"scores": answered.outputs["scores"] + np.float32(0.001)}
+    wrong = dataclasses.replace(answered, outputs=outputs)
     scores = dataclasses.replace(world.scores, candidate=wrong)
     limits = ServingCheck(max_latency_ms=0.001, max_memory_mb=1.0)
     report = check(world.model, world.split, scores, limits)

@@ -39,16 +39,19 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "redone"),
     [
-        ("components/audio/condition.py", {"AudioExampleGen", "Evaluator"}),
-        ("components/audio/mel.py", {"AudioExampleGen", "Trainer", "Evaluator", "Report"}),
-        ("components/tasks/spot/stream_scoring.py", {"Evaluator"}),
-        ("components/tasks/spot/gate.py", {"ModelGate"}),
+        ("components/audio/condition.py", {"AudioExampleGen"}),
+        ("components/audio/mel.py", {"AudioExampleGen", "Trainer", "Report"}),
+        ("components/tasks/spot/stream_scoring.py", set()),
+        ("components/tasks/classify/gate.py", {"ModelGate"}),
+        ("components/tasks/classify/report.py", {"Report"}),
+        ("components/tasks/classify/templates/scores.html.jinja", {"Report"}),
+        ("components/tasks/classify/card.py", {"Pusher"}),
         ("components/models/frontends.py", {"Trainer"}),
         ("components/trainer/dataset.py", {"Trainer"}),
         ("components/pusher/executor.py", {"Pusher"}),
         ("components/model_gate/decision.py", {"ModelGate"}),
         ("components/report/templates/report.html.jinja", {"Report"}),
-        ("components/report/charts.py", {"Report"}),
+        ("components/pages/drawing.py", {"Report"}),
         ("components/evaluation/slices.py", {"Evaluator"}),
         ("components/explanation/attribution.py", {"Report"}),
         ("components/serving_check/client.py", {"ServingCheck"}),
@@ -58,7 +61,7 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
             "schemas/errors.py",
             {
                 *("AudioExampleGen", "DataGate", "Trainer", "Evaluator"),
-                *("ServingCheck", "Pusher", "Report"),
+                *("ModelGate", "ServingCheck", "Pusher", "Report"),
             },
         ),
         ("pipeline/cli/runs.py", set()),
@@ -70,6 +73,22 @@ def test_an_edit_redoes_what_can_reach_it(checkout: Path, file: str, redone: set
     with (checkout / file).open("a") as edited:
         edited.write("\n# edited\n")
     assert changed(before, fingerprints(checkout)) == redone
+
+
+def test_an_edit_of_a_task_redoes_its_workflows_alone(checkout: Path) -> None:
+    def of_spotters() -> dict[str, str]:
+        return {
+            name: component_fingerprint(name, root=checkout, task="spot") for name in DEPENDENCES
+        }
+
+    before = fingerprints(checkout), of_spotters()
+    for part, redone in (("stream_scoring", {"Evaluator"}), ("card", {"Pusher"})):
+        with (checkout / f"components/tasks/spot/{part}.py").open("a") as edited:
+            edited.write("\n# edited\n")
+        after = of_spotters()
+        assert changed(before[1], after) >= redone
+    assert changed(before[1], after) <= {"Evaluator", "ModelGate", "Report", "Pusher"}
+    assert fingerprints(checkout) == before[0]
 
 
 @pytest.mark.parametrize(

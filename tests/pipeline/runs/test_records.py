@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scored
 from typer.testing import CliRunner
 
-from components.evaluation.scores import ClipScores, ModelScores, write_scores
+from components.evaluation.scores import write_scores
 from pipeline import cli
 from pipeline.config.loader import read_workflow
 from pipeline.runs.compare import compare_runs
@@ -32,13 +33,11 @@ LABELS = np.array(["no", "yes"])
 def write_table(file: Path, ids: list[str], answers: list[int], speakers: list[str]) -> Path:
     """All clips are of `yes`."""
     scores = np.eye(2, dtype=np.float32)[answers]
-    table = ClipScores(
+    table = scored.table(
         ids=np.array(ids),
         labels=np.array(["yes"] * len(ids)),
         features={"speaker": np.array(speakers)},
-        unsliced={},
-        candidate=ModelScores(LABELS, scores),
-        baseline=None,
+        candidate=scored.Answered(LABELS, scores),
     )
     write_scores(table, file)
     return file

@@ -1,14 +1,18 @@
 """The operating point and its rules on planted scores; intervals against scipy."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
+import scored
 from scipy import stats
 
-from components.evaluation.scores import ClipScores, ModelScores
-from components.evaluation.tallies import Results
+from components.evaluation.scores import ClipScores
 from components.model_gate.decision import decide
-from components.tasks.spot.wake_word import Background
-from schemas.reports.verdict import OperatingPoint, Verdict
+from components.tasks.spot.details import Details, OperatingPoint
+from components.tasks.spot.wake_word import BACKGROUND_FILE, Background, write_background
+from schemas.reports.verdict import Verdict
 from schemas.workflow.gate import Gate
 
 LABELS = ["_unknown_", "stop"]
@@ -17,13 +21,10 @@ LABELS = ["_unknown_", "stop"]
 def clips(true_scores: list[float], unknown: int = 0) -> ClipScores:
     """Clips of `stop` with these scores, and `unknown` clips that are answered as `stop`."""
     stop = np.array(true_scores + [0.99] * unknown, np.float32)
-    return ClipScores(
+    return scored.table(
         ids=np.array([f"clip{number}" for number in range(len(stop))]),
         labels=np.array(["stop"] * len(true_scores) + ["_unknown_"] * unknown),
-        features={},
-        unsliced={},
-        candidate=ModelScores(np.array(LABELS), np.stack([1 - stop, stop], axis=1)),
-        baseline=None,
+        candidate=scored.Answered(np.array(LABELS), np.stack([1 - stop, stop], axis=1)),
     )
 
 
@@ -45,21 +46,19 @@ def background(hours: float, *alarms: list[float], left_out: dict[str, str] | No
 def verdict_on(
     scores: ClipScores, heard: Background | None, confidence: float = 0.95, **gate: object
 ) -> Verdict:
-    answers: dict[str, dict[int, int]] = {}
-    for label, answer in zip(scores.labels, scores.candidate.scores.argmax(1), strict=True):
-        row = answers.setdefault(str(label), {})
-        row[int(answer)] = row.get(int(answer), 0) + 1
-    return decide(
-        Gate.model_validate(gate | {"confidence": confidence}),
-        Results(answers),
-        scores,
-        background=heard,
-    )
+    settings = Gate.model_validate(gate | {"confidence": confidence}).model_dump_json()
+    task = "classify" if heard is None else "spot"
+    with tempfile.TemporaryDirectory() as folder:
+        if heard is not None:
+            write_background(heard, Path(folder) / BACKGROUND_FILE)
+        case = scored.case(scores, Path(folder), confidence)
+        return decide(case, scores, task=task, settings=settings)
 
 
 def point_of(verdict: Verdict) -> OperatingPoint:
-    assert verdict.keywords is not None
-    return verdict.keywords
+    assert isinstance(verdict.details, Details)
+    assert verdict.details.keywords is not None
+    return verdict.details.keywords
 
 
 def test_the_threshold_is_chosen_on_one_recording_and_measured_on_the_other() -> None:
@@ -174,8 +173,8 @@ def test_scores_that_are_no_numbers_are_a_fault() -> None:
     assert verdict.reasons == [
         "the model answers 1 windows of the background with scores that are no numbers (NaN)"
     ]
-    assert verdict.keywords is None
+    assert verdict.details.keywords is None
 
 
 def test_without_background_there_is_no_operating_point() -> None:
-    assert verdict_on(clips([0.9] * 4), None).keywords is None
+    assert verdict_on(clips([0.9] * 4), None).task == "classify"

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
+import scored
 
-from components.evaluation.scores import ClipScores, ModelScores
 from components.tasks.spot.wake_word import (
     Background,
     Part,
@@ -141,19 +141,16 @@ def test_no_part_is_more_than_twice_as_long_as_the_other():
 
 
 def test_a_word_is_missed_below_the_threshold_or_by_another_answer():
-    scores = ClipScores(
+    scores = scored.table(
         ids=np.array(list("abcde")),
         labels=np.array(["no", "no", "yes", "_unknown_", "yes"]),
-        features={},
-        unsliced={},
-        candidate=ModelScores(
+        candidate=scored.Answered(
             np.array(["_unknown_", "no", "yes"]),
             np.array(
                 [[0, 0.9, 0.1], [0, 0.6, 0.4], [0.1, 0.7, 0.2], [0, 1, 0], [np.nan, 0, 0.9]],
                 np.float32,
             ),
         ),
-        baseline=None,
     )
     assert missed_clips(scores, 0.7).tolist() == [False, True, True, False, True]
     assert missed_clips(scores, 0.0).tolist() == [False, False, True, False, True]

@@ -8,18 +8,16 @@ import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from matplotlib import colormaps, rc_context
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from components.audio.mel import fft_length, hann_window, mel_weight_matrix, num_frames
 from components.audio.pcm16 import to_waveform
-from components.evaluation.curves import DetectionErrors, Reliability
 from schemas.reports.training import Epoch
 
 _FRAME_S = 0.025
@@ -33,7 +31,7 @@ _MAX_FRAMES = 4 * _MAX_COLUMNS  # of a long clip, four to a column
 # Colours that stand for the page's own; a browser resolves them in light, dark and print.
 _THEME = {"#010101": "currentColor", "#020202": "var(--line)", "#030303": "var(--train)"}
 _THEME["#040404"] = "var(--eval)"
-_INK, _LINE, _TRAIN, _EVAL = _THEME
+INK, _LINE, _TRAIN, EVAL = _THEME
 
 
 def data_uri(content: bytes, media_type: str) -> str:
@@ -75,15 +73,6 @@ def _png(decibels: NDArray[np.float32]) -> bytes:
     return buffer.getvalue()
 
 
-def confusion_png(shares: NDArray[np.float64]) -> bytes:
-    """A confusion matrix too large for a table: shares of the true class, [true, answered]."""
-    scale = max(1, 800 // len(shares))
-    cells = np.kron(shares, np.ones((scale, scale)))
-    buffer = io.BytesIO()
-    imsave(buffer, cells, vmin=0, vmax=1, cmap=colormaps["magma"], format="png")
-    return buffer.getvalue()
-
-
 def loss_svg(epochs: list[Epoch]) -> str:
     """Cross-entropy by epoch on train and eval, as an inline SVG element."""
     return _curves_svg("Loss", epochs, [e.loss for e in epochs], [e.val_loss for e in epochs])
@@ -93,38 +82,6 @@ def accuracy_svg(epochs: list[Epoch]) -> str:
     """Accuracy by epoch on train and eval, as an inline SVG element."""
     return _curves_svg(
         "Accuracy", epochs, [e.accuracy for e in epochs], [e.val_accuracy for e in epochs]
-    )
-
-
-def reliability_svg(curve: Reliability) -> str:
-    """Share of right answers by score, as an inline SVG element."""
-    with _axes("Answers right, by the score given to them") as (axes, finish):
-        axes.plot([0, 1], [0, 1], color=_INK, linewidth=0.8, linestyle=":")
-        axes.plot(curve.score, curve.accuracy, color=_EVAL, linewidth=2, marker="o", markersize=4)
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1.02)
-    words = (
-        f"score {score:.2f}: {right:.0%} of {clips}"
-        for score, right, clips in zip(curve.score, curve.accuracy, curve.clips, strict=True)
-    )
-    return finish(f"Answers right by score: {', '.join(words) or 'no clips'}")
-
-
-def detection_svg(curve: DetectionErrors) -> str:
-    """Missed and wrongly accepted words over a threshold, on normal-deviate scales: SVG."""
-    ticks = [0.001, 0.01, 0.05, 0.2, 0.5]
-    bounds = (ticks[0] / 2, 0.6)
-    with _axes("Words missed, by others accepted") as (axes, finish):
-        inside = [np.clip(rates, *bounds) for rates in (curve.false_accepts, curve.false_rejects)]
-        axes.plot(*map(norm.ppf, inside), color=_EVAL, linewidth=2)
-        axes.set_xticks(norm.ppf(ticks), [f"{100 * tick:g} %" for tick in ticks])
-        axes.set_yticks(norm.ppf(ticks), [f"{100 * tick:g} %" for tick in ticks])
-        axes.set_xlim(*norm.ppf(bounds))
-        axes.set_ylim(*norm.ppf(bounds))
-    return finish(
-        f"Detection errors: equal error rate {curve.equal_error_rate:.3f}"
-        if len(curve.threshold)
-        else "Detection errors: no clips"
     )
 
 
@@ -138,28 +95,28 @@ def best_epoch(epochs: list[Epoch]) -> Epoch | None:
 def _curves_svg(what: str, epochs: list[Epoch], train: list[float], evaluated: list[float]) -> str:
     numbers = [e.epoch for e in epochs]
     best = best_epoch(epochs)
-    with _axes(f"{what} by epoch") as (axes, finish):
+    with drawn_axes(f"{what} by epoch") as (axes, finish):
         marker = "o" if len(epochs) == 1 else ""
         axes.plot(numbers, train, color=_TRAIN, linewidth=2, marker=marker, label="train")
-        axes.plot(numbers, evaluated, color=_EVAL, linewidth=2, marker=marker, label="eval")
+        axes.plot(numbers, evaluated, color=EVAL, linewidth=2, marker=marker, label="eval")
         if best is not None:
-            axes.axvline(best.epoch, color=_INK, linewidth=0.8, linestyle=":", label="kept")
+            axes.axvline(best.epoch, color=INK, linewidth=0.8, linestyle=":", label="kept")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+        axes.legend(frameon=False, labelcolor=INK, fontsize=9)
     return finish(_description(what, numbers, train, evaluated))
 
 
 @contextlib.contextmanager
-def _axes(title: str) -> Iterator[tuple[Axes, Callable[[str], str]]]:
+def drawn_axes(title: str) -> Iterator[tuple[Axes, Callable[[str], str]]]:
     """Axes to draw on, and what makes the drawing an SVG element with a text alternative."""
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}):
         figure = Figure(figsize=(5.2, 2.9), layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
         yield axes, lambda description: _inline(buffer.getvalue(), description)
-        axes.set_title(title, loc="left", color=_INK, fontsize=10)
+        axes.set_title(title, loc="left", color=INK, fontsize=10)
         axes.grid(color=_LINE, linewidth=0.8)
-        axes.tick_params(colors=_INK, length=0)
+        axes.tick_params(colors=INK, length=0)
         axes.spines[:].set_visible(False)
         no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)

@@ -1,44 +1,42 @@
 """What TFMA writes of a table, against numpy on the table and against TFMA's own metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import pytest
+import scored
 import tensorflow_model_analysis as tfma
 
-from components.evaluation.metrics import (
+from components.evaluation.scores import ClipScores, ModelScores, write_scores
+from components.evaluation.tallies import Tallies, Tally
+from components.evaluation.tfma_evaluation import (
     BASELINE,
-    CALIBRATION_METRIC,
     CANDIDATE,
-    CONFUSION_METRIC,
     evaluate,
     make_eval_config,
     record_batches,
 )
-from components.evaluation.results import read_results
-from components.evaluation.scores import ClipScores, ModelScores, write_scores
-from components.evaluation.tallies import Results, Tally
+from components.evaluation.tfma_results import read_results
 
 # TFMA 0.47 turns arrays of one element into floats, which numpy will refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0")
 
 CLIPS = 2300  # of three batches, the last not full
-BINS = 15
 SINGLE = ""  # what TFMA calls a model that is alone
 
 Slice = tuple[tuple[str, str], ...]
 Metrics = dict[Slice, dict[tuple[str, str], Any]]  # by slice, then by model and metric
 
 
-def model(rng: np.random.Generator, labels: list[str], clips: int) -> ModelScores:
+def model(rng: np.random.Generator, labels: list[str], clips: int) -> scored.Answered:
     """Scores of which some are NaN, one or all of a clip's."""
     scores = rng.dirichlet(np.full(len(labels), 0.3), clips).astype(np.float32)
     scores[rng.random(clips) < 0.02, 1] = np.nan
     scores[rng.random(clips) < 0.02] = np.nan
-    return ModelScores(np.array(labels), scores)
+    return scored.Answered(np.array(labels), scores)
 
 
 def table(clips: int, *, has_baseline: bool) -> ClipScores:
@@ -47,11 +45,10 @@ def table(clips: int, *, has_baseline: bool) -> ClipScores:
     rng = np.random.default_rng(7)
     speakers = rng.choice(["ann", "", "zoë", "9"], clips)
     speakers[clips // 2 : clips // 2 + 1] = "once"
-    return ClipScores(
+    return scored.table(
         ids=np.arange(clips).astype(np.str_),
         labels=rng.choice(["no", "yes", "zebra", "up", "down"], clips),
         features={"speaker": speakers.astype(np.str_), "room": np.array([""] * clips, np.str_)},
-        unsliced={},
         candidate=model(rng, ["down", "no", "up", "yes"], clips),
         baseline=model(rng, ["yes", "no", "down"], clips) if has_baseline else None,
     )
@@ -85,13 +82,12 @@ def of_one(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 
 
 def measure_by_clip(scores: ClipScores, folder: Path) -> str:
-    """By TFMA's own extractors and metrics, clip by clip."""
+    """By TFMA's own extractors and metrics, clip by clip: means of errors, of clips alike."""
     config = make_eval_config(scores)
     del config.metrics_specs[:]
-    matrix = tfma.metrics.MultiClassConfusionMatrixAtThresholds([-1.0], name=CONFUSION_METRIC)
     config.metrics_specs.extend(
         tfma.metrics.specs_from_metrics(
-            [tfma.metrics.ExampleCount(), matrix],
+            [tfma.metrics.ExampleCount(), tfma.metrics.MeanPrediction(name="mean_errors")],
             model_names=[spec.name for spec in config.model_specs],
             include_weighted_example_count=False,
         )
@@ -119,98 +115,56 @@ def load(folder: str) -> Metrics:
     return found
 
 
-def slices(scores: ClipScores) -> dict[Slice, np.ndarray]:
-    """Which clips are in each slice, [clips]."""
-    columns = {**scores.features, "label": scores.labels}
-    return {(): np.ones(len(scores.labels), bool)} | {
-        ((name, value),): column == value
-        for name, column in columns.items()
-        for value in dict.fromkeys(column.tolist())
-    }
-
-
-def answers(scores: ClipScores, which: ModelScores) -> tuple[np.ndarray, np.ndarray]:
-    """True class ids, -1 for those the model lacks, and answered ones."""
-    ids = [*which.labels.tolist()]
-    true = [ids.index(label) if label in ids else -1 for label in scores.labels.tolist()]
-    return np.array(true, int), which.scores.argmax(1)
-
-
-def calibration_error(which: ModelScores, is_right: np.ndarray) -> float:
-    """By a loop over the bins."""
-    top = np.where(np.isnan(which.scores).any(1), 0, which.scores.max(1)).astype(float)
-    gaps = 0.0
-    for number in range(BINS):
-        low, high = number / BINS, (number + 1) / BINS if number < BINS - 1 else 1.1
-        chosen = (top >= low) & (top < high)
-        gaps += abs(top[chosen].sum() - is_right[chosen].sum())
-    return gaps / len(top)
-
-
-def check(written: Metrics, scores: ClipScores, which: ModelScores, name: str) -> None:
-    true, answered = answers(scores, which)
-    assert written.keys() == slices(scores).keys()
-    for key, chosen in slices(scores).items():
-        metrics = written[key]
-        assert metrics[name, "example_count"].double_value.value == chosen.sum()
-        [matrix] = metrics[
-            name, CONFUSION_METRIC
-        ].multi_class_confusion_matrix_at_thresholds.matrices
-        pairs, clips = np.unique(
-            np.stack([true[chosen], answered[chosen]], 1), axis=0, return_counts=True
-        )
-        assert [
-            (entry.actual_class_id, entry.predicted_class_id, entry.num_weighted_examples)
-            for entry in matrix.entries
-        ] == [(*pair, count) for pair, count in zip(pairs.tolist(), clips.tolist(), strict=True)]
-        expected = calibration_error(
-            ModelScores(which.labels, which.scores[chosen]), (true == answered)[chosen]
-        )
-        error = metrics[name, CALIBRATION_METRIC].double_value.value
-        assert error == pytest.approx(expected, rel=0, abs=1e-9)
-
-
-def check_results(results: Results, scores: ClipScores, which: ModelScores) -> None:
-    true, answered = answers(scores, which)
-    assert results.clips == len(scores.labels)
-    assert results.tally(which.labels.tolist()).right == (true == answered).sum()
-    assert results.answers == {
-        label: {
-            int(number): int(((scores.labels == label) & (answered == number)).sum())
-            for number in np.unique(answered[scores.labels == label])
-        }
-        for label in np.unique(scores.labels).tolist()
-    }
-    assert results.slices == {
+def check(tallies: Tallies, scores: ClipScores, which: ModelScores) -> None:
+    """Against masks of numpy, in every slice."""
+    columns = {"": np.full(len(scores), ""), **scores.features}
+    expected = {
         name: {
             value: Tally(
-                int((true == answered)[column == value].sum()), int((column == value).sum())
+                which.errors[column == value].sum(),
+                scores.units[column == value].sum(),
+                int((column == value).sum()),
             )
             for value in np.unique(column).tolist()
         }
-        for name, column in scores.features.items()
+        for name, column in columns.items()
     }
+    assert tallies == expected
 
 
 def test_both_models_in_every_slice(of_both: Measured) -> None:
-    scores, folder = of_both.scores, of_both.folder
+    scores = of_both.scores
     assert scores.baseline
     for which, name in ((scores.candidate, CANDIDATE), (scores.baseline, BASELINE)):
-        check(load(folder), scores, which, name)
-        check_results(read_results(folder, name), scores, which)
+        check(read_results(of_both.folder, name), scores, which)
 
 
 def test_a_model_alone_in_every_slice(of_one: Measured) -> None:
-    scores, folder = of_one.scores, of_one.folder
-    check(load(folder), scores, scores.candidate, SINGLE)
-    check_results(read_results(folder, CANDIDATE), scores, scores.candidate)
+    scores = of_one.scores
+    check(read_results(of_one.folder, CANDIDATE), scores, scores.candidate)
+    counts = {key: value[SINGLE, "example_count"] for key, value in load(of_one.folder).items()}
+    assert counts[()].double_value.value == CLIPS
+    assert read_results(of_one.folder, BASELINE) == {}
+
+
+def test_errors_and_units_that_are_no_whole_numbers(tmp_path: Path) -> None:
+    """As of word errors and of decibels: float64 all the way."""
+    scores, rng = table(CLIPS, has_baseline=False), np.random.default_rng(5)
+    errors = replace(scores.candidate, errors=rng.exponential(size=CLIPS))
+    scores = replace(scores, candidate=errors, units=rng.integers(0, 9, CLIPS).astype(float))
+    found = read_results(measure(scores, tmp_path), CANDIDATE)
+    for name, column in scores.features.items():
+        for value in np.unique(column).tolist():
+            tally, chosen = found[name][value], column == value
+            assert tally.errors == pytest.approx(errors.errors[chosen].sum(), rel=1e-12)
+            assert (tally.units, tally.clips) == (scores.units[chosen].sum(), chosen.sum())
 
 
 @pytest.mark.parametrize("has_baseline", [True, False])
 def test_no_clips(tmp_path: Path, has_baseline: bool) -> None:
     folder = measure(table(0, has_baseline=has_baseline), tmp_path)
     assert load(folder) == {}
-    assert read_results(folder, CANDIDATE) == read_results(folder, BASELINE) == Results()
+    assert read_results(folder, CANDIDATE) == read_results(folder, BASELINE) == {}
 
 
 @pytest.mark.parametrize("name", ["of_both", "of_one"])
@@ -220,7 +174,11 @@ def test_counts_are_those_of_tfma_clip_by_clip(
     measured: Measured = request.getfixturevalue(name)
     ours = load(measured.folder)
     theirs = load(measure_by_clip(measured.scores, tmp_path))
-    for metrics in ours.values():
-        for model_name in {name for name, _ in metrics}:
-            del metrics[model_name, CALIBRATION_METRIC]
-    assert ours == theirs
+    assert ours.keys() == theirs.keys()
+    for key, metrics in theirs.items():
+        for (model_name, metric), value in metrics.items():
+            of_model = {
+                name: v.double_value.value for (m, name), v in ours[key].items() if m == model_name
+            }
+            of_model["mean_errors"] = of_model["errors"] / of_model["clips"]
+            assert value.double_value.value == pytest.approx(of_model[metric], rel=1e-12)

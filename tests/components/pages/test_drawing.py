@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from components.report.charts import accuracy_svg, best_epoch, loss_svg, spectrogram_png
+from components.pages.drawing import accuracy_svg, best_epoch, loss_svg, spectrogram_png
 from schemas.reports.training import Epoch
 
 RATE = 16000

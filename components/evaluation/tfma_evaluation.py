@@ -1,4 +1,4 @@
-"""What TFMA measures on a table of scores: overall, by label and by every other feature."""
+"""Has TFMA count the errors in a table of scores: overall and by every feature, of each model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,10 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import text_format
 
 from components.evaluation.scores import ClipScores, ModelScores, read_scores
-from components.evaluation.tallies import LABEL_KEY
 from components.evaluation.tfma_batches import make_extractors
 
 CANDIDATE = tfma.CANDIDATE_KEY
 BASELINE = tfma.BASELINE_KEY
-CONFUSION_METRIC = "multi_class_confusion_matrix_at_thresholds"
-CALIBRATION_METRIC = "calibration_error"
-_UNKNOWN_CLASS = -1
 _CLIPS_AT_ONCE = 1000
 
 
@@ -24,30 +20,20 @@ def make_eval_config(scores: ClipScores) -> tfma.EvalConfig:
     """Metrics of each model on columns of `record_batches`; no thresholds: ModelGate decides."""
     models = [CANDIDATE] if scores.baseline is None else [CANDIDATE, BASELINE]
     specs = "".join(
-        f'model_specs {{ name: "{model}" prediction_key: "{model}_scores" '
-        f'label_key: "{model}_class" is_baseline: {str(model == BASELINE).lower()} }}\n'
+        f'model_specs {{ name: "{model}" prediction_key: "{model}_errors" '
+        f'label_key: "{model}_units" is_baseline: {str(model == BASELINE).lower()} }}\n'
         for model in models
     )
     config = text_format.Parse(
         f"""
         {specs}
         slicing_specs {{}}
-        slicing_specs {{ feature_keys: "{LABEL_KEY}" }}
         metrics_specs {{
           metrics {{ class_name: "ExampleCount" }}
           example_weights {{ weighted: true }}
         }}
         metrics_specs {{
-          metrics {{
-            class_name: "CalibrationError"
-            module: "components.evaluation.calibration"
-            config: '"name": "{CALIBRATION_METRIC}"'
-          }}
-          metrics {{
-            class_name: "ConfusionMatrix"
-            module: "components.evaluation.confusion"
-            config: '"name": "{CONFUSION_METRIC}"'
-          }}
+          metrics {{ class_name: "ErrorSums" module: "components.evaluation.tfma_sums" }}
         }}
         """,
         tfma.EvalConfig(),
@@ -82,11 +68,10 @@ def _read_table(file: str) -> Iterator[pa.RecordBatch]:
 
 
 def record_batches(scores: ClipScores) -> Iterator[pa.RecordBatch]:
-    """The table in Arrow, as TFMA takes it: every column a list of values a clip."""
+    """The table in Arrow, as TFMA takes it: every column a list of one value a clip."""
     columns: dict[str, pa.Array] = {
         name: _lists(pa.array(values)) for name, values in scores.features.items()
     }
-    columns[LABEL_KEY] = _lists(pa.array(scores.labels))
     columns |= _model_columns(CANDIDATE, scores.candidate, scores)
     if scores.baseline is not None:
         columns |= _model_columns(BASELINE, scores.baseline, scores)
@@ -96,15 +81,11 @@ def record_batches(scores: ClipScores) -> Iterator[pa.RecordBatch]:
 
 
 def _model_columns(name: str, model: ModelScores, scores: ClipScores) -> dict[str, pa.Array]:
-    ids = {label: number for number, label in enumerate(model.labels.tolist())}
-    classes = [ids.get(label, _UNKNOWN_CLASS) for label in scores.labels.tolist()]
     return {
-        f"{name}_class": _lists(pa.array(classes, pa.int64())),
-        f"{name}_scores": _lists(pa.array(model.scores.ravel()), model.scores.shape[1]),
+        f"{name}_errors": _lists(pa.array(model.errors, pa.float64())),
+        f"{name}_units": _lists(pa.array(scores.units, pa.float64())),
     }
 
 
-def _lists(values: pa.Array, length: int = 1) -> pa.Array:
-    """`values` in lists of `length` each."""
-    offsets = pa.array(range(0, len(values) + 1, length), pa.int32())
-    return pa.ListArray.from_arrays(offsets, values)
+def _lists(values: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(range(len(values) + 1), pa.int32()), values)

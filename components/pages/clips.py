@@ -23,24 +23,22 @@ class Clip:
 
     id: str
     uri: str
-    label: str
+    target: str
     speaker: str
     waveform: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class ScoredClip:
-    """A clip and what the model answered, with the scores of the answer and of the truth."""
+    """A clip and what the model answered, with its confidence in the answer, and how near that came
+    to the truth.
+    """
 
     clip: Clip
     answer: str
-    answer_score: float
-    true_score: float
-
-    @property
-    def is_right(self) -> bool:
-        """The highest score is that of the true label."""
-        return self.answer == self.clip.label
+    confidence: float
+    merit: float
+    is_right: bool
 
 
 def split_files(split_dir: str | Path) -> list[Path]:
@@ -54,36 +52,21 @@ def sample_clips(files: Iterable[Path], labels: list[str], count: int) -> dict[s
     spare: dict[str, list[Clip]] = {label: [] for label in labels}
     for record in itertools.islice(_records(files), _CLIPS_LOOKED_THROUGH):
         clip = _clip(record)
-        if clip.label not in found or len(found[clip.label]) >= count:
+        if clip.target not in found or len(found[clip.target]) >= count:
             continue
-        is_heard = clip.speaker and any(c.speaker == clip.speaker for c in found[clip.label])
+        is_heard = clip.speaker and any(c.speaker == clip.speaker for c in found[clip.target])
         chosen = spare if is_heard else found
-        if len(chosen[clip.label]) < count:
-            chosen[clip.label].append(clip)
+        if len(chosen[clip.target]) < count:
+            chosen[clip.target].append(clip)
         if all(len(clips) >= count for clips in found.values()):
             break
     return {label: (found[label] + spare[label])[:count] for label in labels}
 
 
 def worst_places(scores: ClipScores, count: int) -> list[int]:
-    """The `count` clips with the lowest score of their true label, worst first.
-
-    A label the model does not know scores 0, and so does a score that is not a number.
-    """
-    true_scores = scores.candidate.score_of(scores.labels)
-    worst: list[int] = np.argsort(true_scores, kind="stable")[:count].tolist()
+    """The `count` clips whose answer came least near the truth, worst first."""
+    worst: list[int] = np.argsort(scores.candidate.merit, kind="stable")[:count].tolist()
     return worst
-
-
-def mistake_places(scores: ClipScores, count: int) -> list[int]:
-    """Of each class the wrong answer with the highest score, the `count` highest of them."""
-    answer_scores = scores.candidate.scores.max(axis=1, initial=0)
-    wrong = scores.candidate.is_finite & (scores.candidate.answers != scores.labels)
-    first: dict[str, int] = {}
-    for place in np.argsort(-answer_scores, kind="stable").tolist():
-        if wrong[place]:
-            first.setdefault(str(scores.labels[place]), place)
-    return list(first.values())[:count]
 
 
 def named_places(scores: ClipScores, ids: list[str]) -> list[int]:
@@ -99,10 +82,7 @@ def read_clips(
 
     `scores` are of the clips of `files`, in their order.
     """
-    true_scores = scores.candidate.score_of(scores.labels)
-    answers = scores.candidate.answers
-    answer_scores = scores.candidate.scores.max(axis=1, initial=0)
-    wanted = set(places)
+    model, wanted = scores.candidate, set(places)
     found: dict[int, ScoredClip] = {}
     for place, record in enumerate(_records(files)):
         if len(found) == len(wanted):
@@ -110,9 +90,10 @@ def read_clips(
         if place in wanted:
             found[place] = ScoredClip(
                 _clip(record),
-                str(answers[place]),
-                _finite(answer_scores[place]),
-                float(true_scores[place]),
+                str(model.answers[place]),
+                _finite(model.confidence[place]),
+                float(model.merit[place]),
+                bool(model.is_right[place]),
             )
     return found
 
@@ -128,7 +109,7 @@ def _clip(record: bytes) -> Clip:
     return Clip(
         id=str(values["id"]),
         uri=str(values["uri"]),
-        label=str(values["label"]),
+        target=str(values["label"]),
         speaker=str(values["speaker"]),
         waveform=np.frombuffer(audio, "<i2"),
     )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.scores import ClipScores
+from components.tasks.classify.scoring import labels_of, scores_of, top_scores
 
 BINS = 15
 _POINTS = 200
@@ -44,8 +45,8 @@ class DetectionErrors:
 
 def reliability(scores: ClipScores) -> Reliability:
     """How the candidate's highest scores compare with how often they are right."""
-    top = np.nan_to_num(scores.candidate.scores.max(axis=1, initial=0.0)).astype(np.float64)
-    right = scores.is_right(scores.candidate)
+    top = np.nan_to_num(top_scores(scores.candidate)).astype(np.float64)
+    right = scores.candidate.is_right
     bins = np.minimum((top * BINS).astype(np.int64), BINS - 1)
     clips = np.bincount(bins, minlength=BINS)
     filled = clips > 0
@@ -58,9 +59,8 @@ def reliability(scores: ClipScores) -> Reliability:
 
 def detection_errors(scores: ClipScores) -> DetectionErrors:
     """What the candidate would miss and wrongly accept, were a word heard from a threshold on."""
-    labels = scores.candidate.labels
-    is_own = scores.labels[:, None] == labels[None, :]
-    values = np.nan_to_num(scores.candidate.scores).astype(np.float64)
+    is_own = scores.targets[:, None] == labels_of(scores.candidate)[None, :]
+    values = np.nan_to_num(scores_of(scores.candidate)).astype(np.float64)
     own, others = np.sort(values[is_own]), np.sort(values[~is_own])
     if not len(own) or not len(others):
         return DetectionErrors(*(np.empty(0) for _ in range(3)))

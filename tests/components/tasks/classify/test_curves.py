@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
+import scored
 
-from components.evaluation.curves import detection_errors, reliability
-from components.evaluation.scores import ClipScores, ModelScores
+from components.tasks.classify.curves import detection_errors, reliability
 
 
 def table(labels, scores):
-    model = ModelScores(np.array(["no", "yes"]), np.array(scores, np.float32).reshape(-1, 2))
+    model = scored.Answered(np.array(["no", "yes"]), np.array(scores, np.float32).reshape(-1, 2))
     ids = np.array([str(n) for n in range(len(labels))], np.str_)
-    return ClipScores(ids, np.array(labels, np.str_), {}, {}, model, None)
+    return scored.table(ids, labels, candidate=model)
 
 
 def test_scores_that_say_what_they_are():

@@ -1,0 +1,23 @@
+"""A classifier's paragraphs of the model card."""
+
+from components.pages.text import share
+from components.tasks.card import CardText
+from components.tasks.classify.details import CALIBRATION_ERROR, MACRO_F1
+from schemas.reports.model_card import ModelCard
+from schemas.reports.verdict import Verdict
+
+
+def card_text(card: ModelCard, verdict: Verdict) -> CardText:
+    """Paragraphs of the model card."""
+    return CardText(
+        intended_use=(
+            f"Tells which of {len(card.labels)} words a clip of about {card.audio.clip_s} s is:"
+            f" {', '.join(card.labels)}.\nEvery clip gets one of these answers; sounds that are"
+            " none of them were not in the training data unless a class says so."
+        ),
+        metrics={
+            "macro F1": share(verdict.metrics.get(MACRO_F1)),
+            "calibration error": share(verdict.metrics.get(CALIBRATION_ERROR)),
+        },
+        operating_point="The answer is the class with the highest score; no threshold is applied.",
+    )

@@ -1,0 +1,66 @@
+"""What a verdict on a classifier holds besides the headline: its classes."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from schemas.document import Document
+from schemas.reports.verdict import TaskDetails
+
+HEADLINE = "accuracy"
+MACRO_F1 = "macro_f1"
+CALIBRATION_ERROR = "calibration_error"
+_RENAMED = {"baseline_accuracy": "baseline"}
+_METRICS = (MACRO_F1, CALIBRATION_ERROR)
+_DETAILS = ("classes", "confusion", "labels")
+
+
+class ClassMetrics(Document):
+    """One class on the test split; None where it has no clips or was never answered."""
+
+    precision: float | None
+    recall: float | None
+    clips: int
+
+
+class ClassDetails(TaskDetails):
+    """`confusion` is [true class, answered class], both in the order of `labels`."""
+
+    target_feature: ClassVar[str | None] = "label"
+
+    classes: dict[str, ClassMetrics]
+    confusion: list[list[int]]
+    labels: list[str]
+
+
+class Details(ClassDetails):
+    """The details of this task."""
+
+    task: Literal["classify"] = "classify"
+
+
+def bring_up_to_date(stored: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A verdict of before tasks had names, as it is written now; None where it is another task's.
+
+    Another task's has `keywords`.
+    """
+    if stored.get("keywords") is not None or "accuracy" not in stored:
+        return None
+    return moved(stored, Details.model_fields["task"].default)
+
+
+def moved(stored: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """The numbers of an old verdict where they are now, but `keywords`."""
+    old = {key: value for key, value in stored.items() if key != "keywords"}
+    headline = {
+        "name": HEADLINE,
+        "value": old.pop("accuracy"),
+        "interval": old.pop("accuracy_interval"),
+        "unit": "",
+        "higher_is_better": True,
+    }
+    metrics = {name: old.pop(name) for name in _METRICS if name in old}
+    details = {name: old.pop(name) for name in _DETAILS if name in old}
+    for before, now in _RENAMED.items():
+        if before in old:
+            old[now] = old.pop(before)
+    return {**old, "headline": headline, "metrics": metrics, "details": {"task": task, **details}}

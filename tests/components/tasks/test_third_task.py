@@ -1,0 +1,169 @@
+"""A task of another package, judged by nothing that knows it: decibels, and lower is better."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.evaluation.case import Case
+from components.evaluation.scores import ClipScores, ModelScores, read_scores, write_scores
+from components.evaluation.tallies import Tally
+from components.model_gate.decision import decide
+from components.tasks import parts
+from components.tasks.pages import report
+from schemas import tasks
+from schemas.reports.verdict import Verdict
+
+FOLDER = Path(__file__).parents[2] / "third_task"
+TASK = "loudness"
+CLIPS = 400
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package, found as any that is installed."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    importlib.invalidate_caches()
+    tasks._entry_points.cache_clear()
+    yield
+    tasks._entry_points.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == TASK]:
+        del sys.modules[name]
+
+
+def table(off_db: float, baseline_off_db: float | None = None, hard: bool = False) -> ClipScores:
+    """Clips of 20 speakers, whose loudness is mistaken by about `off_db`."""
+    rng = np.random.default_rng(7)
+    truth = rng.uniform(-40, 0, CLIPS)
+    noise = rng.normal(size=CLIPS)
+    speakers = np.char.add("s", (np.arange(CLIPS) % 20).astype(np.str_))
+    targets = truth.astype(np.str_)
+
+    def model(off: float) -> ModelScores:
+        estimates = (truth + off * noise).astype(np.float64)
+        return parts.scoring(TASK).judge(targets, {"loudness_db": estimates[:, None]}, None)
+
+    features = {"speaker": speakers, "room": np.where(noise > 0, "a", "b")}
+    if hard:
+        features["must_pass"] = np.where(np.arange(CLIPS) < 9, "true", "")
+    return ClipScores(
+        ids=np.arange(CLIPS).astype(np.str_),
+        targets=targets,
+        units=parts.scoring(TASK).units(targets),
+        speakers=speakers,
+        features=features,
+        unsliced={},
+        candidate=model(off_db),
+        baseline=None if baseline_off_db is None else model(baseline_off_db),
+    )
+
+
+def verdict_on(scores: ClipScores, settings: str = "{}") -> Verdict:
+    counted = scores.counted
+
+    def tallies(model: ModelScores) -> dict[str, dict[str, Tally]]:
+        columns = {"": np.full(len(counted), ""), **counted.features}
+        return {
+            name: {
+                value: Tally.of(model.errors[column == value], counted.units[column == value])
+                for value in np.unique(column).tolist()
+            }
+            for name, column in columns.items()
+        }
+
+    measure = parts.metrics(TASK).MEASURE
+    case = Case(measure, 0.95, counted, tallies(counted.candidate), Path())
+    before = counted.baseline and tallies(counted.baseline)
+    return decide(case, scores, task=TASK, settings=settings, baseline=before)
+
+
+def test_a_task_of_another_package_is_found_by_its_name() -> None:
+    assert tasks.task_names() == ["classify", TASK, "spot"]
+    assert tasks.task_package(TASK) == "loudness"
+
+
+def test_the_headline_is_the_mean_error_in_its_unit() -> None:
+    scores = table(off_db=2.0)
+    verdict = verdict_on(scores)
+    errors = scores.candidate.errors
+    assert verdict.task == TASK
+    assert verdict.headline.value == pytest.approx(errors.mean())
+    assert (verdict.headline.unit, verdict.headline.higher_is_better) == ("dB", False)
+    assert verdict.headline.interval.low < errors.mean() < verdict.headline.interval.high
+    assert verdict.metrics == {"bias_db": verdict.details.bias_db}
+    said = f"the gate has no rule; mean absolute error {errors.mean():.3f} dB on 400 clips"
+    assert verdict.reasons == [said]
+    rooms = {s.value: s.headline for s in verdict.slices if s.feature == "room"}
+    for name, value in rooms.items():
+        assert value == pytest.approx(errors[scores.features["room"] == name].mean())
+    worst_first = [s.headline for s in verdict.slices]
+    assert worst_first == sorted(worst_first, reverse=True)
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+@pytest.mark.parametrize(
+    ("at_most", "outcome"), [(2.0, "blessed"), (1.0, "refused"), (1.6, "undecided")]
+)
+def test_a_ceiling_is_judged_by_the_interval(at_most: float, outcome: str) -> None:
+    verdict = verdict_on(table(off_db=2.0), f'{{"at_most_db": {at_most}}}')
+    [rule] = verdict.rules
+    assert (verdict.outcome, rule.name) == (outcome, "gate.at_most_db")
+    words = {"blessed": "is at most 2 dB", "refused": "is above 1 dB", "undecided": "is at most"}
+    assert words[outcome] in rule.said
+    assert (rule.more_clips is not None) == (outcome == "undecided")
+    if outcome != "blessed":
+        scores = table(off_db=2.0)
+        worst = np.argsort(-scores.candidate.errors, kind="stable")[:10]
+        assert rule.clips == scores.ids[worst].tolist()
+
+
+def test_every_slice_has_to_keep_the_ceiling() -> None:
+    settings = '{"at_most_db": 4.0, "slices": ["room"]}'
+    rule = verdict_on(table(off_db=2.0), settings).rules[1]
+    assert (rule.name, rule.outcome) == ("gate.slices: room", "held")
+    settings = settings.replace("4.0", "0.5")
+    rule = verdict_on(table(off_db=2.0), settings).rules[1]
+    assert rule.outcome == "broken"
+    assert "above 0.5 dB" in rule.said
+
+
+@pytest.mark.parametrize(("before_db", "outcome"), [(4.0, "blessed"), (1.0, "refused")])
+def test_a_larger_error_than_before_is_worse(before_db: float, outcome: str) -> None:
+    scores = table(off_db=2.0, baseline_off_db=before_db)
+    verdict = verdict_on(scores, '{"no_worse_by_more_than_db": 0.1}')
+    assert verdict.outcome == outcome
+    change = scores.candidate.errors.mean() - scores.baseline.errors.mean()
+    assert verdict.difference == pytest.approx(change)
+    assert verdict.difference_interval.low < change < verdict.difference_interval.high
+    assert verdict.baseline == pytest.approx(scores.baseline.errors.mean())
+
+
+def test_must_pass_clips_are_right_where_the_task_says_so() -> None:
+    assert verdict_on(table(off_db=0.5, hard=True)).rules[0].outcome == "held"
+    verdict = verdict_on(table(off_db=9.0, hard=True))
+    assert (verdict.outcome, verdict.rules[0].name) == ("refused", "must_pass")
+    assert verdict.clips == CLIPS - 9
+
+
+def test_an_estimate_that_is_no_number_is_a_fault() -> None:
+    outputs = {"loudness_db": np.array([[1.0], [np.nan]])}
+    model = parts.scoring(TASK).judge(np.array(["1.0", "2.0"]), outputs, None)
+    assert model.is_finite.tolist() == [True, False]
+    assert np.isfinite(model.errors).all()
+
+
+def test_a_table_is_kept_as_it_is(tmp_path: Path) -> None:
+    scores = table(off_db=2.0, baseline_off_db=1.0)
+    write_scores(scores, tmp_path / "test.npz")
+    read = read_scores(tmp_path / "test.npz")
+    for name, value in vars(scores.candidate).items():
+        np.testing.assert_equal(getattr(read.candidate, name), value)
+    np.testing.assert_equal(read.baseline.errors, scores.baseline.errors)
+
+
+def test_its_sections_are_its_own() -> None:
+    verdict = verdict_on(table(off_db=2.0))
+    assert list(report(TASK).facts(verdict)) == ["Bias"]

@@ -1,0 +1,3 @@
+from components.evaluation.measures import MeanError
+
+MEASURE = MeanError("mean absolute error", "dB")
