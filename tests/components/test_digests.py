@@ -5,14 +5,15 @@ import subprocess
 import time
 
 import pytest
+from waiting import wait_until
 
-from components.digests import FileDigests, file_digest, tree_digest
+from components.digests import _SETTLED_NS, FileDigests, file_digest, tree_digest
 
 
 def _write_settled(path, content):
     """Writes a file and waits until its time stamps are old enough to be trusted."""
     path.write_bytes(content)
-    time.sleep(1.1)
+    wait_until(lambda: time.time_ns() - path.stat().st_ctime_ns > _SETTLED_NS)
 
 
 def test_digest_is_sha256_as_coreutils_says(tmp_path):

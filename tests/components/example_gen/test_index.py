@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
+from components.digests import _SETTLED_NS
 from components.example_gen.index import (
     read_index,
     read_rejects,
@@ -98,7 +100,8 @@ def settled(tmp_path_factory, write_recordings):
     folders = {edit: tmp_path_factory.mktemp("edit") / "recordings" for edit in EDITS}
     for folder in folders.values():
         shutil.copytree(original, folder)
-    time.sleep(1.1)
+    newest_ns = time.time_ns()
+    wait_until(lambda: time.time_ns() - newest_ns > _SETTLED_NS)
     return folders
 
 

@@ -5,11 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from waiting import wait_until
 
 from components.example_gen.files import link_or_copy
 from components.example_gen.index import Shard, write_index
@@ -222,8 +222,7 @@ def test_a_killed_ingest_continues_with_its_finished_shards(tmp_path):
     places = [ref.uri, *[str(killed / n) for n in ("examples", "rejects", "report")], str(shards)]
     command = [sys.executable, "-W", "ignore", "-c", code, AUDIO.model_dump_json(), *places]
     with subprocess.Popen(command) as process:
-        while process.poll() is None and not list(shards.glob("*.jsonl")):
-            time.sleep(0.01)
+        wait_until(lambda: list(shards.glob("*.jsonl")), process)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     reused, files = _ingest(data, tmp_path, tmp_path / "again", shards)

@@ -3,7 +3,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from planted import CrashingReader
+from waiting import wait_until
 
 from components.example_gen.index import read_index, write_index
 from components.example_gen.sources import Listing, list_utterances
@@ -229,11 +229,7 @@ def job_endpoint(tmp_path):
             stderr=log,
         )
     try:
-        until = time.monotonic() + 120
-        while not port_file.exists():
-            assert service.poll() is None, (tmp_path / "job_service.log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        wait_until(lambda: port_file.exists() and port_file.read_text(), service)
         yield f"localhost:{port_file.read_text()}"
     finally:
         service.terminate()

@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from pushed import LINEAGE, make_card, make_verdict, make_version
+from waiting import wait_until
 
 from components.registry import Registration
 from components.registry.mlflow import MlflowRegistry
@@ -67,22 +67,22 @@ def server(tmp_path: Path) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            _wait_for(uri, process, tmp_path / "server.log")
+            _wait_for(uri, process)
             yield uri
         finally:
             os.killpg(process.pid, 9)
             process.wait()
 
 
-def _wait_for(uri: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(720):
+def _wait_for(uri: str, process: subprocess.Popen[bytes]) -> None:
+    def is_healthy() -> bool:
         try:
-            urllib.request.urlopen(f"{uri}/health", timeout=1).close()
-            return
+            urllib.request.urlopen(f"{uri}/health").close()
         except OSError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.25)
-    pytest.fail(log.read_text())
+            return False
+        return True
+
+    wait_until(is_healthy, process)
 
 
 def check(client: MlflowClient, registry: MlflowRegistry, serving: Path, scratch: Path) -> None:

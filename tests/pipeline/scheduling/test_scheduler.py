@@ -18,6 +18,7 @@ from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from seen import WORKFLOW, add_span, finish_run
 from typer.testing import CliRunner
+from waiting import wait_until
 
 from pipeline.cli import app
 from pipeline.scheduling.scheduler import read_decisions, run_once
@@ -118,10 +119,7 @@ def test_a_look_that_was_killed_while_it_trained(directory: RunDirectory, tmp_pa
     add_span(tmp_path, 2)
     command = [*AURICLE, "schedule", str(tmp_path / "workflow.yaml"), "--once"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 60
-    while not directory.decisions.exists() or not is_held(directory):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: directory.decisions.exists() and is_held(directory), process)
     [decision] = read_decisions(Project(WORKFLOW, tmp_path))
     assert decision.outcome == "training"
     process.kill()
