@@ -28,15 +28,21 @@ _FEWEST_FRAMES = 12  # of fewer, a quantile says nothing
 
 
 def condition(
-    waveform: np.ndarray, audio: Audio, frames_db: np.ndarray | None = None
+    waveform: np.ndarray,
+    audio: Audio,
+    frames_db: np.ndarray | None = None,
+    longest_s: float | None = None,
 ) -> np.ndarray:
     """`waveform` after all that `audio` asks for: float32 [round(clip_s * sample_rate)].
+
+    With `longest_s`, `clip_s` says nothing: the clip stays as long as it is, and one that is still
+    longer than that after trimming is refused, since a target may speak of any part of it.
 
     `waveform` is float [samples] at `audio.sample_rate`; `frames_db` are its
     `measure.frame_levels_db`, where they are known already.
 
     Raises ClipError: `empty` (no samples), `non_finite` (NaN or infinity), `silent` (nothing
-    within `SILENT_PEAK_DB` of full scale, a constant offset aside), `too_short`.
+    within `SILENT_PEAK_DB` of full scale, a constant offset aside), `too_short`, `too_long`.
     """
     _check(waveform)
     if len(waveform) < audio.min_s * audio.sample_rate:
@@ -47,7 +53,12 @@ def condition(
     if audio.trim:
         waveform = trim(waveform, audio.sample_rate, frames_db)
     waveform = normalize(waveform, audio.normalize)
-    return fit_length(waveform, round(audio.clip_s * audio.sample_rate))
+    if longest_s is None:
+        return fit_length(waveform, round(audio.clip_s * audio.sample_rate))
+    if len(waveform) > longest_s * audio.sample_rate:
+        length_s = len(waveform) / audio.sample_rate
+        raise ClipError("too_long", f"{length_s:.3f} s, more than {longest_s:g} s")
+    return waveform
 
 
 def _check(waveform: np.ndarray) -> None:

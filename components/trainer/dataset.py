@@ -3,17 +3,22 @@
 The order of a training epoch depends on the seed and on the epoch's number alone, so a training
 that was killed continues with the very batches it would have seen. Sets that fit in memory are read
 once; larger ones are streamed.
+
+Where a task asks for variable length, a batch is as long as its longest clip and comes with the
+length of each. Clips of like length then go into one batch, so that few of its samples are padding.
 """
 
 import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from components.audio.pcm16 import FULL_SCALE
+from components.trainer.buckets import batches_of_like_length, shuffle, window_clips
+from components.trainer.padding import decode_ragged, pad_waveforms
 from schemas.errors import DataError
 from schemas.reports.model_card import TrainingData
 
@@ -67,7 +72,7 @@ def read_labels(files: Sequence[str]) -> list[str]:
 def make_train_dataset(
     files: Sequence[str],
     labels: Sequence[str],
-    clip_samples: int,
+    clip_samples: int | None,
     batch_size: int,
     seed: int,
     start_epoch: int = 0,
@@ -79,49 +84,78 @@ def make_train_dataset(
     its last batch may be smaller. Sets of more than `cache_bytes` are streamed, shuffled by file
     and within a window.
 
+    Where `clip_samples` is None clips have lengths of their own: ((waveform, lengths), class), with
+    waveform [batch, samples of the longest], zero beyond lengths int32 [batch]. Any batch of an
+    epoch may be the smaller one.
+
     Raises:
         DataError: there is no clip.
     """
     epochs = tf.data.Dataset.range(start_epoch, sys.maxsize)
     if _total_bytes(files) <= cache_bytes:
         pcm, classes = _load(files, labels, clip_samples)
-
-        def epoch_clips(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = _shuffle(tf.range(len(pcm)), seed, epoch)
-            return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-
-        batches = epochs.flat_map(epoch_clips).map(
-            lambda clips: (_to_waveform(tf.gather(pcm, clips)), tf.gather(classes, clips))
-        )
+        sizes = pcm.row_lengths() if clip_samples is None else None
+        batches = epochs.flat_map(
+            lambda epoch: _number_batches(len(classes), sizes, batch_size, seed, epoch)
+        ).map(lambda clips: (_to_inputs(tf.gather(pcm, clips)), tf.gather(classes, clips)))
     else:
-
-        def epoch_records(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = tf.data.Dataset.from_tensor_slices(_shuffle(list(files), seed, epoch))
-            records = order.interleave(
-                tf.data.TFRecordDataset,
-                cycle_length=8,
-                block_length=16,
-                num_parallel_calls=tf.data.AUTOTUNE,
-            )
-            # Dataset.shuffle would also depend on the global seed.
-            windows = records.batch(_SHUFFLE_CLIPS).enumerate()
-            shuffled = windows.map(lambda number, window: _shuffle(window, seed, epoch, number))
-            return shuffled.unbatch().batch(batch_size)
-
-        batches = epochs.flat_map(epoch_records).map(
-            _Parser(labels, clip_samples), num_parallel_calls=tf.data.AUTOTUNE
-        )
+        like_length = clip_samples is None
+        batches = epochs.flat_map(
+            lambda epoch: _record_batches(files, like_length, batch_size, seed, epoch)
+        ).map(_Parser(labels, clip_samples), num_parallel_calls=tf.data.AUTOTUNE)
     return _in_order(batches)
+
+
+def _number_batches(
+    clips: int, sizes: tf.Tensor | None, batch_size: int, seed: int, epoch: tf.Tensor
+) -> tf.data.Dataset:
+    """One epoch of the numbers of all clips, by like `sizes` [clips] where these are given."""
+    order = tf.data.Dataset.from_tensor_slices(shuffle(tf.range(clips), seed, epoch))
+    if sizes is None:
+        return order.batch(batch_size)
+    windows = order.batch(window_clips(batch_size)).enumerate()
+    return windows.flat_map(
+        lambda number, window: batches_of_like_length(
+            window, tf.gather(sizes, window), batch_size, seed, epoch, number
+        )
+    )
+
+
+def _record_batches(
+    files: Sequence[str], like_length: bool, batch_size: int, seed: int, epoch: tf.Tensor
+) -> tf.data.Dataset:
+    """One epoch of the serialized examples of `files`, read as it goes."""
+    order = tf.data.Dataset.from_tensor_slices(shuffle(list(files), seed, epoch))
+    records = order.interleave(
+        tf.data.TFRecordDataset,
+        cycle_length=8,
+        block_length=16,
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    # Dataset.shuffle would also depend on the global seed.
+    if not like_length:
+        windows = records.batch(_SHUFFLE_CLIPS).enumerate()
+        shuffled = windows.map(lambda number, window: shuffle(window, seed, epoch, number))
+        return shuffled.unbatch().batch(batch_size)
+
+    def batches(number: tf.Tensor, window: tf.Tensor) -> tf.data.Dataset:
+        clips = shuffle(window, seed, epoch, number)
+        sizes = tf.strings.length(clips)
+        return batches_of_like_length(clips, sizes, batch_size, seed, epoch, number)
+
+    return records.batch(window_clips(batch_size)).enumerate().flat_map(batches)
 
 
 def make_eval_dataset(
     files: Sequence[str],
     labels: Sequence[str],
-    clip_samples: int,
+    clip_samples: int | None,
     batch_size: int,
     cache_bytes: int = CACHE_BYTES,
 ) -> tf.data.Dataset:
     """One pass in the order of `files`: (waveform, class) batches as in training.
+
+    Where `clip_samples` is None, ((waveform, lengths), class).
 
     Raises:
         DataError: there is no clip, or one has a label that is not in `labels`.
@@ -132,13 +166,13 @@ def make_eval_dataset(
         records = tf.data.TFRecordDataset(list(files)).batch(batch_size)
         return _in_order(records.map(_Parser(labels, clip_samples)))
     clips = tf.data.Dataset.from_tensor_slices(_load(files, labels, clip_samples))
-    return _in_order(clips.batch(batch_size).map(lambda pcm, class_: (_to_waveform(pcm), class_)))
+    return _in_order(clips.batch(batch_size).map(lambda pcm, class_: (_to_inputs(pcm), class_)))
 
 
 class _Parser:
-    """Serialized tf.Examples [batch] -> (waveform float32 [batch, clip_samples], class [batch])."""
+    """Serialized tf.Examples [batch] -> (what the model takes of them, class [batch])."""
 
-    def __init__(self, labels: Sequence[str], clip_samples: int) -> None:
+    def __init__(self, labels: Sequence[str], clip_samples: int | None) -> None:
         self._clip_samples = clip_samples
         self._classes = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
@@ -148,7 +182,7 @@ class _Parser:
         )
 
     def parse(self, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """PCM int16 [batch, clip_samples] and class int64 [batch]."""
+        """PCM int16 [batch, clip_samples], ragged where that is None, and class int64 [batch]."""
         features = tf.io.parse_example(
             records,
             {
@@ -156,40 +190,33 @@ class _Parser:
                 "label": tf.io.FixedLenFeature([], tf.string),
             },
         )
-        pcm = tf.io.decode_raw(features["audio"], tf.int16, little_endian=True)
-        return tf.ensure_shape(pcm, [None, self._clip_samples]), self._classes.lookup(
-            features["label"]
-        )
+        audio, class_ = features["audio"], self._classes.lookup(features["label"])
+        if self._clip_samples is None:
+            return decode_ragged(audio), class_
+        pcm = tf.io.decode_raw(audio, tf.int16, little_endian=True)
+        return tf.ensure_shape(pcm, [None, self._clip_samples]), class_
 
     def __call__(self, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pcm, class_ = self.parse(records)
-        return _to_waveform(pcm), class_
+        return _to_inputs(pcm), class_
 
 
 def _load(
-    files: Sequence[str], labels: Sequence[str], clip_samples: int
+    files: Sequence[str], labels: Sequence[str], clip_samples: int | None
 ) -> tuple[tf.Tensor, tf.Tensor]:
     parser = _Parser(labels, clip_samples)
-    batches = [
-        (pcm.numpy(), class_.numpy())
-        for pcm, class_ in tf.data.TFRecordDataset(list(files)).batch(_READ_CLIPS).map(parser.parse)
-    ]
+    batches = list(tf.data.TFRecordDataset(list(files)).batch(_READ_CLIPS).map(parser.parse))
     if not batches:
         raise DataError(f"no clips to learn from in {len(files)} example files")
-    pcm, classes = (np.concatenate(part) for part in zip(*batches, strict=True))
     with tf.device("CPU"):  # the clips stay in main memory where there is a GPU
-        return tf.constant(pcm), tf.constant(classes)
+        pcm, classes = (tf.concat(part, axis=0) for part in zip(*batches, strict=True))
+    return pcm, classes
 
 
-def _shuffle(
-    items: tf.Tensor | list[str], seed: int, epoch: tf.Tensor, window: tf.Tensor | int = 0
-) -> tf.Tensor:
-    of_epoch = tf.random.experimental.stateless_fold_in([seed, 0], epoch)
-    of_window = tf.random.experimental.stateless_fold_in(of_epoch, window)
-    return tf.random.experimental.stateless_shuffle(items, of_window)
-
-
-def _to_waveform(pcm: tf.Tensor) -> tf.Tensor:
+def _to_inputs(pcm: tf.Tensor) -> Any:
+    """What the model takes: a waveform, and the lengths besides where clips differ in length."""
+    if isinstance(pcm, tf.RaggedTensor):
+        return pad_waveforms(pcm)
     return tf.cast(pcm, tf.float32) / FULL_SCALE
 
 

@@ -3,10 +3,12 @@
 Three signatures lead into the same graph: `serving_default` takes waveforms, `serving_wav` WAV
 files, `serving_examples` the tf.Examples of ingest. The two functions that the graph consists of,
 `features` and `scores_of_features`, can be called too, and differentiated, so that an answer can be
-explained. Only built-in TensorFlow ops are used.
+explained. Only built-in TensorFlow ops are used. A model that takes lengths is exported by
+`components.trainer.export_lengths`.
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -76,37 +78,28 @@ class ServedModel(tf.Module):
         answers["classes"] = tf.tile(self._labels[tf.newaxis], [batch, 1])
         return answers
 
+    def signatures(self) -> dict[str, Any]:
+        """What the SavedModel can be asked, by name."""
+        return {
+            "serving_default": self.serving_default,
+            "serving_wav": self.serving_wav,
+            "serving_examples": self.serving_examples,
+        }
+
     def _classify(self, clips: tf.Tensor) -> dict[str, tf.Tensor]:
         scores = self.scores_of_features(self.features(clips))
         return {"scores": scores, "label": tf.gather(self._labels, tf.argmax(scores, axis=-1))}
 
     def _decode_wav(self, audio: tf.Tensor) -> tf.Tensor:
-        channels, rate = tf.audio.decode_wav(audio)
-        message = f"serving_wav takes WAV files at {self._sample_rate} Hz; this one's rate is"
-        with tf.control_dependencies([tf.debugging.assert_equal(rate, self._sample_rate, message)]):
-            waveform = tf.reduce_mean(channels, axis=-1)
+        waveform = decode_wav(audio, self._sample_rate)
         return self._fit_length(waveform[tf.newaxis])[0]
-
-    def _checked(self, waveform: tf.Tensor) -> tf.Tensor:
-        samples = tf.shape(waveform)[1]
-        longest = round(MAX_DURATION_S * self._sample_rate)
-        too_long = f"waveform has more than {longest} samples, {MAX_DURATION_S:g} s:"
-        checks = [
-            tf.debugging.Assert(samples > 0, ["waveform has no samples"]),
-            tf.debugging.Assert(samples <= longest, [too_long, samples]),
-            tf.debugging.Assert(
-                tf.reduce_all(tf.math.is_finite(waveform)), ["waveform has NaN or infinity in it"]
-            ),
-        ]
-        with tf.control_dependencies(checks):
-            return tf.identity(waveform)
 
     def _fit_length(self, waveform: tf.Tensor) -> tf.Tensor:
         """Pads both sides evenly, or keeps the window with the most energy, as ingest does.
 
         Refuses what is no audio: no samples, more than ten minutes of them, NaN or infinity.
         """
-        waveform = self._checked(waveform)
+        waveform = check_waveform(waveform, self._sample_rate)
         length = self._clip_samples
         missing = tf.maximum(length - tf.shape(waveform)[1], 0)
         before = missing // 2
@@ -118,15 +111,42 @@ class ServedModel(tf.Module):
         return tf.ensure_shape(tf.gather(padded, window, batch_dims=1), [None, length])
 
 
+def decode_wav(audio: tf.Tensor, sample_rate: int) -> tf.Tensor:
+    """float32 [samples], the mean of the channels, of one WAV file at `sample_rate`."""
+    channels, rate = tf.audio.decode_wav(audio)
+    message = f"serving_wav takes WAV files at {sample_rate} Hz; this one's rate is"
+    with tf.control_dependencies([tf.debugging.assert_equal(rate, sample_rate, message)]):
+        return tf.reduce_mean(channels, axis=-1)
+
+
+def check_waveform(waveform: tf.Tensor, sample_rate: int) -> tf.Tensor:
+    """`waveform` [batch, samples] as it is, if it is audio.
+
+    Refuses no samples, more than ten minutes of them, NaN or infinity.
+    """
+    samples = tf.shape(waveform)[1]
+    longest = round(MAX_DURATION_S * sample_rate)
+    too_long = f"waveform has more than {longest} samples, {MAX_DURATION_S:g} s:"
+    checks = [
+        tf.debugging.Assert(samples > 0, ["waveform has no samples"]),
+        tf.debugging.Assert(samples <= longest, [too_long, samples]),
+        tf.debugging.Assert(
+            tf.reduce_all(tf.math.is_finite(waveform)), ["waveform has NaN or infinity in it"]
+        ),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(waveform)
+
+
 def export_model(model: keras.Model, card: ModelCard, clip_samples: int, directory: str) -> None:
     """Writes `model` (waveform [batch, clip_samples] -> logits) with its card to `directory`."""
     served = ServedModel(model, card.labels, card.audio.sample_rate, clip_samples)
-    signatures = {
-        "serving_default": served.serving_default,
-        "serving_wav": served.serving_wav,
-        "serving_examples": served.serving_examples,
-    }
-    tf.saved_model.save(served, directory, signatures=signatures)
+    write_served(served, card, directory)
+
+
+def write_served(served: Any, card: ModelCard, directory: str) -> None:
+    """Writes a module with `signatures` as a SavedModel, its card inside it, to `directory`."""
+    tf.saved_model.save(served, directory, signatures=served.signatures())
     card_path = Path(directory) / MODEL_CARD_FILE
     card_path.parent.mkdir(parents=True, exist_ok=True)
     card_path.write_text(card.model_dump_json(indent=2))

@@ -204,6 +204,21 @@ class TestCondition:
         assert clip.dtype == np.float32
         assert 0 < np.abs(clip).max() <= 1.0
 
+    @pytest.mark.parametrize("duration_s", [0.001, 0.3, 2.345])
+    def test_stays_as_long_as_it_is_where_that_is_asked_for(self, duration_s):
+        audio = Audio(trim=False, normalize="peak", clip_s=0.77, min_s=0.0)
+        clip = condition(tone(0.3, duration_s), audio, longest_s=3.0)
+        assert clip.shape == (round(duration_s * RATE),)
+        assert np.abs(clip).max() == pytest.approx(10 ** (-1 / 20), rel=1e-3)
+
+    def test_longer_than_the_limit_after_trimming_is_refused(self):
+        audio = Audio(normalize="none")
+        kept = condition(burst(2.0, 0.5, 6.0), audio, longest_s=0.8)
+        assert 0.5 * RATE <= len(kept) <= 0.8 * RATE
+        with pytest.raises(ClipError) as caught:
+            condition(burst(2.0, 0.9, 6.0), audio, longest_s=0.8)
+        assert caught.value.reason == "too_long"
+
     def test_the_level_is_that_of_what_was_kept(self):
         clip = condition(burst(2.0, 0.5, 6.0), Audio(normalize="peak", clip_s=0.5))
         assert np.abs(clip).max() == pytest.approx(10 ** (-1 / 20), rel=1e-3)

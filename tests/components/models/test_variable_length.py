@@ -235,6 +235,14 @@ class TestFrontends:
         normalized = np.array(normalize(padded, np.array([30], np.int32)))
         np.testing.assert_allclose(normalized[:, :30], normalize(log_mel), atol=1e-6)
 
+    def test_a_click_that_no_whole_frame_holds_sets_no_floor(self):
+        (clip,) = _clips([1039])  # 11 whole frames end at 960
+        clip[1000] = 100.0
+        log_mel = frontends.LogMel(RATE, 160, 80, 16, 60.0, None)
+        padded, _ = _batch([clip], 2000)
+        energies = np.array(log_mel(padded, np.array([11], np.int32)))
+        np.testing.assert_allclose(energies[:, :11], log_mel(clip[np.newaxis]), atol=1e-5)
+
     def test_the_level_is_that_of_the_clip(self):
         (clip,) = _clips([1000])
         level = frontends.LevelNormalization()(*_batch([clip], 3000))

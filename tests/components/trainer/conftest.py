@@ -1,6 +1,6 @@
 """TFRecords of tones: small enough to train on in a test, and anybody can tell them apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +22,26 @@ def _example(pcm: np.ndarray, label: str) -> bytes:
 @pytest.fixture(scope="session")
 def write_tones(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
     """`write_tones(clips, files, seed)` -> names of TFRecord files; a clip's first sample is its
-    number, so that tests can tell in which order clips come."""
+    number, so that tests can tell in which order clips come. Clips have `CLIP_SAMPLES`, or as many
+    as `lengths` say in turn."""
 
-    def write(clips: int, files: int, seed: int = 1, labels: tuple[str, ...] = tuple(HERTZ)):
+    def write(
+        clips: int,
+        files: int,
+        seed: int = 1,
+        labels: tuple[str, ...] = tuple(HERTZ),
+        lengths: Sequence[int] = (CLIP_SAMPLES,),
+    ):
         rng = np.random.default_rng(seed)
         directory: Path = tmp_path_factory.mktemp("tones")
-        seconds = np.arange(CLIP_SAMPLES) / RATE
         names = [str(directory / f"data_tfrecord-{i:05d}-of-{files:05d}") for i in range(files)]
         for i, numbers in enumerate(np.array_split(np.arange(clips), files)):
             with tf.io.TFRecordWriter(names[i]) as writer:
                 for number in numbers:
                     label = labels[number % len(labels)]
+                    seconds = np.arange(lengths[number % len(lengths)]) / RATE
                     wave = np.sin(2 * np.pi * HERTZ[label] * seconds + rng.uniform(0, 6.3))
-                    pcm = np.round(3000 * (wave + rng.normal(0, 1.0, CLIP_SAMPLES)))
+                    pcm = np.round(3000 * (wave + rng.normal(0, 1.0, len(seconds))))
                     pcm[0] = number
                     writer.write(_example(pcm, label))
         return names

@@ -1,0 +1,19 @@
+"""Stored 16-bit PCM of clips of many lengths, as one padded batch and the length of each."""
+
+import tensorflow as tf
+
+from components.audio.pcm16 import FULL_SCALE
+
+
+def decode_ragged(audio: tf.Tensor) -> tf.RaggedTensor:
+    """PCM int16 [batch, samples of each], of little-endian bytes string [batch]."""
+    sizes = tf.strings.length(audio)
+    longest = tf.reduce_max(sizes)
+    padded = tf.io.decode_raw(audio, tf.int16, little_endian=True, fixed_length=longest)
+    return tf.RaggedTensor.from_tensor(padded, tf.cast(sizes // 2, tf.int64))
+
+
+def pad_waveforms(pcm: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """waveform float32 [batch, samples of the longest] in [-1, 1], zero beyond lengths int32."""
+    waveform = tf.cast(pcm.to_tensor(), tf.float32) / FULL_SCALE
+    return waveform, tf.cast(pcm.row_lengths(), tf.int32)
