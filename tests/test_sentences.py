@@ -1,0 +1,196 @@
+"""What a person reads, as a whole: every sentence that other tests do not look at word by word.
+
+`sentences.txt` holds what the functions say in situations that stand here and in the modules of
+made-up data beside it. Whoever changes a sentence on purpose rewrites it and reads the difference:
+
+    python tests/test_sentences.py && git diff tests/sentences.txt
+"""
+
+import datetime
+import difflib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import scored
+from data_findings import BAD, findings
+from pushed import make_version
+from seen import NOW, WORKFLOW, add_span, finish_run, make_workflow
+from wrong_workflows import COMBINATIONS, KEYS_AND_VALUES, SOURCES_AND_SPLITS
+
+from components.data_gate.rules import check, stopped_because
+from components.model_gate.decision import decide
+from components.versions.ledger import follow, write_ledger
+from pipeline import notifications
+from pipeline.config.loader import read_workflow
+from pipeline.scheduling.triggers import check_triggers
+from pipeline.workspace.project import Project
+from schemas.errors import AuricleError, DataGateError, InputError, WorkflowError
+from schemas.versions import Ledger
+from schemas.workflow.data_gate import DataGate
+from schemas.workflow.gate import Gate
+
+GOLDEN = Path(__file__).with_name("sentences.txt")
+Said = Iterator[tuple[str, str]]  # situation, what is said of it
+
+
+def refused_workflows(folder: Path) -> Said:
+    file = folder / "workflow.yaml"
+    for text in (*KEYS_AND_VALUES, *SOURCES_AND_SPLITS, *COMBINATIONS):
+        file.write_text(text)
+        try:
+            read_workflow(file)
+        except WorkflowError as error:
+            yield text, str(error).replace(f"{folder}/", "")
+
+
+def no_workflows(folder: Path) -> Said:
+    file = folder / "workflow.yaml"
+    (folder / "digits.yaml").touch()
+    contents = {
+        "an empty file": b"",
+        "one value": b"just words\n",
+        "a list": b"\n- name: x\n",
+        "a tab": b"name: x\ndata:\n\tfolder: a\n",
+        "an open list": b"name: [x\ndata: 3\n",
+        "two documents": b"name: x\n--- \nname: y\n",
+        "an alias": b"name: &a x\ndata: {folder: *a}\n",
+        "a recording": b"RIFF\x24\x00\x00\x00WAVEfmt ",
+        "a compressed recording": b"\xff\xfbm\xc3p3",
+        "blocks without end": b"[" * 100_000,
+        "a megabyte": b"a:\n" + b" " * (1 << 20),
+    }
+    for situation, content in contents.items():
+        file.write_bytes(content)
+        yield situation, refusal_of(file).replace(f"{folder}/", "")
+    yield "a missing file", refusal_of(folder / "digit.yaml").replace(str(folder), "FOLDER")
+    yield "a folder", refusal_of(folder).replace(str(folder), "FOLDER")
+
+
+def refusal_of(file: Path) -> str:
+    try:
+        read_workflow(file)
+    except InputError as error:
+        return str(error)
+    raise AssertionError(f"{file} was read")
+
+
+def data_gate(folder: Path) -> Said:
+    yield "good data", "\n".join(f"{r.name}: {r.said}" for r in check(DataGate(), findings()))
+    for situation, found in BAD.items():
+        yield situation, stopped_because(check(DataGate(min_speakers_per_class=2), found)) or "held"
+
+
+def model_gate(folder: Path) -> Said:
+    """Ways to be right on some clips of `no`, with the settings of a gate."""
+    floor: dict[str, object] = {"at_least": 0.9}
+    paired: dict[str, object] = {"no_worse_by_more_than": 0.005}
+    by_speaker: dict[str, object] = floor | {"slices": ["speaker"]}
+    yield "no rule", reasons({"": (1, 10)}, {})
+    yield "above the floor", reasons({"": (97, 100)}, floor)
+    yield "below the floor", reasons({"": (800, 1000)}, floor)
+    yield "too few to tell", reasons({"": (20, 20)}, floor)
+    yield "a failing speaker", reasons({"ann": (999, 1000), "theo": (71, 100)}, by_speaker)
+    yield "a speaker of few clips", reasons({"ann": (999, 1000), "zoe": (3, 3)}, by_speaker)
+    yield "all speakers reach it", reasons({"ann": (99, 100), "theo": (100, 100)}, by_speaker)
+    yield "a slice no clip has", reasons({"": (99, 100)}, floor | {"slices": ["room"]})
+    yield "no model before", reasons({"": (1, 10)}, paired)
+    for ours, theirs in ((2000, 2000), (1990, 1950), (1900, 1950), (1985, 2000)):
+        situation = f"{ours} right, {theirs} by the last blessed model"
+        yield situation, reasons({"": (ours, 2000)}, paired, baseline=theirs)
+
+
+def reasons(
+    right: dict[str, tuple[int, int]], accuracy: dict[str, object], baseline: int | None = None
+) -> str:
+    """The verdict on speakers with so many right of so many clips."""
+    answers = [n for r, clips in right.values() for n in [0] * r + [1] * (clips - r)]
+    names = [name for name, (_, clips) in right.items() for _ in range(clips)]
+    before = None if baseline is None else [0] * baseline + [1] * (len(answers) - baseline)
+    scores = scored.table(
+        [f"clip{n}" for n in range(len(answers))],
+        ["no"] * len(answers),
+        features={"speaker": np.array(names, np.str_)} if len(right) > 1 else {},
+        candidate=answered(answers),
+        baseline=None if before is None else answered(before),
+    )
+    case = scored.case(scores, confidence=0.95)
+    verdict = decide(
+        case,
+        scores,
+        task="classify",
+        settings=Gate.model_validate({"accuracy": accuracy}).model_dump_json(),
+        baseline=case.scores.baseline and scored.tallies(case.scores, case.scores.baseline),
+    )
+    return "\n".join([verdict.outcome, *verdict.reasons])
+
+
+def answered(answers: list[int]) -> scored.Answered:
+    return scored.Answered(np.array(["no", "yes"]), np.eye(2, dtype=np.float32)[answers])
+
+
+def triggers(folder: Path) -> Said:
+    def look(situation: str, days: float = 0.0, **blocks: dict[str, object]) -> tuple[str, str]:
+        workflow = make_workflow(**blocks) if blocks else WORKFLOW
+        news = check_triggers(Project(workflow, folder), NOW + datetime.timedelta(days=days))
+        return situation, "\n".join([f"train: {news.train}".lower(), *news.reasons])
+
+    add_span(folder, 1)
+    yield look("no run yet")
+    directory = finish_run(folder)
+    yield look("nothing new")
+    (folder / "data/1/copy").write_bytes((folder / "data/1/manifest.jsonl").read_bytes())
+    (folder / "data/1/3.wav").touch()
+    yield look("touched files")
+    yield look("an old model", days=31, schedule={"max_age_days": 30.0})
+    yield look("changed settings", model={"units": 64})
+    add_span(folder, 2)
+    yield look("a new span")
+    yield look("too little of it", schedule={"min_new_clips": 9})
+    (folder / "data/1/3.wav").unlink()
+    yield look("a clip gone")
+    make_version(directory.serving, "a")
+    ledger, _ = follow(Ledger(), directory.serving)
+    write_ledger(ledger.changed(1, replace="holds recordings of a speaker"), directory.ledger)
+    yield look("a version to be replaced")
+
+
+def messages(folder: Path) -> Said:
+    yield "a test", notifications.trial_event(WORKFLOW).text
+    for error in (AuricleError("no\nluck"), DataGateError("too few clips"), ValueError("odd")):
+        yield type(error).__name__, notifications.failure_event(WORKFLOW, error).text
+
+
+SECTIONS = {
+    "Workflow files with wrong keys": refused_workflows,
+    "Files that are no workflow": no_workflows,
+    "Data gate": data_gate,
+    "Model gate": model_gate,
+    "Reasons to train": triggers,
+    "Messages": messages,
+}
+
+
+def render(folder: Path) -> str:
+    """All sections, each in a folder of its own."""
+    text = ""
+    for title, section in SECTIONS.items():
+        own = folder / title.replace(" ", "-")
+        own.mkdir()
+        text += f"# {title}\n\n"
+        for situation, said in section(own):
+            lines = [line.rstrip() for line in said.splitlines()]
+            situation = " / ".join(situation.rstrip().splitlines())
+            text += f"{situation}\n" + "".join(f"    {line}\n" for line in lines) + "\n"
+    return text
+
+
+def test_sentences_are_those_that_were_read_and_agreed_on(tmp_path: Path) -> None:
+    found, agreed = render(tmp_path).splitlines(), GOLDEN.read_text().splitlines()
+    assert "\n".join(difflib.unified_diff(agreed, found, "agreed", "now", lineterm="")) == ""
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        GOLDEN.write_text(render(Path(scratch)))

@@ -1,0 +1,103 @@
+"""Workflow files that are refused: each text with the line and key of every refusal, in order.
+
+What is said of them stands in `sentences.txt`.
+"""
+
+_SHORT = "name: digits\ndata: {folder: clips}\n"
+
+KEYS_AND_VALUES = {
+    _SHORT + "train: {epoch: 3}\n": ["3: train.epoch"],
+    _SHORT + "epochs: 3\n": ["3: epochs"],
+    _SHORT + "trian: {epochs: 3}\n": ["3: trian"],
+    _SHORT + "model: {architecture: cnn_lsm}\n": ["3: model.architecture"],
+    _SHORT + "model: {architecture: transformer}\n": ["3: model.architecture"],
+    _SHORT + "audio: {normalize: RMS}\n": ["3: audio.normalize"],
+    _SHORT + "run: {beam: {runner: dataflowrunner}}\n": ["3: run.beam.runner"],
+    _SHORT + "gate: {accuracy: {at_least: 0.9, slices: [speaker, '']}}\n": [
+        "3: gate.accuracy.slices[1]"
+    ],
+    _SHORT + "audio: {trim: yes}\n": ["3: audio.trim"],
+    _SHORT + "train: {epochs: '3'}\n": ["3: train.epochs"],
+    _SHORT + "train: {epochs: 3.0}\n": ["3: train.epochs"],
+    _SHORT + "train: {epochs: 0}\n": ["3: train.epochs"],
+    _SHORT + "train: {epochs: true}\n": ["3: train.epochs"],
+    _SHORT + "train: {epochs: 1_000}\n": ["3: train.epochs"],
+    _SHORT + "train: {epochs: [3]}\n": ["3: train.epochs"],
+    _SHORT + "train: {learning_rate: .nan}\n": ["3: train.learning_rate"],
+    _SHORT + "augment: {time_shift_ms: .inf}\n": ["3: augment.time_shift_ms"],
+    _SHORT + "train:\n": ["3: train"],
+    _SHORT + "train: fast\n": ["3: train"],
+    _SHORT + "train: [1]\n": ["3: train"],
+    _SHORT + "push: {directory: ''}\n": ["3: push.directory"],
+    _SHORT + "run: {directory: 7}\n": ["3: run.directory"],
+    _SHORT + "name: again\n": ["3: name"],
+    _SHORT + "audio: {trim: true, trim: true}\n": ["3: audio.trim"],
+    _SHORT + "audio: {clip_s: 90}\n": ["3: audio.clip_s"],
+    _SHORT + "? [a, b]\n: 3\n": ["3"],
+    _SHORT + "audio: {clip_s: !!python/object/apply:os.getcwd []}\n": ["3: audio.clip_s"],
+    _SHORT + "audio: {clip_s: !speed 3}\n": ["3: audio.clip_s"],
+    _SHORT + "audio: {clip_s: !!int x}\n": ["3: audio.clip_s"],
+}
+
+SOURCES_AND_SPLITS = {
+    "data: {folder: a}": ["1: name"],
+    "name: x": ["1: data"],
+    "name: My Digits!\ndata: {folder: a}": ["1: name"],
+    "name: 7\ndata: {folder: a}": ["1: name"],
+    "name: x\ndata: {}": ["2: data"],
+    "name: x\ndata:\n  folder: a\n  manifests: b": ["2: data"],
+    "name: x\ndata: {manifests: []}": ["2: data.manifests"],
+    "name: x\ndata: {manifests: [a, 3]}": ["2: data", "2: data.manifests", "2: data.manifests[1]"],
+    "name: x\ndata: {manifests: 3}": ["2: data", "2: data.manifests"],
+    "name: x\ndata: {generated: {words: [a]}}": ["2: data.generated.words"],
+    "name: x\ndata: {generated: {words: [a, b, a]}}": ["2: data.generated.words"],
+    "name: x\ndata: {generated: {words: [a, ' ']}}": ["2: data.generated.words"],
+    "name: x\ndata: {generated: {words: [a, '']}}": ["2: data.generated.words[1]"],
+    "name: x\ndata: {generated: {snr_db: [9, 3]}}": ["2: data.generated.snr_db"],
+    "name: x\ndata: {generated: {snr_db: [9]}}": ["2: data.generated.snr_db[1]"],
+    "name: x\ndata: {generated: {snr_db: [a, 3]}}": ["2: data.generated.snr_db[0]"],
+    "name: x\ndata: {folder: a, split: {eval: 0.5, test: 0.5}}": ["2: data.split.eval"],
+    "name: x\ndata: {folder: a, split: {test: 0}}": ["2: data.split.test"],
+    "name: x\ndata: {folder: a, split: {eval: 0}}": ["2: data.split.eval"],
+    "name: x\ndata: {folder: a, split: {eval_speakers: [p, q], test_speakers: [q]}}": [
+        "2: data.split.test_speakers"
+    ],
+}
+
+COMBINATIONS = {
+    _SHORT + "frontend: {frame_length_ms: 1500}\n": ["3: frontend.frame_length_ms"],
+    _SHORT + "audio: {clip_s: 0.02}\n": ["3: audio.clip_s", "3: audio.clip_s", "3: audio.clip_s"],
+    _SHORT + "frontend: {frame_length_ms: 995}\n": ["3: frontend.frame_length_ms"],
+    _SHORT + "frontend: {frame_step_ms: 30}\n": ["3: frontend.frame_step_ms"],
+    _SHORT + "frontend: {frame_step_ms: 0.01}\n": ["3: frontend.frame_step_ms"],
+    _SHORT + "audio: {sample_rate: 8000}\nfrontend: {upper_edge_hertz: 7600}\n": [
+        "4: frontend.upper_edge_hertz"
+    ],
+    _SHORT + "frontend: {lower_edge_hertz: 300, upper_edge_hertz: 300}\n": [
+        "3: frontend.lower_edge_hertz"
+    ],
+    _SHORT + "frontend: {lower_edge_hertz: 9000}\n": ["3: frontend.lower_edge_hertz"],
+    _SHORT + "frontend: {kind: mfcc, num_mfcc: 33}\n": ["3: frontend.num_mfcc"],
+    _SHORT + "frontend: {num_mel_bins: 200}\n": ["3: frontend.num_mel_bins"],
+    _SHORT + "augment: {time_shift_ms: 1000}\n": ["3: augment.time_shift_ms"],
+    _SHORT + "augment: {spec_augment: {time_mask_ms: 2000}}\n": [
+        "3: augment.spec_augment.time_mask_ms"
+    ],
+    _SHORT + "augment: {spec_augment: {freq_mask_bins: 32}}\n": [
+        "3: augment.spec_augment.freq_mask_bins"
+    ],
+    _SHORT + "model: {architecture: cnn, peephole: true}\n": ["3: model.peephole"],
+    _SHORT + "model: {architecture: rnn, peephole: true}\n": ["3: model.peephole"],
+    _SHORT + "gate: {false_rejects: {at_most: 0.1}}\n": ["3: gate.false_rejects.at_most"],
+    _SHORT + "gate: {accuracy: {slices: [label]}}\n": ["3: gate.accuracy.slices"],
+    _SHORT + "run: {beam: {runner: DataflowRunner, options: {project: p}}}\n": [
+        "3: run.beam.runner"
+    ],
+    _SHORT + "run: {beam: {runner: FlinkRunner}}\n": ["3: run.beam.runner"],
+    _SHORT + "run: {beam: {runner: SparkRunner}}\n": ["3: run.beam.runner"],
+    _SHORT + "run: {beam: {runner: PortableRunner}}\n": ["3: run.beam.runner"],
+    _SHORT + "run: {beam: {workers: 2, runner: PortableRunner, options: {job_endpoint: a}}}\n": [
+        "3: run.beam.workers"
+    ],
+    _SHORT + "run: {beam: {options: {runner: X}}}\n": ["3: run.beam.options.runner"],
+}
