@@ -12,7 +12,7 @@ from statistics import NormalDist
 
 from scipy.special import betaincinv, gammaincinv
 
-from components.evaluation.scores import Pairs
+from components.evaluation.scores import Chosen
 
 MOST_CLIPS = 10_000_000
 
@@ -27,9 +27,8 @@ class Paired:
     neither: int = 0
 
     @classmethod
-    def of(cls, pairs: Pairs) -> "Paired":
-        """Of clips that were answered right by the models that made no error on them."""
-        ours, theirs = pairs.errors == 0, pairs.others == 0
+    def of(cls, ours: Chosen, theirs: Chosen) -> "Paired":
+        """Of which clips the candidate was right and the other model: bool [clips]."""
         return cls(
             both=int((ours & theirs).sum()),
             only_candidate=int((ours & ~theirs).sum()),

@@ -69,11 +69,11 @@ class ShareRight:
         return intervals.accuracy_interval(tally.units - tally.errors, tally.units, confidence)
 
     def difference(self, pairs: Pairs) -> Fraction:
-        paired = Paired.of(pairs)
+        paired = _paired(pairs)
         return Fraction(paired.only_candidate - paired.only_baseline, paired.clips or 1)
 
     def difference_interval(self, pairs: Pairs, confidence: float) -> tuple[float, float]:
-        return intervals.difference_interval(Paired.of(pairs), confidence)
+        return intervals.difference_interval(_paired(pairs), confidence)
 
     def clips_to_show(
         self, tally: Tally, sample: Sample, limit: float, confidence: float
@@ -81,7 +81,7 @@ class ShareRight:
         return intervals.clips_to_show(float(self.value(tally)), limit, confidence)
 
     def pairs_to_show(self, pairs: Pairs, allowed_loss: float, confidence: float) -> int | None:
-        return intervals.pairs_to_show(Paired.of(pairs), allowed_loss, confidence)
+        return intervals.pairs_to_show(_paired(pairs), allowed_loss, confidence)
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,10 @@ class MeanError:
     def pairs_to_show(self, pairs: Pairs, allowed_loss: float, confidence: float) -> int | None:
         bounds = self.difference_interval(pairs, confidence)
         return _clips_until(len(pairs), float(self.difference(pairs)), bounds, allowed_loss)
+
+
+def _paired(pairs: Pairs) -> Paired:
+    return Paired.of(pairs.errors == 0, pairs.others == 0)
 
 
 def _clips_until(clips: int, value: float, bounds: tuple[float, float], limit: float) -> int | None:

@@ -22,19 +22,13 @@ def hold_trial(
 ) -> Trial:
     """How both models (waveform -> logits) answer each clip of (waveform, class) batches."""
     warm, cold = _is_right(from_champion, eval_dataset), _is_right(from_scratch, eval_dataset)
-    paired = Paired(
-        both=int((warm & cold).sum()),
-        only_candidate=int((warm & ~cold).sum()),
-        only_baseline=int((~warm & cold).sum()),
-        neither=int((~warm & ~cold).sum()),
-    )
-    low, high = difference_interval(paired, confidence)
+    paired = Paired.of(warm, cold)
     return Trial(
         clips=paired.clips,
         champion_accuracy=float(warm.mean()),
         scratch_accuracy=float(cold.mean()),
         difference=paired.difference,
-        difference_interval=Interval(low=low, high=high),
+        difference_interval=Interval.of(difference_interval(paired, confidence)),
         confidence=confidence,
     )
 
