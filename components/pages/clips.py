@@ -63,6 +63,11 @@ def sample_clips(files: Iterable[Path], labels: list[str], count: int) -> dict[s
     return {label: (found[label] + spare[label])[:count] for label in labels}
 
 
+def sample_any(files: Iterable[Path], count: int) -> list[Clip]:
+    """The first `count` clips, for tasks whose targets form no groups."""
+    return [_clip(record) for record in itertools.islice(_records(files), count)]
+
+
 def worst_places(scores: ClipScores, count: int) -> list[int]:
     """The `count` clips whose answer came least near the truth, worst first."""
     worst: list[int] = np.argsort(scores.candidate.merit, kind="stable")[:count].tolist()

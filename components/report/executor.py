@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import importlib.metadata
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from components.artifacts import saved_model_uri
 from components.digests import DIGEST_PROPERTY
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.pages.clips import (
+    Clip,
     named_places,
     read_clips,
+    sample_any,
     sample_clips,
     split_files,
     worst_places,
@@ -29,6 +32,7 @@ from components.pages.clips import (
 from components.pages.section import Judged
 from components.report.page import render
 from components.report.view_model import (
+    CLASSES_SHOWN,
     Artifact,
     Content,
     Origin,
@@ -43,12 +47,14 @@ from components.tasks import pages
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError
+from schemas.reports.model_card import ModelCard
+from schemas.reports.verdict import Verdict
 
 REPORT_FILE = "report.html"
 
 _WORST_CLIPS = 12
 _EXAMPLES_OF_A_CLASS = 3
-_EXAMPLES = 60
+_EXAMPLES_OF_NO_CLASS = 12
 _VERSIONS = ("auricle", "tfx", "tensorflow", "keras", "apache-beam", "numpy")
 
 
@@ -94,14 +100,12 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
     clips = read_clips(_files(inputs["examples"], "test"), scores, [*worst, *wanted, *named])
     own = {place: clips[place] for place in wanted}
     judged = Judged(verdict, card, scores.counted, saved_model, own)
-    shown = card.labels[:_EXAMPLES]
-    count = max(1, min(_EXAMPLES_OF_A_CLASS, _EXAMPLES // max(1, len(shown))))
     return Content(
         name=settings["name"],
         created=datetime.datetime.now().astimezone(),
         settings=settings,
         push=_push(inputs.get("pushed_model") or []),
-        examples=sample_clips(_files(inputs["examples"], "train"), shown, count),
+        examples=_examples(_files(inputs["examples"], "train"), card, verdict),
         worst=[clips[place] for place in worst],
         sections=part.sections(judged),
         facts=part.facts(verdict),
@@ -112,6 +116,15 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
         versions={name: importlib.metadata.version(name) for name in _VERSIONS},
         **documents,
     )
+
+
+def _examples(files: list[Path], card: ModelCard, verdict: Verdict) -> list[Clip]:
+    """Some of each class, or the first ones where targets form no groups."""
+    if verdict.details.target_feature is None:
+        return sample_any(files, _EXAMPLES_OF_NO_CLASS)
+    shown = card.labels[:CLASSES_SHOWN]
+    count = max(1, min(_EXAMPLES_OF_A_CLASS, CLASSES_SHOWN // max(1, len(shown))))
+    return list(itertools.chain.from_iterable(sample_clips(files, shown, count).values()))
 
 
 def _files(examples: list[types.Artifact], split: str) -> list[Path]:

@@ -28,6 +28,7 @@ REJECTS_LISTED = 5  # of each reason
 SLICES_LISTED = 40
 SPEAKERS_LISTED = 100
 CLASSES_LISTED = 300
+CLASSES_SHOWN = 60  # with examples
 CLIPS_OF_A_RULE = 10  # to listen to
 NAMED_CLIPS = 30  # of all rules
 
@@ -165,7 +166,7 @@ class Content:
     serving: ServingReport
     epochs: list[Epoch]
     push: Push | None
-    examples: dict[str, list[Clip]]
+    examples: list[Clip]
     worst: list[ScoredClip]
     sections: list[Section]
     facts: dict[str, str]
@@ -179,6 +180,11 @@ class Content:
     def is_generated(self) -> bool:
         """The speech is generated; every place that shows results has to say it."""
         return self.ingest.generated or self.verdict.generated or self.card.generated
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the targets are classes, of which clips can be counted."""
+        return self.verdict.details.target_feature is not None
 
     @property
     def sample_rate(self) -> int:

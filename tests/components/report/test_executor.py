@@ -1,6 +1,7 @@
 """The page of a small run with hostile names: made by the executor, read by a parser, a browser."""
 
 import hashlib
+import importlib
 import json
 import re
 import shutil
@@ -22,6 +23,7 @@ from components.report.component import Report
 from components.report.executor import Executor
 from components.tasks.spot.details import OperatingPoint
 from components.versions.manifest import write_manifest
+from schemas import tasks
 from schemas.reports.metrics import Interval
 from schemas.reports.step_timings import TIMINGS_FILE
 from schemas.reports.verdict import Verdict
@@ -233,6 +235,31 @@ def test_keyword_spotting_has_a_section_where_there_was_background(run_files: Ca
     assert "False alarms an hour 5 0.606 - 18.1 2 in 0.400 hours" in text
     assert "False rejects 0.250 0.127 - 0.412 40 test clips of words" in text
     assert "Not heard: <b>.wav, unreadable: no" in text
+
+
+def test_a_task_without_classes_has_a_page_of_its_own_sections(
+    run_files: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "third_task"))
+    importlib.invalidate_caches()
+    tasks._entry_points.cache_clear()
+    run = run_files()
+    file = run.root / "blessing" / "verdict.json"
+    verdict = json.loads(Verdict.model_validate_json(file.read_bytes()).model_dump_json())
+    verdict["details"] = {"task": "loudness", "bias_db": 1.5}
+    verdict["headline"] |= {"name": "mean error", "unit": "dB", "higher_is_better": False}
+    file.write_text(json.dumps(verdict))
+    page = _Page(make_report(run))
+    tasks._entry_points.cache_clear()
+    assert page.sections == [
+        *("verdict", "data", "examples", "training", "bias", "slices", "worst"),
+        *("serving", "settings", "lineage"),
+    ]
+    text = " ".join(page.text.split())
+    assert "0.700 dB mean error on 40 test clips" in text
+    assert "Bias +1.50 dB" in text
+    assert "Class balance" not in text
+    assert text.index("speaker s39 ") < text.index("speaker s38 ")  # worst first: the highest
 
 
 def test_worst_clips_are_those_of_the_exported_model(run_files: Callable) -> None:

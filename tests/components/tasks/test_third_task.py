@@ -7,15 +7,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from pushed import make_card
+from tfx.types import artifact_utils, standard_artifacts
 
+from components.artifacts import ClipScores as ClipScoresArtifact
 from components.evaluation.case import Case
 from components.evaluation.scores import ClipScores, ModelScores, read_scores, write_scores
 from components.evaluation.tallies import Tally
+from components.evaluator.executor import Executor as Evaluator
 from components.model_gate.decision import decide
+from components.model_gate.executor import Executor as ModelGate
+from components.pusher.card import render_card
+from components.registry import Registration
 from components.tasks import parts
 from components.tasks.pages import report
+from pipeline.runs.compare import compare_runs
+from pipeline.runs.records import RunRecord
 from schemas import tasks
-from schemas.reports.verdict import Verdict
+from schemas.example import SIDE_FEATURES, encode_example
+from schemas.reports.model_card import MODEL_CARD_FILE
+from schemas.reports.verdict import Verdict, read_verdict
+from schemas.tfrecord import frame_record
 
 FOLDER = Path(__file__).parents[2] / "third_task"
 TASK = "loudness"
@@ -167,3 +180,86 @@ def test_a_table_is_kept_as_it_is(tmp_path: Path) -> None:
 def test_its_sections_are_its_own() -> None:
     verdict = verdict_on(table(off_db=2.0))
     assert list(report(TASK).facts(verdict)) == ["Bias"]
+
+
+class _Ear(tf.Module):
+    """Answers with the loudness that lies in the example itself, off by a decibel."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serve(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {"rms_db": tf.io.FixedLenFeature([1], tf.float32)}
+        return {"loudness_db": tf.io.parse_example(examples, spec)["rms_db"] + 1.0}
+
+
+def write_clips(folder: Path, loudness_db: list[float]) -> standard_artifacts.Examples:
+    file = folder / "Split-test" / "data_tfrecord-00000-of-00001"
+    file.parent.mkdir(parents=True)
+    texts = ("uri", "split_key", "source_format")
+    with file.open("wb") as records:
+        for number, value in enumerate(loudness_db):
+            features = dict.fromkeys(SIDE_FEATURES, 0.0) | dict.fromkeys(texts, "x")
+            features |= {
+                "id": f"clip{number}",
+                "label": str(value),
+                "speaker": f"s{number % 7}",
+                "metadata": '{"room": "a"}',
+                "audio": b"",
+                "rms_db": value,
+                "source_rate_hz": 16000,
+                "source_channels": 1,
+            }
+            records.write(frame_record(encode_example(features)))
+    examples = standard_artifacts.Examples()
+    examples.uri, examples.split_names = str(folder), artifact_utils.encode_split_names(["test"])
+    return examples
+
+
+def test_the_steps_that_judge_ask_the_task(tmp_path: Path) -> None:
+    saved_model, module = tmp_path / "model" / "Format-Serving", _Ear()
+    tf.saved_model.save(module, str(saved_model), {"serving_examples": module.serve})
+    card_file = saved_model / MODEL_CARD_FILE
+    card_file.parent.mkdir()
+    card_file.write_text(make_card(task=TASK, labels=[]).model_dump_json())
+    artifacts = {
+        "model": standard_artifacts.Model(),
+        "evaluation": standard_artifacts.ModelEvaluation(),
+        "scores": ClipScoresArtifact(),
+        "blessing": standard_artifacts.ModelBlessing(),
+    }
+    for name, artifact in artifacts.items():
+        artifact.uri = str(tmp_path / name)
+    examples = write_clips(tmp_path / "examples", np.linspace(-40, -1, 60).tolist())
+    inputs = {name: [artifact] for name, artifact in artifacts.items()}
+    Evaluator().Do(inputs | {"examples": [examples]}, inputs, {"task": TASK})
+    settings = {"gate": '{"at_most_db": 2.0, "slices": ["speaker"]}', "task": TASK}
+    ModelGate().Do(inputs, inputs, settings)
+    verdict = read_verdict(tmp_path / "blessing" / "verdict.json")
+    assert [rule.outcome for rule in verdict.rules] == ["held", "held"]
+    assert verdict.headline.value == pytest.approx(1.0, abs=1e-5)
+    assert {s.feature for s in verdict.slices} == {"speaker", "room", "snr", "duration"}
+
+
+def test_history_and_registry_take_its_numbers(tmp_path: Path) -> None:
+    records = []
+    for number, off_db in enumerate((2.0, 1.0), start=1):
+        scores = table(off_db)
+        write_scores(scores, tmp_path / f"{number}.npz")
+        verdict = verdict_on(scores)
+        file = str(tmp_path / f"{number}.npz")
+        records.append(RunRecord.model_construct(number=number, verdict=verdict, scores=file))
+    comparison = compare_runs(*records)
+    assert (comparison.headline, comparison.unit) == ("mean absolute error", "dB")
+    assert comparison.overall.difference == pytest.approx(
+        records[1].verdict.headline.value - records[0].verdict.headline.value
+    )
+    assert comparison.overall.interval.high < 0
+    assert not comparison.higher_is_better
+    largest_loss_first = [s.difference for s in comparison.slices]
+    assert largest_loss_first == sorted(largest_loss_first, reverse=True)
+    verdict, card = records[1].verdict, make_card(task=TASK, labels=[])
+    metrics = Registration(1, tmp_path, None, card, verdict, "").metrics
+    assert metrics["mean absolute error"] == verdict.headline.value
+    assert metrics["bias_db"] == verdict.metrics["bias_db"]
+    text = render_card(card, verdict)
+    assert f"| mean absolute error | {verdict.headline.value:.3f} dB (" in text
+    assert "Says how loud a clip is." in text
