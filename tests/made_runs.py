@@ -14,12 +14,12 @@ from pushed import LINEAGE, make_verdict, make_version
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from words import write_clip, write_project
 
-from components.digests import DIGEST_PROPERTY, tree_digest
 from components.evaluation.scores import write_scores
 from components.example_gen.index import Shard, write_index
 from components.example_gen.shard_entry import Entry
 from components.example_gen.shards import ShardStore
 from components.example_gen.sources import list_utterances
+from components.storage.digests import DIGEST_PROPERTY, tree_digest
 from pipeline.config.loader import read_workflow
 from pipeline.datasets.feedback import Feedback, add_feedback
 from pipeline.releases.reconcile import reconcile

@@ -19,7 +19,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.digests import DIGEST_PROPERTY, tree_digest
+from components.storage.digests import DIGEST_PROPERTY, tree_digest
 
 FIXTURE = Path(__file__).parent / "fixtures" / "recorded_run"
 RUN_DIRECTORY = Path("runs/tones")

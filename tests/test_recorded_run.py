@@ -7,8 +7,8 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from recorded_run import unpack
 
-from components.digests import FileDigests, file_digest
 from components.example_gen.index import read_index, read_row_keys, read_rows
+from components.storage.digests import FileDigests, file_digest
 from components.versions.ledger import read_ledger
 from components.versions.manifest import verify
 from pipeline.dag.cache import withdraw_changed

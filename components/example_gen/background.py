@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from components.audio.probe import probe
-from components.digests import FileDigests
 from components.example_gen.index import IndexRef, write_whole
 from components.example_gen.sources import common_root, matching_files
+from components.storage.digests import FileDigests
 from schemas.background import BACKGROUND_LIST, LONGEST_S, BackgroundRecording
 from schemas.errors import DataError
 from schemas.utterance import Utterance

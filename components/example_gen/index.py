@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from components.digests import FileDigests
 from components.example_gen.sources import Listing
 from components.example_gen.splits import assign_split, hash_unit, split_by
+from components.storage.digests import FileDigests
 from schemas.errors import AuricleError
 from schemas.reports.ingest import SPLITS, SplitBy
 from schemas.reports.rejects import Reject

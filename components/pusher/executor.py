@@ -10,10 +10,10 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
-from components.digests import tree_digest
 from components.pusher.card import render_card
 from components.registry import Registry
 from components.registry.sync import register_versions
+from components.storage.digests import tree_digest
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import push_version

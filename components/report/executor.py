@@ -18,7 +18,6 @@ from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
 from components.artifacts import saved_model_uri
-from components.digests import DIGEST_PROPERTY
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.pages.clips import (
     Clip,
@@ -43,6 +42,7 @@ from components.report.view_model import (
     read_documents,
     read_timings,
 )
+from components.storage.digests import DIGEST_PROPERTY
 from components.tasks import pages
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.digests import file_digest
+from components.storage.digests import file_digest
 from schemas.errors import VersionError
 from schemas.reports.model_card import Lineage
 from schemas.versions import MANIFEST_FILE, Manifest, model_digest_of

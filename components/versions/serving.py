@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from components.digests import tree_digest
 from components.durable import sync, sync_tree
+from components.storage.digests import tree_digest
 from components.versions.manifest import verify, write_manifest
 from schemas.errors import AuricleError, RunDirectoryError, VersionError
 from schemas.reports.model_card import Lineage

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ml_metadata.proto import metadata_store_pb2
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from components.digests import DIGEST_PROPERTY
 from components.example_gen.index import index_file, read_index, read_rows
+from components.storage.digests import DIGEST_PROPERTY
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
 from pipeline.metadata.artifacts import (

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from components.digests import DIGEST_PROPERTY, remove_cache, tree_digest
 from components.durable import replace_file
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.example_gen.index import drop_rows, read_index, read_rows
+from components.storage.digests import DIGEST_PROPERTY, remove_cache, tree_digest
 from pipeline.erasure.lineage import SpeakerTrace
 from pipeline.metadata.artifacts import example_files, example_folders, is_of, open_metadata
 from pipeline.runs.records import read_history, write_record

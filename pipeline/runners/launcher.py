@@ -17,7 +17,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.digests import FileDigests
+from components.storage.digests import FileDigests
 from pipeline.dag.cache import (
     abandon_unfinished,
     key_components,

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from components.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.evaluation.scores import SCORES_FILE
 from components.evaluation.slices import check_slices
 from components.example_gen.background import list_background, write_background
 from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing
 from components.example_gen.splits import check_data_set
+from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint

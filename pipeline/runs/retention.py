@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ml_metadata.proto import metadata_store_pb2
 
-from components.digests import DIGEST_PROPERTY
 from components.example_gen.index import index_file
+from components.storage.digests import DIGEST_PROPERTY
 from pipeline.metadata.artifacts import example_folders, index_digests, text_property
 from pipeline.metadata.store import open_store
 from pipeline.runs.records import read_history

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.digests import file_digest
 from components.durable import replace_file
 from components.example_gen.sources import Listing, find_manifests
+from components.storage.digests import file_digest
 from pipeline.dag.fingerprint import component_fingerprint
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project

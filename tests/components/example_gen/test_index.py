@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from waiting import wait_until
 
-from components.digests import _SETTLED_NS
 from components.example_gen.index import (
     read_index,
     read_rejects,
@@ -17,6 +16,7 @@ from components.example_gen.index import (
     write_index,
 )
 from components.example_gen.sources import Listing, list_utterances
+from components.storage.digests import _SETTLED_NS
 from schemas.errors import AuricleError
 from schemas.utterance import Utterance
 from schemas.workflow.data import Data, Generated, Split

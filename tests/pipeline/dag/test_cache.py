@@ -20,8 +20,8 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.digests import FileDigests, tree_digest
 from components.pusher.executor import MODEL_DIGEST_PROPERTY
+from components.storage.digests import FileDigests, tree_digest
 from pipeline.runners.launcher import Outcome, launch_pipeline
 
 

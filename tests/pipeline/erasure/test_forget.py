@@ -16,8 +16,8 @@ from words import write_project
 
 import pipeline.erasure.forget
 import pipeline.erasure.purge
-from components.digests import FileDigests, tree_digest
 from components.evaluation.scores import read_scores
+from components.storage.digests import FileDigests, tree_digest
 from components.versions.ledger import read_ledger
 from pipeline.cli import app
 from pipeline.config.loader import read_workflow

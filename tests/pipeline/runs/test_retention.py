@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from made_runs import ANN, EVE, TOM, Artifact, Runs, source_of
 
-from components.digests import FileDigests
 from components.example_gen.index import index_file, write_index
 from components.example_gen.sources import Listing
+from components.storage.digests import FileDigests
 from pipeline.dag.cache import withdraw_changed
 from pipeline.erasure.forget import forget, trace
 from pipeline.metadata.artifacts import example_folders

@@ -7,7 +7,7 @@ import time
 import pytest
 from waiting import wait_until
 
-from components.digests import _SETTLED_NS, FileDigests, file_digest, tree_digest
+from components.storage.digests import _SETTLED_NS, FileDigests, file_digest, tree_digest
 
 
 def _write_settled(path, content):

@@ -1,0 +1,149 @@
+"""Where something is: a storage and a name in it, found from a path or a URI."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from components.storage.interface import Storage, Stored
+from components.storage.local import LocalStorage
+
+_LOCAL = LocalStorage()
+# Makes the storage of a scheme when a URI of it is first met, so that its client loads late.
+_SCHEMES: dict[str, Callable[[], Storage]] = {}
+_made: dict[str, Storage] = {}
+
+
+def register_scheme(scheme: str, make: Callable[[], Storage]) -> None:
+    """URIs that begin with `<scheme>://` are names in the storage that `make` returns."""
+    _SCHEMES[scheme] = make
+    _made.pop(scheme, None)
+
+
+def storage_of(uri: str | Path) -> tuple[Storage, str]:
+    """The storage that `uri` lies in, and its name there; what has no scheme is a local path.
+
+    Raises:
+        ValueError: no storage is known for its scheme.
+    """
+    scheme, separator, name = str(uri).partition("://")
+    if not separator:
+        return _LOCAL, str(uri)
+    if scheme not in _SCHEMES:
+        known = ", ".join(sorted(_SCHEMES)) or "none"
+        raise ValueError(f"{uri}: no storage for {scheme}://; known: local paths, and {known}")
+    if scheme not in _made:
+        _made[scheme] = _SCHEMES[scheme]()
+    return _made[scheme], name
+
+
+def location_of(place: "str | Path | Location") -> "Location":
+    """The location of a path or a URI.
+
+    Raises:
+        ValueError: no storage is known for its scheme.
+    """
+    return place if isinstance(place, Location) else Location(*storage_of(place))
+
+
+class Location:
+    """A file or folder in a storage; what it can do is documented at `Storage`."""
+
+    __slots__ = ("_name", "storage")
+
+    def __init__(self, storage: Storage, name: str) -> None:
+        self.storage = storage
+        self._name = name
+
+    def __truediv__(self, inside: str | int) -> "Location":
+        return Location(self.storage, f"{self._name}/{inside}")
+
+    def __str__(self) -> str:
+        return self.storage.uri(self._name)
+
+    def __repr__(self) -> str:
+        return f"Location({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Location) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return PurePosixPath(self._name).name
+
+    @property
+    def parent(self) -> "Location":
+        """The folder that it lies in."""
+        return Location(self.storage, os.path.dirname(self._name))  # noqa: PTH120 - not local
+
+    @property
+    def path(self) -> Path:
+        """The local path.
+
+        Raises:
+            ValueError: it has none; `local_copy` makes one.
+        """
+        if not isinstance(self.storage, LocalStorage):
+            raise ValueError(f"{self} is not on this machine")
+        return Path(self._name)
+
+    def open(self) -> BinaryIO:
+        return self.storage.open(self._name)
+
+    def read(self) -> bytes:
+        return self.storage.read(self._name).content
+
+    def read_stored(self) -> Stored:
+        return self.storage.read(self._name)
+
+    def put(self, content: bytes, *, if_match: str | None = None) -> str:
+        return self.storage.put(self._name, content, if_match=if_match)
+
+    def is_file(self) -> bool:
+        return self.storage.entry(self._name) is not None
+
+    def files(self) -> Iterator[tuple[str, "Location"]]:
+        """Each file below this folder: its name from here, and its location."""
+        for entry in self.storage.list_files(self._name):
+            yield entry.name[len(self._name) + 1 :], Location(self.storage, entry.name)
+
+    def children(self) -> tuple[list[str], list[str]]:
+        return self.storage.children(self._name)
+
+    def delete(self) -> None:
+        self.storage.delete(self._name)
+
+    def delete_all(self) -> None:
+        self.storage.delete_all(self._name)
+
+    def digest(self) -> str:
+        return self.storage.digest(self._name)
+
+    def stage(self) -> AbstractContextManager[Path]:
+        return self.storage.stage(self._name)
+
+    def publish(self, staged: Path, manifest: str) -> None:
+        self.storage.publish(staged, self._name, manifest)
+
+    def published(self, manifest: str) -> list[str]:
+        return self.storage.published(self._name, manifest)
+
+    def withdraw(self, manifest: str) -> None:
+        self.storage.withdraw(self._name, manifest)
+
+    def sweep(self, manifest: str) -> int:
+        return self.storage.sweep(self._name, manifest)
+
+    def lease(self) -> AbstractContextManager[None]:
+        return self.storage.lease(self._name)
+
+    def is_held(self) -> bool:
+        return self.storage.is_held(self._name)
+
+    def local_copy(self) -> AbstractContextManager[Path]:
+        return self.storage.local_copy(self._name)

@@ -1,0 +1,147 @@
+"""What an object store is not born with, made of what it has: compare-and-swap by generation.
+
+A store gives `uri`, `open`, `read`, `put`, `entry`, `list`, `delete`, `copy` and `digest`; here
+they become folders that are published whole, leases that end with their holder, and local copies.
+"""
+
+import contextlib
+import os
+import socket
+import tempfile
+import threading
+import uuid
+from abc import abstractmethod
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from components.storage.interface import ABSENT, HeldError, StaleError, Storage
+
+_CLAIM = ".publishing"
+_ENDED = b""
+
+
+class ObjectStorage(Storage):
+    """Base of object stores. A holder beats every third of `lease_s`; it is taken for dead when
+    its lease stayed the same for `lease_s` as this process' clock measures it."""
+
+    lease_s = 30.0
+
+    @abstractmethod
+    def wait(self, seconds: float) -> None:
+        """Lets `seconds` pass."""
+
+    @contextlib.contextmanager
+    def create(self, name: str, scratch: str | None = None) -> Iterator[BytesIO]:  # type: ignore[override]
+        content = BytesIO()
+        yield content
+        self.put(name, content.getvalue())
+
+    def children(self, folder: str) -> tuple[list[str], list[str]]:
+        files: set[str] = set()
+        folders: set[str] = set()
+        for entry in self.list_files(folder):
+            first, slash, _ = entry.name[len(folder) + 1 :].partition("/")
+            (folders if slash else files).add(first)
+        return sorted(files), sorted(folders)
+
+    def delete_all(self, folder: str) -> None:
+        for entry in list(self.list_files(folder)):
+            self.delete(entry.name)
+
+    @contextlib.contextmanager
+    def stage(self, parent: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            staged = Path(folder) / "staged"
+            staged.mkdir()
+            yield staged
+
+    def publish(self, staged: Path, name: str, manifest: str) -> None:
+        if self.entry(f"{name}/{manifest}") is not None:
+            raise FileExistsError(f"{name} is there already")
+        try:  # files of two publishers must not lie in one folder
+            self.put(f"{name}/{_CLAIM}", uuid.uuid4().hex.encode(), if_match=ABSENT)
+        except StaleError as error:
+            raise FileExistsError(f"{name} is there already") from error
+        files = [file for file in sorted(staged.rglob("*")) if file.is_file()]
+        for file in sorted(files, key=lambda file: file == staged / manifest):
+            inside = file.relative_to(staged).as_posix()
+            self.put(f"{name}/{inside}", file.read_bytes(), if_match=ABSENT)
+        self.delete(f"{name}/{_CLAIM}")
+
+    def published(self, parent: str, manifest: str) -> list[str]:
+        depth = len(parent) + 1
+        found = {e.name[depth:].partition("/")[::2] for e in self.list_files(parent)}
+        return sorted(folder for folder, inside in found if inside == manifest)
+
+    def withdraw(self, name: str, manifest: str) -> None:
+        self.delete(f"{name}/{manifest}")
+        self.delete_all(name)
+
+    def sweep(self, parent: str, manifest: str) -> int:
+        whole = self.published(parent, manifest)
+        left = [folder for folder in self.children(parent)[1] if folder not in whole]
+        for folder in left:
+            self.delete_all(f"{parent}/{folder}")
+        for folder in whole:  # killed between the manifest and the end of the claim
+            self.delete(f"{parent}/{folder}/{_CLAIM}")
+        return len(left)
+
+    @contextlib.contextmanager
+    def lease(self, name: str) -> Iterator[None]:
+        generation = self.put(name, _holder(), if_match=self._free_generation(name))
+        ended = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(name, generation, ended), daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beat.join()
+
+    def _beat(self, name: str, generation: str, ended: threading.Event) -> None:
+        with contextlib.suppress(StaleError):  # taken over: this process was away for too long
+            while not ended.wait(self.lease_s / 3):
+                generation = self.put(name, _holder(), if_match=generation)
+            self.put(name, _ENDED, if_match=generation)
+
+    def _free_generation(self, name: str) -> str:
+        """The generation of a lease that nobody holds.
+
+        Raises:
+            HeldError: somebody does.
+        """
+        try:
+            held = self.read(name)
+        except FileNotFoundError:
+            return ABSENT
+        if held.content == _ENDED:
+            return held.generation
+        self.wait(self.lease_s)
+        if self.read(name) != held:
+            raise HeldError(held.content.decode().partition("\n")[0])
+        return held.generation
+
+    def is_held(self, name: str) -> bool:
+        try:
+            self._free_generation(name)
+        except HeldError:
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def local_copy(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / PurePosixPath(name).name
+            if self.entry(name) is not None:
+                target.write_bytes(self.read(name).content)
+            else:
+                for entry in self.list_files(name):
+                    file = target / entry.name[len(name) + 1 :]
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(self.read(entry.name).content)
+            yield target
+
+
+def _holder() -> bytes:
+    return f"process {os.getpid()} on {socket.gethostname()}\n{uuid.uuid4().hex}".encode()
