@@ -20,6 +20,7 @@ from seen import NOW, WORKFLOW, add_span, finish_run, make_workflow
 from wrong_workflows import COMBINATIONS, KEYS_AND_VALUES, SOURCES_AND_SPLITS
 
 from components.data_gate.rules import check, stopped_because
+from components.evaluation.scores import ClipScores
 from components.model_gate.decision import decide
 from components.versions.ledger import follow, write_ledger
 from pipeline import notifications
@@ -95,16 +96,47 @@ def model_gate(folder: Path) -> Said:
     yield "a speaker of few clips", reasons({"ann": (999, 1000), "zoe": (3, 3)}, by_speaker)
     yield "all speakers reach it", reasons({"ann": (99, 100), "theo": (100, 100)}, by_speaker)
     yield "a slice no clip has", reasons({"": (99, 100)}, floor | {"slices": ["room"]})
+    yield (
+        "slices and clips without one",
+        reasons({"": (98, 100), "theo": (100, 100)}, floor | {"slices": ["speaker", "label"]}),
+    )
+    yield "rounding hides nothing", reasons({"": (94_999, 100_000)}, {"at_least": 0.95})
     yield "no model before", reasons({"": (1, 10)}, paired)
     for ours, theirs in ((2000, 2000), (1990, 1950), (1900, 1950), (1985, 2000)):
         situation = f"{ours} right, {theirs} by the last blessed model"
         yield situation, reasons({"": (ours, 2000)}, paired, baseline=theirs)
 
 
+def odd_tables(folder: Path) -> Said:
+    """Tables of scores that a gate cannot take as they are, or that have more than scores."""
+    no_numbers = answered([0] * 10)
+    no_numbers.scores[3] = np.nan
+    ten = ["no"] * 10
+    yield (
+        "scores that are no numbers",
+        verdict_on(scored.table(range(10), ten, candidate=no_numbers)),
+    )
+    untaught = scored.table(range(11), [*ten, "zebra"], candidate=answered([0] * 11))
+    yield "a label that was not taught", verdict_on(untaught)
+    text = scored.table(range(10), ten, unsliced={"text": 10_000}, candidate=answered([0] * 10))
+    yield "too many values", verdict_on(text, {"at_least": 0.5, "slices": ["text"]})
+    before = scored.Answered(np.array(["up", "down"]), answered([0] * 10).scores)
+    unlike = scored.table(range(10), ten, candidate=answered([0] * 10), baseline=before)
+    yield "no label in common", verdict_on(unlike, {"no_worse_by_more_than": 0.0})
+    for answers in ([0, 0, 0], [0, 1, 1]):
+        hard = scored.table(
+            range(13),
+            ["no"] * 13,
+            features={"must_pass": np.array([""] * 10 + ["true"] * 3)},
+            candidate=answered([0] * 10 + answers),
+        )
+        yield f"must pass, {sum(answers)} of 3 wrong", verdict_on(hard)
+
+
 def reasons(
     right: dict[str, tuple[int, int]], accuracy: dict[str, object], baseline: int | None = None
 ) -> str:
-    """The verdict on speakers with so many right of so many clips."""
+    """What is said of speakers with so many right of so many clips."""
     answers = [n for r, clips in right.values() for n in [0] * r + [1] * (clips - r)]
     names = [name for name, (_, clips) in right.items() for _ in range(clips)]
     before = None if baseline is None else [0] * baseline + [1] * (len(answers) - baseline)
@@ -115,12 +147,16 @@ def reasons(
         candidate=answered(answers),
         baseline=None if before is None else answered(before),
     )
+    return verdict_on(scores, accuracy)
+
+
+def verdict_on(scores: ClipScores, accuracy: dict[str, object] | None = None) -> str:
     case = scored.case(scores, confidence=0.95)
     verdict = decide(
         case,
         scores,
         task="classify",
-        settings=Gate.model_validate({"accuracy": accuracy}).model_dump_json(),
+        settings=Gate.model_validate({"accuracy": accuracy or {}}).model_dump_json(),
         baseline=case.scores.baseline and scored.tallies(case.scores, case.scores.baseline),
     )
     return "\n".join([verdict.outcome, *verdict.reasons])
@@ -167,6 +203,7 @@ SECTIONS = {
     "Files that are no workflow": no_workflows,
     "Data gate": data_gate,
     "Model gate": model_gate,
+    "Model gate, odd tables": odd_tables,
     "Reasons to train": triggers,
     "Messages": messages,
 }

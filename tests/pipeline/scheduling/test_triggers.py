@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -27,49 +28,59 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 
 def ask(base: Path, workflow: Workflow = WORKFLOW, days: float = 0.0) -> tuple[bool, str]:
+    """Whether to train, and why in words, which `sentences.txt` has too."""
     now = NOW + datetime.timedelta(days=days)
     news = check_triggers(Project(workflow, base), now)
     return news.train, "; ".join(news.reasons)
 
 
+def counts(why: str) -> list[int]:
+    """The numbers of clips that are named, in their order."""
+    return [int(number) for number in re.findall(r"(\d+) (?:new|clips)", why)]
+
+
 def test_the_first_time_everything_is_new(tmp_path: Path) -> None:
     add_span(tmp_path, 1)
-    assert ask(tmp_path) == (True, "no run has finished yet")
+    assert ask(tmp_path)[0]
 
 
 def test_nothing_is_new(directory: RunDirectory, tmp_path: Path) -> None:
-    assert ask(tmp_path) == (False, "nothing new since 2026-05-01 03:00")
+    assert not ask(tmp_path)[0]
     os.utime(tmp_path / "data" / "1" / "3.wav")
     shutil.copyfile(tmp_path / "data/1/manifest.jsonl", tmp_path / "data/1/copy")
-    assert ask(tmp_path) == (False, "files were touched, but hold what they held")
+    assert not ask(tmp_path)[0]
 
 
 def test_a_new_span(directory: RunDirectory, tmp_path: Path) -> None:
     add_span(tmp_path, 2)
     train, why = ask(tmp_path)
     assert train
-    assert why == "new manifests: data/2/manifest.jsonl; 8 new or changed clips"
+    assert "data/2/manifest.jsonl" in why
+    assert counts(why) == [8]
     train, why = ask(tmp_path, make_workflow(schedule={"min_new_clips": 9}))
     assert not train
-    assert why.endswith("too few: schedule.min_new_clips is 9")
+    assert "schedule.min_new_clips" in why
 
 
 def test_a_changed_and_a_vanished_clip(directory: RunDirectory, tmp_path: Path) -> None:
     (tmp_path / "data" / "1" / "3.wav").write_bytes(b"RIFF another")
-    assert ask(tmp_path) == (True, "1 new or changed clips")
+    train, why = ask(tmp_path)
+    assert (train, counts(why)) == (True, [1])
     finish_run(tmp_path)
     (tmp_path / "data" / "1" / "3.wav").unlink()
-    assert ask(tmp_path) == (True, "0 new or changed clips; 1 clips gone")
+    train, why = ask(tmp_path)
+    assert (train, counts(why)) == (True, [0, 1])
 
 
 def test_rows_count_and_not_files(directory: RunDirectory, tmp_path: Path) -> None:
     manifest = tmp_path / "data" / "1" / "manifest.jsonl"
     rows = manifest.read_text().splitlines(keepends=True)
     manifest.write_text("".join(rows[:7]).replace('"a"', '"b"', 1))
-    said = "1 new or changed clips; 1 clips gone"
     few = make_workflow(schedule={"min_new_clips": 2})
-    assert ask(tmp_path, few) == (False, f"{said}; too few: schedule.min_new_clips is 2")
-    assert ask(tmp_path) == (True, said)
+    train, why = ask(tmp_path, few)
+    assert (train, counts(why)) == (False, [1, 1])
+    train, why = ask(tmp_path)
+    assert (train, counts(why)) == (True, [1, 1])
 
 
 def test_without_the_last_index_every_clip_may_be_new(
@@ -77,7 +88,7 @@ def test_without_the_last_index_every_clip_may_be_new(
 ) -> None:
     shutil.rmtree(directory.index)
     add_span(tmp_path, 2)
-    assert ask(tmp_path)[1].endswith("16 new or changed clips")
+    assert counts(ask(tmp_path)[1]) == [16]
 
 
 def test_a_clip_beside_others_in_a_folder(tmp_path: Path) -> None:
@@ -88,7 +99,8 @@ def test_a_clip_beside_others_in_a_folder(tmp_path: Path) -> None:
     finish_run(tmp_path, workflow)
     assert not ask(tmp_path, workflow)[0]
     (tmp_path / "clips" / "no" / "2.wav").write_bytes(b"RIFF")
-    assert ask(tmp_path, workflow) == (True, "1 new or changed clips")
+    train, why = ask(tmp_path, workflow)
+    assert (train, counts(why)) == (True, [1])
 
 
 def test_drift_trains_also_on_few_clips(directory: RunDirectory, tmp_path: Path) -> None:
@@ -108,13 +120,17 @@ def test_settings_code_age_and_replacement(
     directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = make_workflow(model={"units": 64}, run={"directory": "runs/digits"})
-    assert ask(tmp_path, changed) == (True, "changed settings: model.units")
+    train, why = ask(tmp_path, changed)
+    assert train
+    assert "model.units" in why
+    assert "run.directory" not in why
     told = make_workflow(notify={"command": ["true"]}, push={"keep": 9}, registry={"kind": "none"})
     assert not ask(tmp_path, told)[0]
     aged = make_workflow(schedule={"max_age_days": 30.0})
     assert not ask(tmp_path, aged, days=29)[0]
-    why = "the last training is 31.0 days old, schedule.max_age_days 30"
-    assert ask(tmp_path, aged, days=31) == (True, why)
+    train, why = ask(tmp_path, aged, days=31)
+    assert train
+    assert "schedule.max_age_days" in why
     listing = list_utterances(WORKFLOW.data, tmp_path)
     stopped = NOW + datetime.timedelta(days=30)
     data = json.loads(directory.seen.read_text())["data"]
@@ -134,4 +150,4 @@ def test_what_cannot_be_read_is_as_if_there_was_none(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
     directory.seen.write_text('{"from": "the future"}')
-    assert ask(tmp_path) == (True, "no run has finished yet")
+    assert ask(tmp_path)[0]
