@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 from components.evaluation.formatting import measured_text
 from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError
+from schemas.outcomes import NotifyOn, VerdictOutcome
 from schemas.reports.metrics import Headline, Interval
 from schemas.workflow.workflow import Workflow
 
@@ -48,7 +49,7 @@ class Event(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    event: Literal["blessed", "refused", "undecided", "failed", "test"]
+    event: Literal[NotifyOn, "test"]
     text: str
     workflow: str
     time: datetime.datetime
@@ -148,7 +149,7 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
     headline = verdict.headline
     interval = headline.interval
     reasons = [*result.notes, *record.reasons]
-    event: Literal["blessed", "refused", "undecided"]
+    event: VerdictOutcome
     if result.pushed_to is not None:
         event = "blessed"
         was = "already served" if "Pusher" in result.reused else "pushed"

@@ -23,11 +23,7 @@ def run(file: WorkflowFile) -> None:
       auricle run workflow.yaml
     """
     project = load(file)
-    if project.workflow.run.orchestrator != "local" or not project.is_local:
-        raise InputError(
-            f"{file}: its `run` block is for Vertex AI, for which `auricle compile` writes it; to"
-            " run here it needs `orchestrator: local` and a `directory` of this machine"
-        )
+    project.check_runs_here()
     from pipeline.cli.views.runs import print_result
     from pipeline.runners.local import run_workflow
 

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.arguments import AsJson, WorkflowFile, load
+from schemas.outcomes import NOT_PUSHED
 
 app = typer.Typer()
-
-_GATES = ("refused", "undecided", "withdrawn", "not servable")
 
 
 @app.command()
@@ -45,7 +44,7 @@ def schedule(
     elif once:
         decision = schedules.run_once(project)
         typer.echo(decision.model_dump_json(indent=2) if as_json else str(decision))
-        if decision.outcome in _GATES:
+        if decision.outcome in NOT_PUSHED:
             raise typer.Exit(3)
     else:
         schedules.serve(project, file, _say)

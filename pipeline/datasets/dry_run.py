@@ -13,10 +13,9 @@ from pydantic import BaseModel
 
 from components.audio.formats import is_supported
 from components.audio.probe import Header, probe
-from components.evaluation.slices import check_slices
-from components.example_gen.background import list_background
-from components.example_gen.splits import assign_split, check_data_set, split_by
+from components.example_gen.splits import assign_split, split_by
 from pipeline.dag.steps import STEPS
+from pipeline.datasets.checks import background_of, check_rows
 from pipeline.datasets.rows import list_rows
 from pipeline.workspace.disk import needed_bytes
 from pipeline.workspace.project import Project
@@ -89,9 +88,7 @@ def make_plan(project: Project) -> Plan:
     usable = [row for row in listing.utterances if row.id not in rejected]
     durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
     splits = _count_splits(usable, durations_s, workflow)
-    background = list_background(
-        workflow.data, workflow.audio.clip_s, project.folder, listing.utterances
-    )
+    background = background_of(project, listing.utterances)
     run_directory, free_bytes = _look_at_run_directory(project)
     return Plan(
         name=workflow.name,
@@ -177,8 +174,7 @@ def _count_splits(
 
 def _refusal(rows: list[Utterance], workflow: Workflow) -> str | None:
     try:
-        check_data_set(rows, workflow.data.split)
-        check_slices(workflow.gate.accuracy.slices, rows)
+        check_rows(workflow, rows)
     except DataError as error:
         return str(error)
     return None

@@ -24,8 +24,8 @@ from pipeline.dag.cache import (
     seal_outputs,
     withdraw_changed,
 )
-from pipeline.runners.console.progress import Outcome as StepOutcome
 from schemas.errors import DataGateError
+from schemas.outcomes import StepOutcome
 
 _Execution = metadata_store_pb2.Execution
 

@@ -12,22 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from components.evaluation.scores import SCORES_FILE
-from components.evaluation.slices import check_slices
-from components.example_gen.background import list_background, write_background
+from components.example_gen.background import write_background
 from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing
-from components.example_gen.splits import check_data_set
 from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint
 from pipeline.dag.steps import task_of
+from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
 from pipeline.metadata.store import prepare_store
 from pipeline.notifications import notify, problems_of, result_event, told_if_it_fails
 from pipeline.releases.reconcile import reconcile
 from pipeline.runners.console.capture import logged_to
-from pipeline.runners.console.progress import Outcome as StepOutcome
 from pipeline.runners.console.progress import Progress
 from pipeline.runners.console.step_timings import Timings
 from pipeline.runs.records import RunRecord, next_number, write_record
@@ -40,6 +38,7 @@ from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.background import BackgroundRecording
 from schemas.errors import DataGateError
+from schemas.outcomes import StepOutcome
 from schemas.reports.pushed import PUSHED_FILE
 from schemas.reports.rejects import REJECTS_FILE
 from schemas.reports.serving import SERVING_FILE, ServingReport
@@ -60,6 +59,7 @@ def run_workflow(project: Project, now: datetime.datetime | None = None) -> RunR
     Raises:
         InputError: the recordings, the run directory or the Beam options cannot be used.
     """
+    project.check_runs_here()
     with told_if_it_fails(project) as begin:
         result = _run(project, now or datetime.datetime.now().astimezone(), begin)
     told = notify(project, result_event(project.workflow, result))
@@ -74,11 +74,7 @@ def _run(project: Project, now: datetime.datetime, begin: Callable[[], None]) ->
     with claim(project) as directory, explain_full_disk(directory):
         listing = list_rows(project)
         observed = observe(project, listing)
-        check_data_set(listing.utterances, workflow.data.split)
-        check_slices(workflow.gate.accuracy.slices, listing.utterances)
-        recordings = list_background(
-            workflow.data, workflow.audio.clip_s, project.folder, listing.utterances
-        )
+        recordings = check_inputs(project, listing.utterances)
         check_serving(directory.serving)
         begin()
         notes = [

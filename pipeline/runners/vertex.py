@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from components.evaluation.slices import check_slices
-from components.example_gen.background import list_background, write_background
+from components.example_gen.background import write_background
 from components.example_gen.index import write_index
-from components.example_gen.sources import list_utterances
-from components.example_gen.splits import check_data_set
 from pipeline.dag.beam import beam_pipeline_args
 from pipeline.dag.fingerprint import component_fingerprint
+from pipeline.datasets.checks import check_inputs
+from pipeline.datasets.rows import list_rows
 from pipeline.workspace.project import Project
 from schemas.errors import WorkflowError
 from schemas.workflow.workflow import Workflow
@@ -35,12 +34,8 @@ def compile_workflow(project: Project, output: Path) -> None:
             "gs://bucket/runs/digits, since Vertex AI keeps artifacts there"
         )
     beam_args = beam_pipeline_args(workflow.run.beam)
-    listing = list_utterances(workflow.data, project.folder)
-    check_data_set(listing.utterances, workflow.data.split)
-    check_slices(workflow.gate.accuracy.slices, listing.utterances)
-    recordings = list_background(
-        workflow.data, workflow.audio.clip_s, project.folder, listing.utterances
-    )
+    listing = list_rows(project)
+    recordings = check_inputs(project, listing.utterances)
     index = write_index(listing, workflow.data, output.parent / "index", None)
     background = write_background(recordings, output.parent / "index", None)
     from tfx.dsl.input_resolution.strategies import (

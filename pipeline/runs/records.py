@@ -5,18 +5,16 @@ Scores of single clips stay where Evaluator put them; a record says where.
 
 import datetime
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.durable import replace_file
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
+from schemas.outcomes import RunOutcome
 from schemas.reports.serving import ServingReport
 from schemas.reports.verdict import Verdict
 from schemas.workflow.workflow import Workflow
-
-RunOutcome = Literal["pushed", "refused", "undecided", "withdrawn", "not servable"]
 
 
 class RunRecord(BaseModel):

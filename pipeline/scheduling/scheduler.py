@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -27,6 +27,7 @@ from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.cron import cron_fields
 from schemas.errors import BusyError, DataGateError, InputError
+from schemas.outcomes import CheckOutcome
 from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -36,20 +37,6 @@ if TYPE_CHECKING:
 _COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()", "schedule"]
 _JOB = "look"
 _LONGEST_DETAIL = 500  # characters
-
-Outcome = Literal[
-    "training",
-    "killed",
-    "nothing new",
-    "pushed",
-    "refused",
-    "undecided",
-    "withdrawn",
-    "not servable",
-    "stopped",
-    "busy",
-    "failed",
-]
 
 
 class Decision(BaseModel):
@@ -61,7 +48,7 @@ class Decision(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     time: datetime.datetime
-    outcome: Outcome
+    outcome: CheckOutcome
     reasons: list[str]
     version: str | None = None
     detail: str = ""
@@ -89,7 +76,7 @@ def run_once(project: Project, now: datetime.datetime | None = None) -> Decision
         _write(Decision(time=now, outcome="training", reasons=reasons), directory)
         return _write(_train(project, now, reasons), directory)
     except Exception as error:
-        outcome: Outcome = (
+        outcome: CheckOutcome = (
             "busy"
             if isinstance(error, BusyError)
             else "stopped"

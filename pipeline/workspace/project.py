@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.config.loader import read_workflow
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
-from schemas.errors import RunDirectoryError
+from schemas.errors import InputError, RunDirectoryError
 from schemas.workflow.workflow import Workflow
 
 
@@ -26,6 +26,18 @@ class Project:
     def is_local(self) -> bool:
         """Whether it runs on this machine."""
         return "://" not in (self.workflow.run.directory or "")
+
+    def check_runs_here(self) -> None:
+        """Refuses a workflow that is meant to run elsewhere.
+
+        Raises:
+            InputError: says how it would run here.
+        """
+        if self.workflow.run.orchestrator != "local" or not self.is_local:
+            raise InputError(
+                f"{self.name}: its `run` block is for Vertex AI, for which `auricle compile` writes"
+                " it; to run here it needs `orchestrator: local` and a `directory` of this machine"
+            )
 
     @functools.cached_property
     def run_directory(self) -> RunDirectory:

@@ -1,11 +1,12 @@
 """Whether a model is blessed, and why."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from schemas.document import Document
+from schemas.outcomes import RuleOutcome, VerdictOutcome
 from schemas.reports.metrics import Headline, Interval, SliceMetrics
 from schemas.reports.model_card import ModelCard
 from schemas.tasks import TASKS, load_part
@@ -19,7 +20,7 @@ class GateRule(Document):
     """
 
     name: str
-    outcome: Literal["held", "broken", "undecided"]
+    outcome: RuleOutcome
     said: str
     more_clips: int | None = None
     clips: list[str] = Field([])
@@ -60,7 +61,7 @@ class Verdict(Document):
     values, and how many.
     """
 
-    outcome: Literal["blessed", "refused", "undecided"]
+    outcome: VerdictOutcome
     reasons: list[str]
     rules: list[GateRule]
     confidence: float

@@ -1,12 +1,9 @@
 """Who is notified how a run ended."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from schemas.outcomes import NotifyOn
 from schemas.workflow.block import Block, Text
-
-NotifyOn = Literal["blessed", "refused", "undecided", "failed"]
 
 
 class Notify(Block):

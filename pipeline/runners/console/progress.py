@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Literal, TextIO
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -19,10 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.dag.steps import STEPS
+from schemas.outcomes import StepOutcome
 from schemas.progress import LOGGER_NAME
 from schemas.text import duration_text
-
-Outcome = Literal["done", "reused", "stopped", "failed"]
 
 _PLAIN_INTERVAL_S = 10.0  # between two progress lines where there is no terminal
 _MARKS = {
@@ -38,7 +37,7 @@ class _Step:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.outcome: Outcome | None = None
+        self.outcome: StepOutcome | None = None
         self.started_s: float | None = None
         self.seconds = 0.0
         self.done = 0
@@ -124,7 +123,7 @@ class Progress:
         step.outcome, step.started_s = None, time.monotonic()
         self._say(f"{component}: running")
 
-    def finish(self, component: str, outcome: Outcome) -> float:
+    def finish(self, component: str, outcome: StepOutcome) -> float:
         """Says how `component` ended; returns the seconds it took."""
         step = self._steps.setdefault(component, _Step(component))
         if step.started_s is not None:

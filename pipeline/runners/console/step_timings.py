@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from components.durable import replace_file
-from pipeline.runners.console.progress import Outcome
+from schemas.outcomes import StepOutcome
 from schemas.reports.step_timings import StepTiming
 
 _TIMINGS = TypeAdapter(list[StepTiming])
@@ -19,7 +19,7 @@ class Timings:
         self._steps: list[StepTiming] = []
         self._write()
 
-    def add(self, step: str, seconds: float, outcome: Outcome) -> None:
+    def add(self, step: str, seconds: float, outcome: StepOutcome) -> None:
         """Says that a step has ended."""
         self._steps.append(StepTiming(name=step, seconds=seconds, is_reused=outcome == "reused"))
         self._write()

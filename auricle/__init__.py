@@ -1,0 +1,154 @@
+"""Auricle from Python: what a notebook needs. What is named here is meant to stay; the packages
+`pipeline`, `components` and `schemas` behind it may be rearranged.
+
+    import auricle
+
+    plan = auricle.plan("workflow.yaml")         # what a run would do
+    result = auricle.run("workflow.yaml")        # train, evaluate and publish
+    model = auricle.load_model("workflow.yaml")  # the version that is served
+    found = model.predict(["clip.wav"], top=3)
+
+Each function takes a workflow file or a `Project`, and returns an object, of which
+`model_dump()` makes plain values where it is a pydantic model. What a person can mend is raised
+as an `InputError`, anything else as another `AuricleError`. Importing this costs milliseconds:
+each function imports what it needs.
+"""
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any, Union
+
+from schemas.errors import (
+    AuricleError,
+    DataError,
+    DataGateError,
+    InputError,
+    RunDirectoryError,
+    VersionError,
+    WorkflowError,
+)
+
+if TYPE_CHECKING:
+    from pipeline.config.loader import read_workflow
+    from pipeline.datasets.dry_run import Plan
+    from pipeline.inference.predict import Answer, FilePrediction, Predictions, PublishedModel
+    from pipeline.runs.compare import Comparison, compare_runs
+    from pipeline.runs.records import RunRecord
+    from pipeline.runs.result import RunResult
+    from pipeline.workspace.project import Project, read_project
+    from schemas.workflow.workflow import Workflow
+
+__all__ = [
+    "Answer",
+    "AuricleError",
+    "Comparison",
+    "DataError",
+    "DataGateError",
+    "FilePrediction",
+    "InputError",
+    "Plan",
+    "Predictions",
+    "Project",
+    "PublishedModel",
+    "RunDirectoryError",
+    "RunRecord",
+    "RunResult",
+    "VersionError",
+    "Workflow",
+    "WorkflowError",
+    "compare_runs",
+    "load_model",
+    "plan",
+    "read_project",
+    "read_workflow",
+    "run",
+    "runs",
+]
+
+Source = Union[str, "os.PathLike[str]", "Project"]
+"""A workflow file, or a project that was read from one or put together."""
+
+_HOMES = {
+    "Answer": "pipeline.inference.predict",
+    "Comparison": "pipeline.runs.compare",
+    "FilePrediction": "pipeline.inference.predict",
+    "Plan": "pipeline.datasets.dry_run",
+    "Predictions": "pipeline.inference.predict",
+    "Project": "pipeline.workspace.project",
+    "PublishedModel": "pipeline.inference.predict",
+    "RunRecord": "pipeline.runs.records",
+    "RunResult": "pipeline.runs.result",
+    "Workflow": "schemas.workflow.workflow",
+    "compare_runs": "pipeline.runs.compare",
+    "read_project": "pipeline.workspace.project",
+    "read_workflow": "pipeline.config.loader",
+}
+
+
+def plan(source: Source) -> "Plan":
+    """What a run would read, split, store and do; nothing is decoded or written. Where a run would
+    be refused, `refused` says why.
+
+    Raises:
+        WorkflowError: the file, with a line for every problem in it.
+        DataError: there is nothing to read at all.
+    """
+    from pipeline.datasets.dry_run import make_plan
+
+    return make_plan(_project(source))
+
+
+def run(source: Source) -> "RunResult":
+    """Trains, evaluates, and publishes what the gate lets pass; steps whose inputs did not change
+    are reused. Progress is drawn on the process's standard output, all else goes to a log file.
+
+    A model that is not published is no error: then `pushed_to` is None, and `record.reasons` says
+    why.
+
+    Raises:
+        InputError: the workflow, the recordings or the run directory cannot be used.
+        DataGateError: the recordings may not train a model.
+    """
+    from pipeline.runners.local import run_workflow
+
+    return run_workflow(_project(source))
+
+
+def runs(source: Source) -> "list[RunRecord]":
+    """The judged runs, the first one first; `compare_runs` compares two of them.
+
+    Raises:
+        InputError: no run was judged yet.
+    """
+    from pipeline.runs.records import list_records
+
+    return [record for _, record in list_records(_project(source))]
+
+
+def load_model(source: Source, version: int | None = None) -> "PublishedModel":
+    """The version that is served, or another published one; every file of it is verified.
+    TensorFlow is imported once the model is asked.
+
+    Raises:
+        InputError: nothing was published yet.
+        VersionError: no such version is there, or it is not what was published.
+    """
+    from pipeline.inference import predict
+
+    return predict.load_model(_project(source), version)
+
+
+def _project(source: Source) -> "Project":
+    from pipeline.workspace.project import Project, read_project
+
+    return source if isinstance(source, Project) else read_project(os.fspath(source))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
