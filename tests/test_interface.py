@@ -35,7 +35,11 @@ def test_a_file_and_a_project_are_taken_alike(tmp_path: Path) -> None:
     file.write_text("name: words\ndata: {generated: {}}\n")
     project = auricle.read_project(file)
     assert project == auricle.Project(auricle.read_workflow(file), tmp_path.resolve())
-    assert auricle.plan(project) == auricle.plan(str(file)) == auricle.plan(file)
+    first, *others = (
+        auricle.plan(source).model_dump(exclude={"free_bytes"})
+        for source in (project, file, str(file))
+    )
+    assert others == [first, first]
     with pytest.raises(auricle.InputError, match="no run of words was judged yet"):
         auricle.runs(file)
     with pytest.raises(auricle.InputError, match="words has no pushed model"):
