@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from scored import classifier_verdict
+
 from components.versions.serving import push_version
 from schemas.reports.metrics import Interval
 from schemas.reports.model_card import MODEL_CARD_FILE, Lineage, ModelCard, TrainingData
@@ -27,7 +29,7 @@ def make_card(**changes: object) -> ModelCard:
 
 
 def make_verdict(accuracy: float = 0.912) -> Verdict:
-    return Verdict(
+    return classifier_verdict(
         outcome="blessed",
         reasons=["accuracy 0.912 reaches 0.9"],
         rules=[],
@@ -37,7 +39,7 @@ def make_verdict(accuracy: float = 0.912) -> Verdict:
         accuracy_interval=Interval(low=accuracy - 0.03, high=accuracy + 0.02),
         macro_f1=0.91,
         calibration_error=0.04,
-        baseline_accuracy=0.9,
+        baseline=0.9,
         difference=0.012,
         difference_interval=Interval(low=-0.001, high=0.025),
         classes={},

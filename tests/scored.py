@@ -7,10 +7,12 @@ import numpy as np
 from components.evaluation.case import Case
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import Tallies, Tally
+from components.tasks.classify.details import Details
 from components.tasks.classify.metrics import MEASURE
 from components.tasks.classify.scoring import score_labels, units
 from components.tasks.spot.details import Details as SpotDetails
 from components.tasks.spot.details import OperatingPoint
+from schemas.reports.metrics import Headline
 from schemas.reports.verdict import Verdict
 
 
@@ -38,6 +40,24 @@ def table(
         candidate=score_labels(labels, candidate.labels, candidate.scores),
         baseline=baseline and score_labels(labels, baseline.labels, baseline.scores),
         incomparable=incomparable,
+    )
+
+
+def classifier_verdict(
+    *, accuracy, accuracy_interval, macro_f1, calibration_error, classes, confusion, labels, **rest
+) -> Verdict:
+    """A verdict on a classifier; `rest` are fields that every task's verdict has."""
+    return Verdict(
+        headline=Headline(
+            name="accuracy",
+            value=accuracy,
+            interval=accuracy_interval,
+            unit="",
+            higher_is_better=True,
+        ),
+        metrics={"macro_f1": macro_f1, "calibration_error": calibration_error},
+        details=Details(classes=classes, confusion=confusion, labels=labels),
+        **rest,
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from scored import classifier_verdict
 from typer.testing import CliRunner
 
 from pipeline import cli
@@ -16,7 +17,6 @@ from pipeline.runs.result import RunResult
 from schemas.errors import InputError
 from schemas.reports.metrics import Interval
 from schemas.reports.serving import ServingReport
-from schemas.reports.verdict import Verdict
 
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 COMMANDS = ("init", "plan", "run", "predict", "explain", "notify", "compile", "feedback", "forget")
@@ -159,7 +159,7 @@ def test_a_run_for_elsewhere_is_refused_here(tmp_path: Path) -> None:
 def test_the_result_of_a_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_pushed: bool
 ) -> None:
-    verdict = Verdict(
+    verdict = classifier_verdict(
         outcome="blessed" if is_pushed else "refused",
         reasons=["accuracy 0.9125 against at least 0.9"],
         rules=[],
@@ -169,7 +169,7 @@ def test_the_result_of_a_run(
         accuracy_interval=Interval(low=0.895, high=0.927),
         macro_f1=0.9,
         calibration_error=0.1,
-        baseline_accuracy=0.8,
+        baseline=0.8,
         difference=0.1125,
         difference_interval=Interval(low=0.09, high=0.13),
         unsliced={},

@@ -24,7 +24,7 @@ def make_slice(value: str, accuracy: float, clips: int) -> SliceMetrics:
     return SliceMetrics(
         feature="speaker",
         value=value,
-        accuracy=accuracy,
+        headline=accuracy,
         interval=Interval(low=accuracy - 0.05, high=accuracy + 0.05),
         clips=clips,
         is_small=clips < 20,

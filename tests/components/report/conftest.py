@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scored
+from scored import classifier_verdict
 
 from components.evaluation.scores import SCORES_FILE, ClipScores, write_scores
 from components.tasks.classify.details import ClassMetrics
@@ -105,7 +106,7 @@ def make_verdict(
     """Refused; `named` are the clips that the two rules it breaks name."""
     confusion = np.eye(len(labels), dtype=int) * (clips // len(labels) - 1)
     confusion[:, 0] += 1
-    return Verdict(
+    return classifier_verdict(
         outcome="refused",
         reasons=[f"accuracy 0.700 is below 0.95 because of {SCRIPT}", "the slices are worse"],
         rules=[
@@ -124,7 +125,7 @@ def make_verdict(
         accuracy_interval=Interval(low=0.55, high=0.82),
         macro_f1=0.66,
         calibration_error=0.12,
-        baseline_accuracy=None,
+        baseline=None,
         difference=None,
         difference_interval=None,
         unsliced={f"text {SCRIPT}": 10_000},
@@ -133,7 +134,7 @@ def make_verdict(
             SliceMetrics(
                 feature="speaker",
                 value=f"s{i} {SCRIPT}",
-                accuracy=i / 50,
+                headline=i / 50,
                 interval=Interval(low=0.0, high=1.0),
                 clips=4,
                 is_small=True,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scored
+from scored import classifier_verdict
 from typer.testing import CliRunner
 
 from components.evaluation.scores import write_scores
@@ -55,7 +56,7 @@ def make_record(project: Path, number: int, scores: Path, **changes: object) -> 
         GateRule(name="b", outcome="broken", said="it breaks", clips=["clip 1", "clip 2"]),
         GateRule(name="c", outcome="undecided", said="who knows", more_clips=7),
     ]
-    verdict = Verdict(
+    verdict = classifier_verdict(
         outcome="refused",
         reasons=["it breaks"],
         rules=rules,
@@ -65,7 +66,7 @@ def make_record(project: Path, number: int, scores: Path, **changes: object) -> 
         accuracy_interval=Interval(low=0.1, high=0.9),
         macro_f1=0.5,
         calibration_error=0.1,
-        baseline_accuracy=None,
+        baseline=None,
         difference=None,
         difference_interval=None,
         classes={},
@@ -73,7 +74,7 @@ def make_record(project: Path, number: int, scores: Path, **changes: object) -> 
             SliceMetrics(
                 feature="speaker",
                 value="",
-                accuracy=1.0,
+                headline=1.0,
                 interval=Interval(low=0.1, high=1.0),
                 clips=1,
                 is_small=True,
