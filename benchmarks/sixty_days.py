@@ -30,7 +30,7 @@ from pipeline.config.loader import read_workflow
 from pipeline.releases.rollout import roll_back
 from pipeline.scheduling.scheduler import read_decisions, run_once
 from pipeline.workspace.project import Project, read_project
-from schemas.workflow.data import Generated
+from schemas.workflow.generated import Generated
 
 WORDS = ["yes", "left", "stop", "marvin"]
 RATE = 8000

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+GENERATED_SCHEME = "generated:"  # of the uri of a clip of generated speech
 MUST_PASS = "must_pass"  # key of the metadata; such a clip tests, and stays out of all statistics
 
 REJECT_REASONS = (

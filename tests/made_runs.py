@@ -15,8 +15,8 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from words import write_clip, write_project
 
 from components.evaluation.scores import write_scores
-from components.example_gen.index import Shard, write_index
-from components.example_gen.shard_entry import Entry
+from components.example_gen.index import write_index
+from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import ShardStore
 from components.example_gen.sources import list_utterances
 from components.storage.digests import DIGEST_PROPERTY, tree_digest

@@ -13,7 +13,7 @@ import numpy as np
 from components.audio import espeak
 from components.audio.pcm16 import to_waveform
 from schemas.errors import AuricleError
-from schemas.workflow.data import Generated
+from schemas.workflow.generated import Generated
 
 ACCENTS = (
     "en", "en-us", "en-us-nyc", "en-029",

@@ -15,12 +15,12 @@ from components.audio.pcm16 import to_pcm16
 from components.audio.source_file import Recording
 from components.audio.synthesis import generate, voices
 from components.example_gen.shard_entry import Entry
-from components.example_gen.sources import GENERATED_SCHEME
 from schemas.errors import ClipError
 from schemas.example import FeatureValue, encode_example
 from schemas.tfrecord import frame_record
+from schemas.utterance import GENERATED_SCHEME
 from schemas.workflow.audio import Audio
-from schemas.workflow.data import Generated
+from schemas.workflow.generated import Generated
 
 
 class ClipReader:

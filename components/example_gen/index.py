@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from components.example_gen.shard_entry import Shard
 from components.example_gen.sources import Listing
 from components.example_gen.splits import assign_split, hash_unit, split_by
 from components.storage.digests import FileDigests
@@ -23,7 +24,8 @@ from schemas.errors import AuricleError
 from schemas.reports.ingest import SPLITS, SplitBy
 from schemas.reports.rejects import Reject
 from schemas.utterance import Utterance
-from schemas.workflow.data import Data, Generated
+from schemas.workflow.data import Data
+from schemas.workflow.generated import Generated
 
 INDEX_FORMAT = 3
 
@@ -56,27 +58,6 @@ class IndexRef(NamedTuple):
 
     uri: str
     digest: str
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One output file, and where in the index file its rows are, in bytes.
-
-    `digest` stands for the content of its rows; it is new each time where a file was unreadable.
-    """
-
-    split: str
-    number: int
-    of: int
-    start: int
-    length: int
-    rows: int
-    digest: str
-
-    @property
-    def file_name(self) -> str:
-        """As TensorFlow names shards: `data_tfrecord-00003-of-00016`."""
-        return f"data_tfrecord-{self.number:05d}-of-{self.of:05d}"
 
 
 def write_index(

@@ -1,5 +1,6 @@
-"""What became of one row: a line of a shard's ledger."""
+"""A shard, and what became of each of its rows: a line of the shard's ledger."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -24,3 +25,24 @@ class Entry(NamedTuple):
     def is_reject(self) -> bool:
         """Whether the row became a reject."""
         return bool(self.reason)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One output file, and where in the index file its rows are, in bytes.
+
+    `digest` stands for the content of its rows; it is new each time where a file was unreadable.
+    """
+
+    split: str
+    number: int
+    of: int
+    start: int
+    length: int
+    rows: int
+    digest: str
+
+    @property
+    def file_name(self) -> str:
+        """As TensorFlow names shards: `data_tfrecord-00003-of-00016`."""
+        return f"data_tfrecord-{self.number:05d}-of-{self.of:05d}"

@@ -17,8 +17,7 @@ from typing import Any
 from apache_beam.io.filesystems import FileSystems
 
 from components.example_gen.files import WholeFile, delete_files, open_uncompressed
-from components.example_gen.index import Shard
-from components.example_gen.shard_entry import Entry
+from components.example_gen.shard_entry import Entry, Shard
 from schemas.errors import AuricleError
 from schemas.tfrecord import crc32c, unframe_record
 

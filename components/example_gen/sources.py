@@ -18,8 +18,9 @@ from schemas.errors import ClipError, DataError
 from schemas.reports.rejects import Reject
 from schemas.spans import has_spans
 from schemas.text import nearest
-from schemas.utterance import MUST_PASS, Utterance
-from schemas.workflow.data import Data, Generated
+from schemas.utterance import GENERATED_SCHEME, MUST_PASS, Utterance
+from schemas.workflow.data import Data
+from schemas.workflow.generated import Generated
 
 AUDIO_SUFFIXES = (
     ".wav",
@@ -37,7 +38,6 @@ AUDIO_SUFFIXES = (
     ".aac",
     ".webm",
 )
-GENERATED_SCHEME = "generated:"
 
 _MOST_SECONDS = 1e9
 _SPLIT_NAMES = {

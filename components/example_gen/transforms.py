@@ -24,9 +24,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from components.audio.pcm16 import from_pcm16
 from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import WholeFile, link_or_copy, open_uncompressed
-from components.example_gen.index import Index, Shard, read_index, read_rejects, read_rows
+from components.example_gen.index import Index, read_index, read_rejects, read_rows
 from components.example_gen.leakage import StoredClip, certify
-from components.example_gen.shard_entry import Entry
+from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import EarlierRecords, ShardStore
 from components.subprocess_pool import Failure, SubprocessPool
 from schemas import errors

@@ -3,8 +3,9 @@
 TFX's cache key knows neither an imported helper nor a library's version, so it serves stale
 results after either changes. The fingerprint made here is put into the key of every component.
 Code is found by following import statements from the component's modules, so editing a file
-redoes just the components that can reach it; content counts, never a path or a time, so a fresh
-checkout has the same fingerprints.
+redoes just the components that can reach it. What counts is the syntax tree: comments, docstrings,
+the layout of the text and the descriptions of workflow keys do not, nor do paths and times, so a
+fresh checkout has the same fingerprints.
 """
 
 import ast
@@ -17,12 +18,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from schemas.tasks import FIRST_TASK, task_package
 
 _TEMPLATES = '/ "templates"'  # how a module names those beside it
 ROOT = Path(__file__).parents[2]
 OWN_PACKAGES = ("pipeline", "components", "schemas")
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 # Import name -> distribution, where they differ or the name alone would not say it.
 DISTRIBUTIONS = {
@@ -78,6 +81,12 @@ DEPENDENCES = {
 }
 
 
+# What decides the bytes of a shard: less than AudioExampleGen, which also writes a report.
+SHARDS = Dependence(
+    modules=("components.example_gen.example_builder", "components.example_gen.shards")
+)
+
+
 def component_fingerprint(
     component: str, inputs: str = "", root: Path = ROOT, task: str = FIRST_TASK
 ) -> str:
@@ -85,8 +94,16 @@ def component_fingerprint(
 
     Of a task that a package of others brings, all files of the package count.
     """
-    dependence = DEPENDENCES[component]
-    digest = hashlib.sha256(f"{component}\n{inputs}\n{platform.python_version()}\n".encode())
+    return _fingerprint(component, DEPENDENCES[component], inputs, root, task)
+
+
+def shards_fingerprint(root: Path = ROOT) -> str:
+    """SHA-256 of the code under `root` and the versions that decide the bytes of a shard."""
+    return _fingerprint("shards", SHARDS, "", root, FIRST_TASK)
+
+
+def _fingerprint(name: str, dependence: Dependence, inputs: str, root: Path, task: str) -> str:
+    digest = hashlib.sha256(f"{name}\n{inputs}\n{platform.python_version()}\n".encode())
     package = task_package(task)
     if package.partition(".")[0] in OWN_PACKAGES:
         parts = [f"{package}.{part}" for part in dependence.parts]
@@ -96,7 +113,7 @@ def component_fingerprint(
     files, imported = code_closure(dependence.modules, root, parts)
     for path in sorted(files):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(_meaning(path, root))
     for library in sorted({*imported, *dependence.libraries}):
         digest.update(f"{library}=={importlib.metadata.version(library)}\n".encode())
     return digest.hexdigest()
@@ -160,13 +177,30 @@ def _module_file(name: str, root: Path) -> Path:
 
 def _imports(path: Path, name: str) -> Iterator[str]:
     """Every module that `path` may import, its parent packages included."""
-    return iter(_imports_of_source(path.read_text(), name, path.name == "__init__.py"))
+    return iter(_read(path.read_text(), name, path.name == "__init__.py").imports)
+
+
+def _meaning(path: Path, root: Path) -> bytes:
+    """SHA-256 of what a file does: of its syntax tree where it is Python, else of its content."""
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).digest()
+    is_package = path.name == "__init__.py"
+    module = path.parent if is_package else path.with_suffix("")
+    return _read(path.read_text(), ".".join(module.relative_to(root).parts), is_package).meaning
+
+
+class _Source(NamedTuple):
+    """A source file: the modules it may import, and the SHA-256 of its tree."""
+
+    imports: tuple[str, ...]
+    meaning: bytes
 
 
 @functools.lru_cache(maxsize=1024)
-def _imports_of_source(source: str, name: str, is_package: bool) -> tuple[str, ...]:
+def _read(source: str, name: str, is_package: bool) -> _Source:
     found: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -175,9 +209,20 @@ def _imports_of_source(source: str, name: str, is_package: bool) -> tuple[str, .
             module = ".".join([*prefix, *([node.module] if node.module else [])])
             found.append(module)
             found.extend(f"{module}.{alias.name}" for alias in node.names)
+        else:
+            _drop_words(node)
     with_parents = {
         ".".join(parts[:depth])
         for parts in (module.split(".") for module in (*found, name))
         for depth in range(1, len(parts) + 1)
     }
-    return tuple(sorted(with_parents - {name}))
+    meaning = hashlib.sha256(ast.dump(tree).encode()).digest()
+    return _Source(tuple(sorted(with_parents - {name})), meaning)
+
+
+def _drop_words(node: ast.AST) -> None:
+    """Takes out of a node what is there for people: a docstring, the description of a key."""
+    if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        node.body = node.body[1:]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+        node.keywords = [each for each in node.keywords if each.arg != "description"]

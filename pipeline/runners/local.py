@@ -18,7 +18,7 @@ from components.example_gen.sources import Listing
 from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
-from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint
+from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_fingerprint
 from pipeline.dag.steps import task_of
 from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
@@ -146,7 +146,7 @@ def _run_graph(
                 directory.serving,
                 started=progress.start,
                 finished=finish,
-                produced=lambda name, outcome: _publish_rejects(name, outcome, directory),
+                produced=functools.partial(_after_ingest, directory),
             )
         except DataGateError:
             ended(index.digest, has_trained=False)
@@ -155,11 +155,13 @@ def _run_graph(
         return outcomes
 
 
-def _publish_rejects(name: str, outcome: "Outcome", directory: RunDirectory) -> None:
+def _after_ingest(directory: RunDirectory, name: str, outcome: "Outcome") -> None:
     """Puts the rejects where a person finds them, also when a gate stops the run afterwards."""
-    if name == "AudioExampleGen":
-        rejects = Path(outcome.artifacts["rejects"].uri) / REJECTS_FILE
-        _replace_file(rejects, directory.rejects)
+    if name != "AudioExampleGen":
+        return
+    _replace_file(Path(outcome.artifacts["rejects"].uri) / REJECTS_FILE, directory.rejects)
+    if not outcome.is_reused:
+        _remove_superseded_shards(directory)
 
 
 def _replace_file(source: Path, target: Path) -> None:
@@ -209,13 +211,15 @@ def _locations(
 
 
 def _shards(directory: RunDirectory) -> Path:
-    """Where shards are kept that the present code made; those of other code are deleted."""
-    current = directory.shards / component_fingerprint("AudioExampleGen")[:16]
-    current.mkdir(parents=True, exist_ok=True)
+    """Where shards are kept that the present code made."""
+    return directory.shards / shards_fingerprint()[:16]
+
+
+def _remove_superseded_shards(directory: RunDirectory) -> None:
+    """Deletes the shards of other code; called when an ingest has put others in their place."""
     for other in directory.shards.iterdir():
-        if other != current:
+        if other != _shards(directory):
             shutil.rmtree(other)
-    return current
 
 
 def _fingerprints(directory: RunDirectory, task: str) -> dict[str, str]:

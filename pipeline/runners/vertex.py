@@ -5,7 +5,7 @@ from pathlib import Path
 from components.example_gen.background import write_background
 from components.example_gen.index import write_index
 from pipeline.dag.beam import beam_pipeline_args
-from pipeline.dag.fingerprint import component_fingerprint
+from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
 from pipeline.workspace.project import Project
@@ -57,7 +57,7 @@ def compile_workflow(project: Project, output: Path) -> None:
         index_digest=index.digest,
         background_uri=background.uri and f"{root}/index/{Path(background.uri).name}",
         background_digest=background.digest,
-        shards=f"{root}/shards/{component_fingerprint('AudioExampleGen')[:16]}",
+        shards=f"{root}/shards/{shards_fingerprint()[:16]}",
         schema_uri=f"{root}/utterance.pbtxt",
         metadata=None,
         beam_args=beam_args,

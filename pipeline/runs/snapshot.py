@@ -13,16 +13,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from components.durable import replace_file
 from components.example_gen.sources import Listing, find_manifests
 from components.storage.digests import file_digest
-from pipeline.dag.fingerprint import component_fingerprint
+from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.workflow.workflow import Workflow
 
 # Blocks that say when and where, not what is trained.
 _NOT_SETTINGS = {"schedule", "run", "push", "registry", "serving_check", "notify"}
-
-
-_CODE = ("AudioExampleGen", "Trainer")
 
 
 class RunSnapshot(BaseModel):
@@ -93,7 +90,7 @@ def trained_settings(workflow: Workflow) -> dict[str, object]:
 
 
 def trained_code() -> str:
-    return " ".join(map(component_fingerprint, _CODE))
+    return f"{shards_fingerprint()} {component_fingerprint('Trainer')}"
 
 
 def manifest_digests(project: Project) -> dict[str, str]:

@@ -13,7 +13,13 @@ import yaml
 from e2e.tiny import TINY, write_workflow
 
 import pipeline.runners.local as local
-from pipeline.dag.fingerprint import DEPENDENCES, OWN_PACKAGES, ROOT, component_fingerprint
+from pipeline.dag.fingerprint import (
+    DEPENDENCES,
+    OWN_PACKAGES,
+    ROOT,
+    component_fingerprint,
+    shards_fingerprint,
+)
 from pipeline.workspace.project import read_project
 
 pytestmark = pytest.mark.e2e
@@ -52,12 +58,19 @@ class Checkout:
             "component_fingerprint",
             functools.partial(component_fingerprint, root=checkout),
         )
+        monkeypatch.setattr(
+            local, "shards_fingerprint", functools.partial(shards_fingerprint, root=checkout)
+        )
         monkeypatch.setattr(local, "SCHEMA_FILE", checkout / "schemas" / "utterance.pbtxt")
 
     def ran(self) -> set[str]:
         result = local.run_workflow(read_project(self.project / "workflow.yaml"))
         assert result.ran or result.reused
         return set(result.ran)
+
+    @property
+    def shards(self) -> Path:
+        return self.project / "runs" / TINY["name"] / "shards"
 
     def artifact(self, component: str, output: str, pattern: str) -> Path:
         """The first file of the newest artifact of one output."""
@@ -66,11 +79,10 @@ class Checkout:
         return min(path for path in newest.rglob(pattern) if path.is_file())
 
 
-def comment(file: str) -> Callable[[Checkout], Any]:
+def edited(file: str, text: str = "EDITED = 1\n") -> Callable[[Checkout], Any]:
     def edit(checkout: Checkout) -> None:
-        mark = "{# edited #}" if file.endswith("jinja") else "# edited\n"
         with (checkout.code / file).open("a") as code:
-            code.write(mark)
+            code.write(text)
 
     return edit
 
@@ -101,22 +113,26 @@ def relabel(checkout: Checkout) -> None:
 
 
 EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
-    "report template": (comment("components/report/templates/report.html.jinja"), REPORT),
-    "report helper": (comment("components/report/charts.py"), REPORT),
+    "a comment": (edited("components/audio/condition.py", "# edited\n"), set()),
+    "report template": (
+        edited("components/report/templates/report.html.jinja", "{# edited #}"),
+        REPORT,
+    ),
+    "report helper": (edited("components/report/charts.py"), REPORT),
     "template engine": (version("jinja2"), PUSHER),
     "report changed on disk": (
         lambda c: flip_last_byte(c.artifact("Report", "report", "*.html")),
         REPORT,
     ),
-    "pusher": (comment("components/pusher/executor.py"), PUSHER),
+    "pusher": (edited("components/pusher/executor.py"), PUSHER),
     "served version deleted": (
         lambda c: shutil.rmtree(c.project / "runs" / "tones" / "serving"),
         PUSHER,
     ),
-    "serving check": (comment("components/serving_check/client.py"), SERVING_CHECK),
+    "serving check": (edited("components/serving_check/client.py"), SERVING_CHECK),
     # From here on nothing is blessed, so that no process is started to check its serving.
     "gate rule": (settings(gate={"accuracy": {"at_least": 1.0}}), MODEL_GATE),
-    "gate helper": (comment("components/model_gate/decision.py"), MODEL_GATE),
+    "gate helper": (edited("components/model_gate/decision.py"), MODEL_GATE),
     "verdict changed on disk": (
         lambda c: flip_last_byte(c.artifact("ModelGate", "blessing", "verdict.json")),
         MODEL_GATE,
@@ -131,15 +147,15 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
         EVALUATOR,
     ),
     "data gate rule": (settings(data_gate={"max_drift": 0.9}), DATA_GATE),
-    "model code": (comment("components/models/cnn.py"), TRAINER),
-    "model helper two imports away": (comment("components/models/augmentation.py"), TRAINER),
+    "model code": (edited("components/models/cnn.py"), TRAINER),
+    "model helper two imports away": (edited("components/models/augmentation.py"), TRAINER),
     "seed": (settings(train=TINY["train"] | {"seed": 7}), TRAINER),
     "Keras": (version("keras"), TRAINER),
     "model changed on disk": (
         lambda c: flip_last_byte(c.artifact("Trainer", "model", "variables.data*")),
         TRAINER,
     ),
-    "schema": (comment("schemas/utterance.pbtxt"), SCHEMA),
+    "schema": (edited("schemas/utterance.pbtxt", "# edited\n"), SCHEMA),
     "resampler": (version("soxr"), ALL_BUT_SCHEMA),
     "recording, same size and time": (
         lambda c: flip_last_byte(c.project / "recordings" / "low-speaker0-0.wav"),
@@ -168,6 +184,7 @@ def test_twenty_edits_and_no_wrong_reuse(
     for name, (edit, redone) in EDITS.items():
         edit(checkout)
         assert checkout.ran() == redone, name
+        assert len(list(checkout.shards.iterdir())) == 1  # those that the run put in their place
     assert_fresh_checkout_reuses(checkout, tmp_path_factory.mktemp("fresh"), monkeypatch)
 
 
@@ -185,6 +202,9 @@ def assert_fresh_checkout_reuses(
         local,
         "component_fingerprint",
         functools.partial(component_fingerprint, root=fresh / "code"),
+    )
+    monkeypatch.setattr(
+        local, "shards_fingerprint", functools.partial(shards_fingerprint, root=fresh / "code")
     )
     monkeypatch.setattr(local, "SCHEMA_FILE", fresh / "code" / "schemas" / "utterance.pbtxt")
     checkout.project = fresh

@@ -12,7 +12,7 @@ from components.audio.decode import decode
 from components.audio.fingerprint import SAME_RECORDING, correlation, fingerprint
 from components.audio.synthesis import generate, voices
 from schemas.workflow.audio import Audio
-from schemas.workflow.data import Generated
+from schemas.workflow.generated import Generated
 
 RATE = 16000
 AUDIO = Audio(sample_rate=RATE)

@@ -14,7 +14,7 @@ import pytest
 from components.audio import espeak, synthesis
 from components.audio.synthesis import CLIP_S, PEAK_DB, Voice, generate, speak, voices
 from schemas.errors import AuricleError
-from schemas.workflow.data import COMMAND_WORDS, Generated
+from schemas.workflow.generated import COMMAND_WORDS, Generated
 
 ROOT = Path(__file__).parents[3]
 DIGEST_OF_CLIPS = """

@@ -8,7 +8,7 @@ from components.example_gen.example_builder import ClipReader
 from schemas.errors import AuricleError, ClipError
 from schemas.example import FEATURES, decode_example, encode_example
 from schemas.workflow.audio import Audio
-from schemas.workflow.data import Generated
+from schemas.workflow.generated import Generated
 
 PLAIN = Audio(trim=False, normalize="none")
 

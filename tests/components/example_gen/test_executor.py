@@ -10,7 +10,8 @@ from schemas.errors import DataError
 from schemas.example import SIDE_FEATURES, decode_example, encode_example
 from schemas.tfrecord import frame_record, read_records
 from schemas.workflow.audio import Audio
-from schemas.workflow.data import Data, Generated, Split
+from schemas.workflow.data import Data, Split
+from schemas.workflow.generated import Generated
 from schemas.workflow.run import Beam
 
 AUDIO = Audio()

@@ -19,7 +19,8 @@ from components.example_gen.sources import Listing, list_utterances
 from components.storage.digests import _SETTLED_NS
 from schemas.errors import AuricleError
 from schemas.utterance import Utterance
-from schemas.workflow.data import Data, Generated, Split
+from schemas.workflow.data import Data, Split
+from schemas.workflow.generated import Generated
 
 
 def _index(folder, data, out, cache=None):

@@ -15,7 +15,7 @@ from components.audio.synthesis import generate, voices
 from components.example_gen.leakage import LEAKS_LISTED, StoredClip, certify
 from schemas.reports.leakage import Leak
 from schemas.workflow.audio import Audio
-from schemas.workflow.data import Generated
+from schemas.workflow.generated import Generated
 
 RATE = 8000
 AUDIO = Audio(sample_rate=RATE)

@@ -12,15 +12,16 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from waiting import wait_until
 
 from components.example_gen.files import link_or_copy
-from components.example_gen.index import Shard, write_index
-from components.example_gen.shard_entry import Entry
+from components.example_gen.index import write_index
+from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import ShardStore, drop_records
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
 from schemas.example import decode_example
 from schemas.tfrecord import frame_record, read_records
 from schemas.workflow.audio import Audio
-from schemas.workflow.data import Data, Generated
+from schemas.workflow.data import Data
+from schemas.workflow.generated import Generated
 
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
 SHARD = Shard("train", 1, 4, start=0, length=0, rows=2, digest="d" * 32)

@@ -6,7 +6,8 @@ import pytest
 from components.example_gen.sources import list_utterances
 from schemas.errors import DataError
 from schemas.utterance import REJECT_REASONS
-from schemas.workflow.data import Data, Generated
+from schemas.workflow.data import Data
+from schemas.workflow.generated import Generated
 
 
 def _manifest(folder, rows, name="manifest.jsonl"):

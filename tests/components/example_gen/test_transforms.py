@@ -29,7 +29,8 @@ from schemas.reports.ingest import IngestReport
 from schemas.reports.rejects import Reject
 from schemas.tfrecord import read_records
 from schemas.workflow.audio import Audio
-from schemas.workflow.data import Data, Generated, Split
+from schemas.workflow.data import Data, Split
+from schemas.workflow.generated import Generated
 
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
 ONE_PROCESS = ["--runner=FnApiRunner"]

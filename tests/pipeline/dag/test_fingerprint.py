@@ -1,6 +1,8 @@
 """A component's fingerprint changes with the code it reaches and the versions behind it alone."""
 
+import ast
 import importlib.metadata
+import re
 import shutil
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from pipeline.dag.fingerprint import (
     ROOT,
     code_closure,
     component_fingerprint,
+    shards_fingerprint,
 )
 
 
@@ -25,11 +28,20 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def fingerprints(root: Path) -> dict[str, str]:
-    return {name: component_fingerprint(name, root=root) for name in DEPENDENCES}
+    found = {name: component_fingerprint(name, root=root) for name in DEPENDENCES}
+    return found | {"shards": shards_fingerprint(root)}
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {name for name in before if before[name] != after[name]}
+
+
+def docstrings(file: Path) -> list[tuple[int, int]]:
+    """First line and the line after the last of each docstring, counted from 0."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, documented)]
+    found = [node.body[0] for node in nodes if ast.get_docstring(node)]
+    return [(each.lineno - 1, each.end_lineno or 0) for each in found]
 
 
 def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
@@ -39,8 +51,8 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "redone"),
     [
-        ("components/audio/condition.py", {"AudioExampleGen"}),
-        ("components/audio/mel.py", {"AudioExampleGen", "Trainer", "Report"}),
+        ("components/audio/condition.py", {"shards", "AudioExampleGen"}),
+        ("components/audio/mel.py", {"shards", "AudioExampleGen", "Trainer", "Report"}),
         ("components/tasks/spot/stream_scoring.py", set()),
         ("components/tasks/classify/gate.py", {"ModelGate"}),
         ("components/tasks/classify/report.py", {"Report"}),
@@ -55,12 +67,15 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
         ("components/evaluation/slices.py", {"Evaluator"}),
         ("components/explanation/attribution.py", {"Report"}),
         ("components/serving_check/client.py", {"ServingCheck"}),
-        ("schemas/tfrecord.py", {"AudioExampleGen", "Evaluator", "ServingCheck", "Report"}),
+        (
+            "schemas/tfrecord.py",
+            {"shards", "AudioExampleGen", "Evaluator", "ServingCheck", "Report"},
+        ),
         ("components/data_gate/rules.py", {"DataGate"}),
         (
             "schemas/errors.py",
             {
-                *("AudioExampleGen", "DataGate", "Trainer", "Evaluator"),
+                *("shards", "AudioExampleGen", "DataGate", "Trainer", "Evaluator"),
                 *("ModelGate", "ServingCheck", "Pusher", "Report"),
             },
         ),
@@ -71,7 +86,7 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
 def test_an_edit_redoes_what_can_reach_it(checkout: Path, file: str, redone: set[str]) -> None:
     before = fingerprints(checkout)
     with (checkout / file).open("a") as edited:
-        edited.write("\n# edited\n")
+        edited.write("\nEDITED = 1\n")
     assert changed(before, fingerprints(checkout)) == redone
 
 
@@ -84,11 +99,50 @@ def test_an_edit_of_a_task_redoes_its_workflows_alone(checkout: Path) -> None:
     before = fingerprints(checkout), of_spotters()
     for part, redone in (("stream_scoring", {"Evaluator"}), ("card", {"Pusher"})):
         with (checkout / f"components/tasks/spot/{part}.py").open("a") as edited:
-            edited.write("\n# edited\n")
+            edited.write("\nEDITED = 1\n")
         after = of_spotters()
         assert changed(before[1], after) >= redone
     assert changed(before[1], after) <= {"Evaluator", "ModelGate", "Report", "Pusher"}
     assert fingerprints(checkout) == before[0]
+
+
+def test_comments_docstrings_and_descriptions_redo_nothing(checkout: Path) -> None:
+    before = fingerprints(checkout)
+    for package in OWN_PACKAGES:
+        for file in (checkout / package).rglob("*.py"):
+            lines = file.read_text().splitlines()
+            for start, end in sorted(docstrings(file), reverse=True):
+                indent = re.match(" *", lines[start])[0]  # type: ignore[index]
+                lines[start:end] = [f'{indent}"""Other words."""', f"{indent}# and a comment"]
+            file.write_text("\n".join(lines) + "\n")
+    block = checkout / "schemas" / "workflow" / "audio.py"
+    block.write_text(block.read_text().replace('description="', 'description="now '))
+    assert changed(before, fingerprints(checkout)) == set()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("schemas/workflow/notify.py", "schemas/workflow/schedule.py", "schemas/cron.py"),
+        *("schemas/workflow/conflicts.py", "schemas/workflow/run.py", "schemas/spans.py"),
+        *("schemas/reports/verdict.py", "schemas/reports/serving.py"),
+        *("schemas/reports/step_timings.py", "schemas/reports/data_verdict.py"),
+    ],
+)
+def test_what_says_when_and_whom_and_how_it_is_shown_ingests_and_trains_nothing(
+    checkout: Path, file: str
+) -> None:
+    before = fingerprints(checkout)
+    with (checkout / file).open("a") as edited:
+        edited.write("\nEDITED = 1\n")
+    assert not changed(before, fingerprints(checkout)) & {"shards", "Trainer"}
+
+
+def test_a_constant_of_the_audio_path_ingests_again(checkout: Path) -> None:
+    before = fingerprints(checkout)
+    file = checkout / "components" / "audio" / "condition.py"
+    file.write_text(file.read_text().replace("HANGOVER_MS = 80.0", "HANGOVER_MS = 90.0"))
+    assert changed(before, fingerprints(checkout)) == {"shards", "AudioExampleGen"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from pipeline.workspace.disk import explain_full_disk, require_space
 from pipeline.workspace.lock import claim
 from pipeline.workspace.project import Project
 from schemas.errors import RunDirectoryError
-from schemas.workflow.data import Data, Generated
+from schemas.workflow.data import Data
+from schemas.workflow.generated import Generated
 from schemas.workflow.run import Run
 from schemas.workflow.workflow import Workflow
 
