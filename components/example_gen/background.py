@@ -22,9 +22,9 @@ _FEWEST_CLIPS = 2  # one to choose a threshold by, one to judge it by
 
 
 def list_background(
-    data: Data, clip_s: float, base: Path, utterances: Iterable[Utterance]
+    data: Data, clip_s: float, workflow_dir: Path, utterances: Iterable[Utterance]
 ) -> list[BackgroundRecording]:
-    """The recordings of `data.background`, by path; relative patterns are relative to `base`.
+    """The recordings of `data.background`, by path; relative patterns start at `workflow_dir`.
 
     Raises:
         DataError: a pattern matches nothing, a file's header cannot be read, there is less than two
@@ -33,7 +33,7 @@ def list_background(
     if data.background is None:
         return []
     patterns = [data.background] if isinstance(data.background, str) else data.background
-    files = matching_files(_KEY, patterns, base)
+    files = matching_files(_KEY, patterns, workflow_dir)
     labelled = {os.path.normpath(row.path) for row in utterances if row.path}
     if both := [str(file) for file in files if os.path.normpath(file) in labelled]:
         more = f" ({len(both)} files are)" if len(both) > 1 else ""
@@ -41,7 +41,7 @@ def list_background(
             f"{_KEY}: expected recordings without any of the words; {both[0]} has a label in this"
             f" workflow's data{more}"
         )
-    recordings = _look_at(files, common_root(patterns, base))
+    recordings = _look_at(files, common_root(patterns, workflow_dir))
     if sum(recording.length_s for recording in recordings) < _FEWEST_CLIPS * clip_s:
         raise DataError(
             f"{_KEY}: all recordings together are shorter than {_FEWEST_CLIPS} clips of"

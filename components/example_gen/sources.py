@@ -69,11 +69,11 @@ IsForgotten = Callable[[str], bool]
 
 def list_utterances(
     data: Data,
-    base: Path,
+    workflow_dir: Path,
     feedback: Path | None = None,
     is_forgotten: IsForgotten = lambda speaker: False,
 ) -> Listing:
-    """The rows of `data`; relative paths in it are relative to `base`.
+    """The rows of `data`; relative paths in it are relative to `workflow_dir`.
 
     The rows of the manifest `feedback`, if it is there, are joined: their recordings lie in its
     folder, and their uris are relative to the folder above. Rows of a speaker that `is_forgotten`
@@ -85,10 +85,10 @@ def list_utterances(
     if data.generated is not None:
         listing = _list_generated(data.generated, is_forgotten)
     elif data.folder is not None:
-        listing = _list_folder(base / data.folder, data.folder)
+        listing = _list_folder(workflow_dir / data.folder, data.folder)
     elif data.manifests is not None:
-        root = base / data.root if data.root else None
-        listing = _list_manifests(data, base, root, is_forgotten)
+        root = workflow_dir / data.root if data.root else None
+        listing = _list_manifests(data, workflow_dir, root, is_forgotten)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
     if feedback is not None and feedback.is_file():
@@ -153,13 +153,13 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def find_manifests(data: Data, base: Path) -> list[Path]:
+def find_manifests(data: Data, workflow_dir: Path) -> list[Path]:
     """The manifest files of `data`; of spans those of the newest `data.window`.
 
     Raises:
         DataError: a pattern matches no file.
     """
-    return matching_files("data.manifests", manifest_patterns(data), base, data.window)
+    return matching_files("data.manifests", manifest_patterns(data), workflow_dir, data.window)
 
 
 def manifest_patterns(data: Data) -> list[str]:
@@ -168,10 +168,10 @@ def manifest_patterns(data: Data) -> list[str]:
 
 
 def _list_manifests(
-    data: Data, base: Path, allowed: Path | None, is_forgotten: IsForgotten
+    data: Data, workflow_dir: Path, allowed: Path | None, is_forgotten: IsForgotten
 ) -> Listing:
-    manifests = find_manifests(data, base)
-    root = common_root(manifest_patterns(data), base)
+    manifests = find_manifests(data, workflow_dir)
+    root = common_root(manifest_patterns(data), workflow_dir)
     allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
     listing = _read_manifests(manifests, root, allowed, is_forgotten)
     if not listing.utterances:
@@ -221,7 +221,7 @@ def _with_feedback(listing: Listing, manifest: Path, is_forgotten: IsForgotten) 
 
 
 def matching_files(
-    key: str, patterns: list[str], base: Path, window: int | None = None
+    key: str, patterns: list[str], workflow_dir: Path, window: int | None = None
 ) -> list[Path]:
     """The absolute paths of all files that `patterns`, paths or globs, name; sorted. Of a pattern
     with spans those of the newest `window`.
@@ -232,24 +232,24 @@ def matching_files(
     matching: set[Path] = set()
     for pattern in patterns:
         if has_spans(pattern):
-            found = span_manifests(pattern, base, window)
+            found = span_manifests(pattern, workflow_dir, window)
         else:
-            found = glob.glob(pattern, root_dir=base, recursive=True)  # noqa: PTH207 - or absolute
-        files = {path for path in map(base.joinpath, [pattern, *found]) if path.is_file()}
+            found = glob.glob(pattern, root_dir=workflow_dir, recursive=True)  # noqa: PTH207 - or absolute
+        files = {path for path in map(workflow_dir.joinpath, [pattern, *found]) if path.is_file()}
         if not files:
-            raise DataError(f"{key}: {pattern} matches no file (looked in {base})")
+            raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
         matching |= {path.absolute() for path in files}
     return sorted(matching)
 
 
-def common_root(patterns: list[str], base: Path) -> Path:
+def common_root(patterns: list[str], workflow_dir: Path) -> Path:
     """The deepest folder that every pattern names without wildcards.
 
     Depends on the patterns alone, so that ids stay when a new manifest appears.
     """
     roots = []
     for pattern in map(Path, patterns):
-        fixed = [] if pattern.is_absolute() else list(base.absolute().parts)
+        fixed = [] if pattern.is_absolute() else list(workflow_dir.absolute().parts)
         roots.append(fixed)
         for part in pattern.parts[:-1]:
             if glob.has_magic(part) or has_spans(part):
@@ -266,8 +266,8 @@ def common_root(patterns: list[str], base: Path) -> Path:
 class _Folders:
     """The files beside a manifest: each folder is listed once, instead of a `stat` for each row."""
 
-    def __init__(self, base: Path, allowed: Path) -> None:
-        self._base = str(base)
+    def __init__(self, folder: Path, allowed: Path) -> None:
+        self._folder = str(folder)
         self._allowed = allowed
         self._files: dict[str, set[str]] = {}
 
@@ -276,7 +276,7 @@ class _Folders:
 
         Raises ClipError: `missing`, or `outside` of the folder that recordings may be in.
         """
-        path = posixpath.join(self._base, written)
+        path = posixpath.join(self._folder, written)
         folder, name = posixpath.split(path)
         if folder not in self._files:
             if not Path(posixpath.normpath(folder)).is_relative_to(self._allowed):

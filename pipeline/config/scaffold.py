@@ -72,9 +72,9 @@ def write_workflow(directory: Path, output: Path, name: str | None, force: bool)
     return [f"Wrote {output}: {_summary(findings)}", f"Next: auricle plan {output}"]
 
 
-def _look(directory: Path, base: Path) -> _Findings:
-    data, source = _find_source(directory, base)
-    rows = list_utterances(data, base).utterances
+def _look(directory: Path, workflow_dir: Path) -> _Findings:
+    data, source = _find_source(directory, workflow_dir)
+    rows = list_utterances(data, workflow_dir).utterances
     rates_hz, durations_s = _read_headers(rows)
     if not rates_hz:
         raise DataError(f"{directory}: none of its files is audio that can be read")
@@ -88,14 +88,14 @@ def _look(directory: Path, base: Path) -> _Findings:
     )
 
 
-def _find_source(directory: Path, base: Path) -> tuple[Data, str]:
+def _find_source(directory: Path, workflow_dir: Path) -> tuple[Data, str]:
     """The `data` block of the recordings, and its first key as YAML."""
     if not directory.exists():
         raise DataError(f"{directory}: no such file or folder")
-    where = _from_base(directory, base)
+    where = _relative_path(directory, workflow_dir)
     manifests = _find_manifests(directory)
     if manifests:
-        patterns = _patterns(directory, manifests, base)
+        patterns = _patterns(directory, manifests, workflow_dir)
         data = Data(manifests=patterns[0] if len(patterns) == 1 else patterns)
         return data, f"manifests: {_flow(data.manifests)}"
     clips = _count_clips(directory)
@@ -140,20 +140,20 @@ def _is_manifest(path: Path, must_be: bool) -> bool:
     return "audio_filepath" in keys and "label" in keys
 
 
-def _patterns(directory: Path, manifests: list[Path], base: Path) -> list[str]:
+def _patterns(directory: Path, manifests: list[Path], workflow_dir: Path) -> list[str]:
     """One pattern that names just these manifests, so that new ones are found; or all by name."""
     if len(manifests) > 1:
         depth = "*/*.jsonl" if manifests[0].parent != directory else "*.jsonl"
         if len([path for path in directory.glob(depth) if path.is_file()]) == len(manifests):
-            return [f"{glob.escape(_from_base(directory, base))}/{depth}"]
-    return [glob.escape(_from_base(path, base)) for path in manifests]
+            return [f"{glob.escape(_relative_path(directory, workflow_dir))}/{depth}"]
+    return [glob.escape(_relative_path(path, workflow_dir)) for path in manifests]
 
 
-def _from_base(path: Path, base: Path) -> str:
+def _relative_path(path: Path, workflow_dir: Path) -> str:
     """`path` from the folder of the workflow file; as it is where it is absolute and elsewhere."""
-    if path.is_absolute() and not path.resolve().is_relative_to(base.resolve()):
+    if path.is_absolute() and not path.resolve().is_relative_to(workflow_dir.resolve()):
         return str(path)
-    return Path(os.path.relpath(path.resolve(), base.resolve())).as_posix()
+    return Path(os.path.relpath(path.resolve(), workflow_dir.resolve())).as_posix()
 
 
 def _count_clips(directory: Path, depth: int = 2) -> int:
