@@ -143,7 +143,9 @@ def test_every_slice_has_to_keep_the_ceiling() -> None:
     assert "above 0.5 dB" in rule.said
 
 
-@pytest.mark.parametrize(("before_db", "outcome"), [(4.0, "blessed"), (1.0, "refused")])
+@pytest.mark.parametrize(
+    ("before_db", "outcome"), [(4.0, "blessed"), (1.99, "blessed"), (1.0, "refused")]
+)
 def test_a_larger_error_than_before_is_worse(before_db: float, outcome: str) -> None:
     scores = table(off_db=2.0, baseline_off_db=before_db)
     verdict = verdict_on(scores, '{"no_worse_by_more_than_db": 0.1}')
