@@ -62,4 +62,4 @@ def make_version(serving: Path, text: str, accuracy: float = 0.912) -> Path:
         CARD_FILE: f"# digits {text}\n",
         VERSION_VERDICT_FILE: make_verdict(accuracy).model_dump_json(),
     }
-    return push_version(model, serving, card.name, texts, lineage=card.lineage)
+    return push_version(model, serving, card.name, texts, lineage=card.lineage).path

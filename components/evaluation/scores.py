@@ -4,6 +4,7 @@ An error is of the task's own kind, and so is the unit: a wrong label of one lab
 transcript's words, decibels of one estimate.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.storage.location import location_of
 from schemas.tasks import FIRST_TASK, load_part
 from schemas.utterance import MUST_PASS
 
@@ -197,8 +199,9 @@ def write_scores(scores: ClipScores, file: Path) -> None:
     }
     if scores.baseline is not None:
         arrays |= scores.baseline.arrays("baseline")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(file, **arrays)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    location_of(file).put(buffer.getvalue())
 
 
 def read_scores(file: Path) -> ClipScores:

@@ -9,7 +9,6 @@ wherever it lies; the absolute paths in it do not count.
 import hashlib
 import itertools
 import json
-import os
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from components.example_gen.shard_entry import Shard
 from components.example_gen.sources import Listing
 from components.example_gen.splits import assign_split, hash_unit, split_by
 from components.storage.digests import FileDigests
+from components.storage.location import storage_of
 from schemas.errors import AuricleError
 from schemas.reports.ingest import SPLITS, SplitBy
 from schemas.reports.rejects import Reject
@@ -255,10 +255,6 @@ def _line(content: dict[str, Any]) -> bytes:
 
 def write_whole(path: Path, content: bytes) -> None:
     """`path` has `content`, or what it had before; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    storage, name = storage_of(path)
+    with storage.create(name) as file:
+        file.write(content)

@@ -14,14 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from apache_beam.io.filesystems import FileSystems
-
-from components.example_gen.files import WholeFile, delete_files, open_uncompressed
+from components.example_gen.files import (
+    delete_files,
+    delete_folder,
+    open_uncompressed,
+    whole_file,
+)
 from components.example_gen.shard_entry import Entry, Shard
+from components.storage.location import location_of
 from schemas.errors import AuricleError
 from schemas.tfrecord import crc32c, unframe_record
 
 _UNFINISHED = ".unfinished"
+_DATA = ".tfrecord"
 _BLOCK_BYTES = 1 << 20
 
 
@@ -39,7 +44,7 @@ class ShardStore:
     def __init__(self, uri: str, settings: str) -> None:
         self._uri = uri
         self._settings = settings
-        self._scratch = FileSystems.join(uri, _UNFINISHED)
+        self._scratch = f"{uri}/{_UNFINISHED}"
 
     def find(self, shard: Shard) -> StoredShard | None:
         """The stored shard with the very rows of `shard`, where there is one and it is whole."""
@@ -53,14 +58,14 @@ class ShardStore:
     def write(self, shard: Shard, outcomes: Iterable[tuple[Entry, bytes]]) -> StoredShard:
         """Stores the entries of all rows with their framed records (empty for a reject)."""
         name, entries, start, checksum = self._name(shard), [], 0, 0
-        with WholeFile(self._uri, f"{name}.tfrecord", self._scratch) as file:
+        with whole_file(self._uri, f"{name}{_DATA}", self._scratch) as file:
             for entry, record in outcomes:
                 file.write(record)
                 entries.append(entry._replace(start=start, length=len(record)))
                 checksum = crc32c(record, checksum)
                 start += len(record)
         ledger = json.dumps(entries).encode()
-        with WholeFile(self._uri, f"{name}.jsonl", self._scratch) as file:
+        with whole_file(self._uri, f"{name}.jsonl", self._scratch) as file:
             file.write(b"%d %d\n%b" % (checksum, crc32c(ledger), ledger))
         return StoredShard(self._data_uri(name), entries)
 
@@ -80,7 +85,7 @@ class ShardStore:
         """The rows of other stored shards that may also be rows of `shard`."""
         records = EarlierRecords()
         try:
-            for name in self._names(f"{self._settings}-*"):
+            for name in self._names(f"{self._settings}-"):
                 _, number, of, _ = name.split("-")
                 if _overlap(shard, int(number), int(of)):
                     records.add(self._data_uri(name), self._read_ledger(name)[1])
@@ -91,18 +96,18 @@ class ShardStore:
     def keep_only(self, shards: Iterable[Shard]) -> None:
         """Deletes every other shard, and what a killed ingest left half written."""
         kept = {self._name(shard) for shard in shards}
-        gone = [name for name in self._names("*") if name not in kept]
+        gone = [name for name in self._names() if name not in kept]
         delete_files([self._data_uri(name) for name in gone])
         delete_files([self._ledger_uri(name) for name in gone])
-        delete_files([self._scratch])
+        delete_folder(self._scratch)
 
     def _name(self, shard: Shard) -> str:
         return f"{self._settings}-{shard.number}-{shard.of}-{shard.digest}"
 
-    def _names(self, pattern: str) -> list[str]:
-        [match] = FileSystems.match([FileSystems.join(self._uri, f"{pattern}.tfrecord")])
-        files = sorted(file.path for file in match.metadata_list)
-        return [path.rpartition("/")[2].removesuffix(".tfrecord") for path in files]
+    def _names(self, prefix: str = "") -> list[str]:
+        files, _ = location_of(self._uri).children()
+        stems = [file.removesuffix(_DATA) for file in files if file.endswith(_DATA)]
+        return [stem for stem in stems if stem.startswith(prefix)]
 
     def _read_ledger(self, name: str) -> tuple[int | None, list[Entry]]:
         """Checksum of the data file, and the entries; None where there is no whole ledger."""
@@ -117,10 +122,10 @@ class ShardStore:
         return int(of_data), [Entry(*values) for values in json.loads(ledger)]
 
     def _data_uri(self, name: str) -> str:
-        return FileSystems.join(self._uri, f"{name}.tfrecord")
+        return f"{self._uri}/{name}{_DATA}"
 
     def _ledger_uri(self, name: str) -> str:
-        return FileSystems.join(self._uri, f"{name}.jsonl")
+        return f"{self._uri}/{name}.jsonl"
 
 
 def drop_records(
@@ -134,8 +139,8 @@ def drop_records(
     called while nobody ingests there.
     """
     dropped = 0
-    delete_files([FileSystems.join(uri, _UNFINISHED)])
-    for name in ShardStore(uri, "")._names("*"):
+    delete_folder(f"{uri}/{_UNFINISHED}")
+    for name in ShardStore(uri, "")._names():
         settings, number, of, _ = name.split("-")
         store = ShardStore(uri, settings)
         checksum, entries = store._read_ledger(name)

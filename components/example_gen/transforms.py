@@ -17,17 +17,17 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.audio.pcm16 import from_pcm16
 from components.example_gen.example_builder import ClipReader
-from components.example_gen.files import WholeFile, link_or_copy, open_uncompressed
+from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
 from components.example_gen.leakage import StoredClip, certify
 from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import EarlierRecords, ShardStore
+from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
 from schemas import errors
 from schemas.errors import AuricleError
@@ -188,7 +188,7 @@ class _WriteShardFn(beam.DoFn):
             with self._store.earlier(shard) as earlier:
                 stored = self._store.write(shard, self._outcomes(rows, earlier))
                 reused = earlier.taken
-        folder = FileSystems.join(self._places.examples, f"Split-{shard.split}")
+        folder = f"{self._places.examples}/Split-{shard.split}"
         link_or_copy(stored.data_uri, folder, shard.file_name)
         result = self._result(shard, rows, stored.entries, reused)
         self._written.inc(len(rows) - len(result.rejects))
@@ -247,14 +247,14 @@ class _WriteReportFn(beam.DoFn):
                 f"{report.rows} rows, but wrote {examples} examples and {len(rejects)} rejects"
             )
         folder = self._places.rejects
-        with WholeFile(folder, REJECTS_FILE, folder) as file:
+        with whole_file(folder, REJECTS_FILE, folder) as file:
             file.write("".join(f"{reject.model_dump_json()}\n" for reject in rejects).encode())
         folder = self._places.report
-        with WholeFile(folder, INGEST_REPORT_FILE, folder) as file:
+        with whole_file(folder, INGEST_REPORT_FILE, folder) as file:
             file.write(report.model_dump_json(indent=2).encode())
         store = ShardStore(self._places.store, settings_digest(self._audio, index))
         certificate = _certify(self._places.index, index, store)
-        with WholeFile(folder, CERTIFICATE_FILE, folder) as file:
+        with whole_file(folder, CERTIFICATE_FILE, folder) as file:
             file.write(certificate.model_dump_json(indent=2).encode())
         store.keep_only(index.shards)
         yield examples
@@ -288,7 +288,7 @@ class _Progress:
 
     def __init__(self, index: Index, examples_uri: str) -> None:
         self._total = index.rows
-        self._files = FileSystems.join(examples_uri, "Split-*", "*")
+        self._examples = location_of(examples_uri)
         self._sizes = {
             (f"Split-{shard.split}", shard.file_name): shard.rows for shard in index.shards
         }
@@ -297,11 +297,8 @@ class _Progress:
 
     def begin(self) -> None:
         """A new shard begins."""
-        finished = [
-            found.path.split("/")[-2:]
-            for found in FileSystems.match([self._files])[0].metadata_list
-        ]
-        self._done = sum(self._sizes.get((split, name), 0) for split, name in finished)
+        finished = [name.partition("/")[::2] for name, _ in self._examples.files()]
+        self._done = sum(self._sizes.get(shard, 0) for shard in finished)
 
     def advance(self, rows: int = 1) -> None:
         """`rows` more are under way; says so once a second."""

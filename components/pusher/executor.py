@@ -14,6 +14,7 @@ from components.pusher.card import render_card
 from components.registry import Registry
 from components.registry.sync import register_versions
 from components.storage.digests import tree_digest
+from components.storage.location import location_of
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import push_version
@@ -62,14 +63,16 @@ class Executor(tfx_pusher.Executor):
             )
         except VersionError as error:
             self._MarkNotPushed(pushed)
-            (Path(pushed.uri) / PUSHED_FILE).write_text(json.dumps({"refused": str(error)}))
+            location_of(f"{pushed.uri}/{PUSHED_FILE}").put(
+                json.dumps({"refused": str(error)}).encode()
+            )
             return
         said: dict[str, object] = {"destination": str(version), "version": int(version.name)}
         if (target := config.get("registry")) is not None:
             serving_uri = destination.filesystem.base_directory
             problem = _register(target, serving_uri, version, Path(config["ledger"]))
             said |= {"not registered": problem} if problem else {}
-        (Path(pushed.uri) / PUSHED_FILE).write_text(json.dumps(said))
+        location_of(f"{pushed.uri}/{PUSHED_FILE}").put(json.dumps(said).encode())
         pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(version))
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
 
@@ -114,4 +117,4 @@ def _push(model: Path, verdict: Verdict, serving: Path, ledger_file: Path) -> Pa
         lineage=card.lineage,
         min_version=ledger.newest,
         why_failed=ledger.why_failed,
-    )
+    ).path

@@ -43,6 +43,7 @@ from components.report.view_model import (
     read_timings,
 )
 from components.storage.digests import DIGEST_PROPERTY
+from components.storage.location import location_of
 from components.tasks import pages
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions
@@ -69,8 +70,7 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         report = artifact_utils.get_single_instance(output_dict["report"])
         content = _gather(input_dict, exec_properties)
-        Path(report.uri).mkdir(parents=True, exist_ok=True)
-        (Path(report.uri) / REPORT_FILE).write_text(render(content), encoding="utf-8")
+        location_of(f"{report.uri}/{REPORT_FILE}").put(render(content).encode())
 
 
 def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any]) -> Content:

@@ -17,6 +17,7 @@ from tfx.types import artifact_utils
 from components.artifacts import saved_model_uri
 from components.audio.pcm16 import to_waveform, wav_file
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
+from components.storage.location import location_of
 from schemas.example import decode_example
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.rule import Rule
@@ -166,8 +167,7 @@ def _gist(message: str) -> str:
 
 def _write(output: types.Artifact, report: ServingReport) -> None:
     folder = Path(output.uri)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SERVING_FILE).write_text(report.model_dump_json(indent=2))
+    location_of(folder / SERVING_FILE).put(report.model_dump_json(indent=2).encode())
     # As TFX's InfraValidator marks it.
     (folder / ("INFRA_BLESSED" if report.passed else "INFRA_NOT_BLESSED")).touch()
     output.set_int_custom_property("blessed", int(report.passed))

@@ -1,5 +1,6 @@
 """Where something is: a storage and a name in it, found from a path or a URI."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -9,6 +10,7 @@ from typing import BinaryIO
 from components.storage.interface import Storage, Stored
 from components.storage.local import LocalStorage
 
+_BLOCK_BYTES = 1 << 20
 _LOCAL = LocalStorage()
 # Makes the storage of a scheme when a URI of it is first met, so that its client loads late.
 _SCHEMES: dict[str, Callable[[], Storage]] = {}
@@ -121,8 +123,23 @@ class Location:
     def delete_all(self) -> None:
         self.storage.delete_all(self._name)
 
+    def copy_to(self, target: "Location") -> None:
+        """`target` has the content of this file; through this process between two storages."""
+        if target.storage is self.storage:
+            self.storage.copy(self._name, target._name)
+        else:
+            target.put(self.read())
+
     def digest(self) -> str:
         return self.storage.digest(self._name)
+
+    def sha256(self) -> str:
+        """SHA-256 of the file's content, in hex, which is read."""
+        digest = hashlib.sha256()
+        with self.open() as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
 
     def stage(self) -> AbstractContextManager[Path]:
         return self.storage.stage(self._name)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from components.audio.limits import MAX_DURATION_S
 from components.audio.pcm16 import FULL_SCALE
 from components.models import split_model
+from components.storage.location import location_of
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 
 
@@ -148,5 +149,4 @@ def write_served(served: Any, card: ModelCard, directory: str) -> None:
     """Writes a module with `signatures` as a SavedModel, its card inside it, to `directory`."""
     tf.saved_model.save(served, directory, signatures=served.signatures())
     card_path = Path(directory) / MODEL_CARD_FILE
-    card_path.parent.mkdir(parents=True, exist_ok=True)
-    card_path.write_text(card.model_dump_json(indent=2))
+    location_of(card_path).put(card.model_dump_json(indent=2).encode())

@@ -9,7 +9,6 @@ interrupted.
 import io
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.storage.location import location_of
 from schemas.errors import AuricleError
 from schemas.progress import report_progress
 from schemas.reports.training import HISTORY_FILE, Epoch
@@ -159,7 +159,7 @@ class _State:
         }
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        _replace_file(self._path, buffer.getvalue())
+        location_of(self._path).put(buffer.getvalue())
 
     def restore(self) -> None:
         """Continues from the file, where there is one."""
@@ -255,15 +255,4 @@ def _to_numpy(variable: Any) -> NDArray[Any]:
 
 def _write_history(history: list[Epoch], log_dir: Path) -> None:
     text = json.dumps([epoch.model_dump() for epoch in history], indent=1)
-    _replace_file(log_dir / HISTORY_FILE, text.encode())
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    """Writes all of `path` or nothing, also when the process or the machine dies meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    location_of(log_dir / HISTORY_FILE).put(text.encode())

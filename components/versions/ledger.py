@@ -8,21 +8,21 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.durable import replace_file
+from components.storage.location import Location, location_of
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError
 from schemas.versions import Ledger, Manifest, VersionRecord
 
 
-def read_ledger(file: Path) -> Ledger:
+def read_ledger(file: Path | Location) -> Ledger:
     """The ledger in `file`, which is empty where there is none yet.
 
     Raises:
         VersionError: it cannot be read.
     """
     try:
-        return Ledger.model_validate_json(file.read_bytes())
+        return Ledger.model_validate_json(location_of(file).read())
     except FileNotFoundError:
         return Ledger()
     except (OSError, ValidationError) as error:
@@ -32,12 +32,14 @@ def read_ledger(file: Path) -> Ledger:
         ) from error
 
 
-def write_ledger(ledger: Ledger, file: Path) -> None:
+def write_ledger(ledger: Ledger, file: Path | Location) -> None:
     """Replaces the ledger in `file`, whole or not at all, also if the power is cut."""
-    replace_file(file, ledger.model_dump_json(indent=2).encode())
+    location_of(file).put(ledger.model_dump_json(indent=2).encode())
 
 
-def follow(ledger: Ledger, serving: Path, expected: int | None = None) -> tuple[Ledger, list[str]]:
+def follow(
+    ledger: Ledger, serving: Path | Location, expected: int | None = None
+) -> tuple[Ledger, list[str]]:
     """The ledger of what lies in `serving` now; and what was found there that nobody told it.
 
     A version that is new there is taken up, with the one it withdraws, and is named unless it is

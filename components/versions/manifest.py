@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.storage.digests import file_digest
+from components.storage.location import Location, location_of
 from schemas.errors import VersionError
 from schemas.reports.model_card import Lineage
 from schemas.versions import MANIFEST_FILE, Manifest, model_digest_of
@@ -36,20 +36,18 @@ def write_manifest(
         withdraws=withdraws,
         reason=reason,
     )
-    file = folder / MANIFEST_FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    location_of(folder / MANIFEST_FILE).put(manifest.model_dump_json(indent=2).encode())
     return manifest
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path | Location) -> Manifest:
     """The manifest in a version's folder, which may not be true any more.
 
     Raises:
         VersionError: there is none that can be read.
     """
     try:
-        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+        return Manifest.model_validate_json((location_of(folder) / MANIFEST_FILE).read())
     except (OSError, ValidationError) as error:
         raise VersionError(
             f"{folder} has no manifest of a pushed version ({MANIFEST_FILE}): it was put there by"
@@ -57,7 +55,7 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def verify(folder: Path) -> Manifest:
+def verify(folder: Path | Location) -> Manifest:
     """Its manifest, where every file of the version is what was pushed, and there is no other.
 
     Raises:
@@ -85,12 +83,11 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def digest_model(folder: Path) -> str:
+def digest_model(folder: Path | Location) -> str:
     """What `Manifest.model_digest` would be of the SavedModel in `folder`."""
     return model_digest_of(_files(folder))
 
 
-def _files(folder: Path) -> dict[str, str]:
-    paths = (path for path in sorted(folder.rglob("*")) if not path.is_dir())
-    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
-    return {path: digest for path, digest in digests.items() if path != MANIFEST_FILE}
+def _files(folder: Path | Location) -> dict[str, str]:
+    files = location_of(folder).files()
+    return {path: file.sha256() for path, file in files if path != MANIFEST_FILE}

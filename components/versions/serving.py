@@ -3,34 +3,34 @@ half of one.
 
 TFX's Pusher names versions by the clock's second, copies file by file into the final folder, and
 records a push where it skipped one. Here a version is the next integer, whatever the clock says;
-it is made under a name that TensorFlow Serving ignores, and renamed when all of it is on disk.
+its storage publishes it whole: by a rename that TensorFlow Serving cannot see half of, or by its
+manifest, which comes last.
 """
 
+import contextlib
 import shutil
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from components.durable import sync, sync_tree
 from components.storage.digests import tree_digest
+from components.storage.location import Location, location_of
 from components.versions.manifest import verify, write_manifest
 from schemas.errors import AuricleError, RunDirectoryError, VersionError
 from schemas.reports.model_card import Lineage
-
-_INCOMING, _REMOVED = ".incoming-", ".removed-"
+from schemas.versions import MANIFEST_FILE
 
 
 def push_version(
     model: Path,
-    serving: Path,
+    serving: Path | Location,
     name: str,
     texts: Mapping[str, str] = MappingProxyType({}),
     *,
     lineage: Lineage | None = None,
     min_version: int = 0,
     why_failed: Callable[[str], str] = lambda model_digest: "",
-) -> Path:
+) -> Location:
     """Puts a copy of `model` at the next version of `serving` and returns that folder.
 
     `texts` are files to put into it, by relative path. The version is higher than every other and
@@ -41,8 +41,9 @@ def push_version(
         VersionError: `why_failed` of the model's digest says why it must not be served.
         RunDirectoryError: the serving directory cannot be written.
     """
-    with _Incoming(serving) as incoming:
-        shutil.copytree(model, incoming)
+    serving = location_of(serving)
+    with _staged(serving) as incoming:
+        shutil.copytree(model, incoming, dirs_exist_ok=True)
         if tree_digest(incoming) != tree_digest(model):
             raise AuricleError(f"the copy of {model} in {serving} differs from it; not pushed")
         for path, text in texts.items():
@@ -55,18 +56,18 @@ def push_version(
             raise VersionError(f"this model was served before and withdrawn: {reason}")
         if newest is not None and _whole_files(newest) == manifest.files:
             return newest
-        return _rename_to_next_version(incoming, serving, min_version)
+        return _publish_next_version(incoming, serving, min_version)
 
 
 def restore_version(
-    source: Path,
-    serving: Path,
+    source: Path | Location,
+    serving: Path | Location,
     *,
     content: int,
     min_version: int,
     withdraws: int | None,
     reason: str,
-) -> Path:
+) -> Location:
     """Puts the files of the version in `source` at the next version of `serving`, verified.
 
     `content` is the version they were first pushed as.
@@ -75,9 +76,10 @@ def restore_version(
         VersionError: `source` is not what was pushed.
         RunDirectoryError: the serving directory cannot be written.
     """
+    serving = location_of(serving)
     old = verify(source)
-    with _Incoming(serving) as incoming:
-        shutil.copytree(source, incoming)
+    with _staged(serving) as incoming, location_of(source).local_copy() as folder:
+        shutil.copytree(folder, incoming, dirs_exist_ok=True)
         newest = newest_version(serving)
         manifest = write_manifest(
             incoming,
@@ -90,76 +92,59 @@ def restore_version(
         )
         if manifest.files != old.files:
             raise AuricleError(f"the copy of {source} differs from it; not restored")
-        return _rename_to_next_version(incoming, serving, min_version)
+        return _publish_next_version(incoming, serving, min_version)
 
 
-def remove_version(folder: Path) -> None:
+def remove_version(folder: Path | Location) -> None:
     """Takes a version away: at once for a reader of the serving directory."""
-    removed = folder.with_name(f"{_REMOVED}{uuid.uuid4().hex}")
-    folder.rename(removed)
-    shutil.rmtree(removed)
+    location_of(folder).withdraw(MANIFEST_FILE)
 
 
-def remove_leftovers(serving: Path) -> int:
+def remove_leftovers(serving: Path | Location) -> int:
     """Deletes what a killed push or removal left behind, and says of how many.
 
     Only to be called while nobody else pushes there.
     """
-    leftovers = [*serving.glob(f"{_INCOMING}*"), *serving.glob(f"{_REMOVED}*")]
-    for folder in leftovers:
-        shutil.rmtree(folder)
-    return len(leftovers)
+    return location_of(serving).sweep(MANIFEST_FILE)
 
 
-def pushed_versions(serving: Path) -> list[Path]:
+def pushed_versions(serving: Path | Location) -> list[Location]:
     """The version folders of a serving directory, the oldest first, also those made by hand."""
-    if not serving.is_dir():
-        return []
-    folders = [p for p in serving.iterdir() if p.name.isdecimal() and p.is_dir()]
-    return sorted(folders, key=lambda path: int(path.name))
+    place = location_of(serving)
+    versions = [name for name in place.published(MANIFEST_FILE) if name.isdecimal()]
+    return [place / name for name in sorted(versions, key=int)]
 
 
-def newest_version(serving: Path) -> Path | None:
+def newest_version(serving: Path | Location) -> Location | None:
     """The folder that is served; None where there is none."""
     return next(reversed(pushed_versions(serving)), None)
 
 
-def check_serving(serving: Path) -> None:
+def check_serving(serving: Path | Location) -> None:
     """Makes the serving directory and writes to it, so that a run does not find out at its end.
 
     Raises:
         RunDirectoryError: it cannot be written.
     """
-    with _Incoming(serving) as incoming:
-        _explained(serving, incoming.mkdir)
+    with _staged(location_of(serving)):
+        pass
 
 
-class _Incoming:
-    """A folder to be made in a serving directory; gone afterwards unless it was renamed."""
-
-    def __init__(self, serving: Path) -> None:
-        self._serving = serving
-        self._path = serving / f"{_INCOMING}{uuid.uuid4().hex}"
-
-    def __enter__(self) -> Path:
-        _explained(self._serving, lambda: self._serving.mkdir(parents=True, exist_ok=True))
-        return self._path
-
-    def __exit__(self, *error: object) -> None:
-        shutil.rmtree(self._path, ignore_errors=True)
-
-
-def _explained(serving: Path, work: Callable[[], None]) -> None:
-    try:
-        work()
-    except OSError as error:
-        raise RunDirectoryError(
-            f"cannot write the serving directory {serving}: {error.strerror}; push.directory names"
-            " another"
-        ) from error
+@contextlib.contextmanager
+def _staged(serving: Location) -> Iterator[Path]:
+    """A folder to be published in a serving directory; gone afterwards unless it was."""
+    with contextlib.ExitStack() as staged:
+        try:
+            folder = staged.enter_context(serving.stage())
+        except OSError as error:
+            raise RunDirectoryError(
+                f"cannot write the serving directory {serving}: {error.strerror}; push.directory"
+                " names another"
+            ) from error
+        yield folder
 
 
-def _whole_files(version: Path) -> dict[str, str]:
+def _whole_files(version: Location) -> dict[str, str]:
     """Its files and their digests; empty where it is no version, or not what was pushed."""
     try:
         return verify(version).files
@@ -167,16 +152,14 @@ def _whole_files(version: Path) -> dict[str, str]:
         return {}
 
 
-def _rename_to_next_version(incoming: Path, serving: Path, min_version: int) -> Path:
-    sync_tree(incoming)
+def _publish_next_version(incoming: Path, serving: Location, min_version: int) -> Location:
+    number = min_version
     while True:
         newest = newest_version(serving)
-        target = serving / str(max(int(newest.name) if newest else 0, min_version) + 1)
+        number = max(int(newest.name) if newest else 0, number) + 1
+        target = serving / number
         try:
-            incoming.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
+            target.publish(incoming, MANIFEST_FILE)
+        except FileExistsError:
             continue  # another push took this version in between
-        sync(serving)
         return target

@@ -16,6 +16,7 @@ from pathlib import Path
 from components.audio.probe import probe
 from components.example_gen.sources import AUDIO_SUFFIXES, list_utterances
 from components.example_gen.splits import check_data_set
+from components.storage.location import location_of
 from pipeline.config.loader import read_workflow, slug
 from schemas.errors import DataError, InputError
 from schemas.utterance import Utterance
@@ -62,13 +63,14 @@ def write_workflow(directory: Path, output: Path, name: str | None, force: bool)
     findings = _look(directory, output.parent)
     draft = output.with_name(f".{output.name}.draft")
     try:
-        draft.write_text(_render(said, findings))
+        content = _render(said, findings).encode()
+        location_of(draft).put(content)
         read_workflow(draft)
-        draft.replace(output)
+        location_of(output).put(content)
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        location_of(draft).delete()
     return [f"Wrote {output}: {_summary(findings)}", f"Next: auricle plan {output}"]
 
 

@@ -16,6 +16,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.pusher.executor import MODEL_DIGEST_PROPERTY
 from components.storage.digests import DIGEST_PROPERTY, FileDigests
+from components.storage.location import location_of
 from components.versions.serving import newest_version
 
 PUSHED_DESTINATION_PROPERTY = "pushed_destination"  # TFX's name
@@ -93,8 +94,8 @@ def _is_sealed(artifact: metadata_store_pb2.Artifact, digests: FileDigests) -> b
 def _is_served(artifact: metadata_store_pb2.Artifact, digests: FileDigests, serving: Path) -> bool:
     if PUSHED_DESTINATION_PROPERTY not in artifact.custom_properties:
         return True  # refused by the gate: nothing to serve
-    destination = Path(artifact.custom_properties[PUSHED_DESTINATION_PROPERTY].string_value)
-    if destination != newest_version(serving):
+    destination = artifact.custom_properties[PUSHED_DESTINATION_PROPERTY].string_value
+    if location_of(destination) != newest_version(serving):
         return False
     sealed = artifact.custom_properties[MODEL_DIGEST_PROPERTY].string_value
     return digests.tree_digest(destination) == sealed

@@ -7,14 +7,13 @@ replaced whole: a row without its clip is never seen. Runs join that manifest to
 
 import datetime
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from components.durable import replace_file
 from components.example_gen.sources import AUDIO_SUFFIXES
+from components.storage.location import location_of
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
@@ -205,10 +204,10 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
             answers |= {file: best.label for file, [best] in zip(clips, answered, strict=True)}
         for file in clips:
             draft, target = drafts[file]
-            draft.replace(target)
+            location_of(draft).copy_to(location_of(target))
     finally:
         for draft, _ in drafts.values():
-            draft.unlink(missing_ok=True)
+            location_of(draft).delete()
     return _Taken(
         stored={file: (drafts[file][1], answer) for file, answer in answers.items()},
         refused=refused,
@@ -218,10 +217,7 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
 def _copy(file: Path, draft: Path) -> str:
     """Copies a file to the disk, and returns the SHA-256 of its bytes."""
     content = file.read_bytes()
-    with draft.open("wb") as target:
-        target.write(content)
-        target.flush()
-        os.fsync(target.fileno())
+    location_of(draft).put(content)
     return hashlib.sha256(content).hexdigest()
 
 
@@ -267,7 +263,7 @@ def _known_labels(project: Project) -> list[str]:
     if (named := project.workflow.data.labels) is not None:
         return named
     served = newest_version(project.run_directory.serving)
-    labels = read_card(served).labels if served is not None else []
+    labels = read_card(served.path).labels if served is not None else []
     return sorted({*labels, *(row.label for row in list_rows(project).utterances)})
 
 
@@ -275,4 +271,4 @@ def _write_feedback(clips: list[FeedbackClip], directory: RunDirectory) -> None:
     rows = [clip.model_dump_json(exclude_none=True) for clip in clips]
     content = "".join(f"{row}\n" for row in rows).encode()
     if clips or directory.feedback.exists():
-        replace_file(directory.feedback, content)
+        location_of(directory.feedback).put(content)

@@ -5,7 +5,7 @@ import secrets
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.durable import replace_file
+from components.storage.location import location_of
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import InputError
 
@@ -51,4 +51,4 @@ def read_forgotten(directory: RunDirectory) -> Forgotten:
 
 def write_forgotten(forgotten: Forgotten, directory: RunDirectory) -> None:
     """Replaces the list, whole or not at all."""
-    replace_file(directory.forgotten, forgotten.model_dump_json(indent=2).encode())
+    location_of(directory.forgotten).put(forgotten.model_dump_json(indent=2).encode())

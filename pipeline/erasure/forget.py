@@ -186,7 +186,7 @@ def _naming(directory: RunDirectory, speaker: str) -> list[int]:
     found = []
     for folder in pushed_versions(directory.serving):
         with contextlib.suppress(OSError):  # made by hand
-            verdict = read_verdict(folder / VERSION_VERDICT_FILE)
+            verdict = read_verdict(folder.path / VERSION_VERDICT_FILE)
             if names_speaker(verdict, speaker):
                 found.append(int(folder.name))
     return found

@@ -11,7 +11,6 @@ import json
 import re
 import shutil
 import sqlite3
-import uuid
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from components.durable import replace_file
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.example_gen.index import drop_rows, read_index, read_rows
 from components.storage.digests import DIGEST_PROPERTY, remove_cache, tree_digest
+from components.storage.location import location_of
 from pipeline.erasure.lineage import SpeakerTrace
 from pipeline.metadata.artifacts import example_files, example_folders, is_of, open_metadata
 from pipeline.runs.records import read_history, write_record
@@ -137,9 +136,7 @@ def _drop_scores(folder: Path, ids: frozenset[str]) -> int:
     is_kept = ~np.isin(scores.ids, list(ids))
     if is_kept.all():
         return 0
-    draft = file.with_name(f".{uuid.uuid4().hex}.npz")
-    write_scores(scores.select(is_kept), draft)
-    draft.replace(file)
+    write_scores(scores.select(is_kept), file)
     return 1
 
 
@@ -188,12 +185,12 @@ def _replace_sealed(
     folder = Path(artifact.uri)
     shutil.copytree(folder, scratch)
     changed = scratch / file.relative_to(folder)
-    replace_file(changed, content)
+    location_of(changed).put(content)
     seal = artifact.custom_properties.get(DIGEST_PROPERTY)
     if store is not None and seal is not None and seal.string_value == tree_digest(folder):
         seal.string_value = tree_digest(scratch)
         store.put_artifacts([artifact])
-    changed.replace(file)
+    location_of(file).put(content)
     shutil.rmtree(scratch)
 
 
@@ -297,6 +294,6 @@ def _drop_examples(folder: Path, speaker: str) -> int:
             continue
         kept = [record for record in records if not is_of(record, speaker)]
         if len(kept) < len(records):
-            replace_file(file, b"".join(map(frame_record, kept)))
+            location_of(file).put(b"".join(map(frame_record, kept)))
             dropped += len(records) - len(kept)
     return dropped

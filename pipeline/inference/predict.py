@@ -164,7 +164,7 @@ def served_version(project: Project) -> Path:
         raise InputError(
             f"{project.name} has no pushed model in {serving}; `auricle run` makes one"
         )
-    return newest
+    return newest.path
 
 
 def read_card(version: Path) -> ModelCard:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ml_metadata.proto import metadata_store_pb2
 
-from components.durable import replace_file
 from components.registry.sync import register_versions
+from components.storage.location import location_of
 from components.versions.ledger import cut_off, follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import remove_leftovers, remove_version
@@ -64,7 +64,7 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
 
 def begin_step(directory: RunDirectory, ledger: Ledger) -> None:
     """Notes that a rollback or promotion begins, which `reconcile` ends."""
-    replace_file(directory.step, str(ledger.newest).encode())
+    location_of(directory.step).put(str(ledger.newest).encode())
 
 
 def read_step(directory: RunDirectory) -> int | None:

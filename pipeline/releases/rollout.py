@@ -158,7 +158,7 @@ def _restore(
         min_version=ledger.newest,
         withdraws=withdrawn.version if withdrawn else None,
         reason=reason,
-    )
+    ).path
     return Rollout(
         version=int(folder.name),
         content=record.content,

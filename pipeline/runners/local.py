@@ -16,6 +16,7 @@ from components.example_gen.background import write_background
 from components.example_gen.index import IndexRef, write_index
 from components.example_gen.sources import Listing
 from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
+from components.storage.location import location_of
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_fingerprint
@@ -159,16 +160,10 @@ def _after_ingest(directory: RunDirectory, name: str, outcome: "Outcome") -> Non
     """Puts the rejects where a person finds them, also when a gate stops the run afterwards."""
     if name != "AudioExampleGen":
         return
-    _replace_file(Path(outcome.artifacts["rejects"].uri) / REJECTS_FILE, directory.rejects)
+    rejects = Path(outcome.artifacts["rejects"].uri) / REJECTS_FILE
+    location_of(directory.rejects).put(rejects.read_bytes())
     if not outcome.is_reused:
         _remove_superseded_shards(directory)
-
-
-def _replace_file(source: Path, target: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
-    draft = target.with_suffix(".draft")
-    shutil.copyfile(source, draft)
-    draft.replace(target)
 
 
 def _locations(
@@ -232,7 +227,7 @@ def _fingerprints(directory: RunDirectory, task: str) -> dict[str, str]:
 def _copy_schema(directory: RunDirectory) -> Path:
     """The schema at a path that is the same from whatever checkout the run is started."""
     target = directory.root / SCHEMA_FILE.name
-    shutil.copyfile(SCHEMA_FILE, target)
+    location_of(target).put(SCHEMA_FILE.read_bytes())
     return target
 
 
@@ -244,7 +239,7 @@ def _gather(
     notes: list[str],
 ) -> RunResult:
     report = Path(outcomes["Report"].artifacts["report"].uri) / "report.html"
-    _replace_file(report, directory.report)
+    location_of(directory.report).put(report.read_bytes())
     return RunResult(
         record=record,
         report=directory.report,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.durable import replace_file
+from components.storage.location import location_of
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.outcomes import RunOutcome
@@ -61,7 +61,7 @@ def next_number(directory: Path) -> int:
 def write_record(record: RunRecord, directory: Path) -> Path:
     """Writes `<directory>/<number>.json`, whole or not at all."""
     file = directory / f"{record.number}.json"
-    replace_file(file, record.model_dump_json(indent=2).encode())
+    location_of(file).put(record.model_dump_json(indent=2).encode())
     return file
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.durable import replace_file
 from components.example_gen.sources import Listing, find_manifests
 from components.storage.digests import file_digest
+from components.storage.location import location_of
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -81,8 +81,8 @@ def remember(
         labels=observed.labels,
         data=data,
     )
-    replace_file(directory.seen_files, json.dumps(observed.files).encode())
-    replace_file(directory.seen, seen.model_dump_json().encode())
+    location_of(directory.seen_files).put(json.dumps(observed.files).encode())
+    location_of(directory.seen).put(seen.model_dump_json().encode())
 
 
 def trained_settings(workflow: Workflow) -> dict[str, object]:

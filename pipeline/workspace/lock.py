@@ -1,13 +1,10 @@
 """Whose a run directory is, and that only one run writes it at a time."""
 
 import contextlib
-import fcntl
-import os
-import time
 from collections.abc import Iterator
-from typing import IO
 
-from components.durable import replace_file
+from components.storage.interface import HeldError
+from components.storage.location import location_of
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import BusyError, RunDirectoryError
@@ -17,9 +14,6 @@ IDENTITY_FILE = "workflow.json"
 
 
 _LOCK = ".lock"
-
-
-_LOOK_S = 0.05
 
 
 @contextlib.contextmanager
@@ -46,41 +40,21 @@ def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Ite
         BusyError: `what` another process does, its number, and `advice`.
         RunDirectoryError: the run directory cannot be written.
     """
-    try:
-        directory.root.mkdir(parents=True, exist_ok=True)
-        file = (directory.root / name).open("a+")
-    except OSError as error:
-        raise RunDirectoryError(f"cannot write run directory {directory.root}: {error}") from error
-    with file:
+    with contextlib.ExitStack() as held:
         try:
-            _lock_exclusively(file)
-        except BlockingIOError:
-            file.seek(0)
-            raise BusyError(f"{what} (process {file.read().strip()}){advice}") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+            held.enter_context(location_of(directory.root / name).lease())
+        except HeldError as error:
+            raise BusyError(f"{what} ({error}){advice}") from None
+        except OSError as error:
+            raise RunDirectoryError(
+                f"cannot write run directory {directory.root}: {error}"
+            ) from error
         yield
-
-
-def _lock_exclusively(file: IO[str]) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        time.sleep(_LOOK_S)  # somebody may just be looking whether it is held
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_held(directory: RunDirectory) -> bool:
     """Whether a run is under way in it."""
-    try:
-        with (directory.root / _LOCK).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+    return location_of(directory.root / _LOCK).is_held()
 
 
 def adopt(project: Project) -> None:
@@ -104,4 +78,4 @@ def adopt(project: Project) -> None:
             f"{directory.root} is not a run directory and holds other files "
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
-    replace_file(identity, workflow.model_dump_json(indent=2).encode())
+    location_of(identity).put(workflow.model_dump_json(indent=2).encode())

@@ -6,6 +6,7 @@ always looks good on the recordings that it was chosen on.
 """
 
 import bisect
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.scores import ClipScores, Texts
+from components.storage.location import location_of
 from schemas.utterance import is_keyword
 
 BACKGROUND_FILE = "background.npz"  # beside the scores of the test clips
@@ -160,9 +162,9 @@ def missed_clips(scores: ClipScores, threshold: float) -> NDArray[np.bool_]:
 
 def write_background(background: Background, file: Path) -> None:
     """Writes the table as compressed numpy arrays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
     np.savez_compressed(
-        file,
+        buffer,
         names=background.names,
         lengths_s=background.lengths_s,
         recordings=background.recordings,
@@ -172,6 +174,7 @@ def write_background(background: Background, file: Path) -> None:
         left_out=np.array(list(background.left_out), np.str_),
         left_out_why=np.array(list(background.left_out.values()), np.str_),
     )
+    location_of(file).put(buffer.getvalue())
 
 
 def read_background(file: Path) -> Background:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.storage.location import storage_of
 from pipeline.datasets.importers import (
     commonvoice,
     fsdd,
@@ -58,30 +59,25 @@ def import_manifest(layout: str, source: Path, output: Path) -> Imported:
     """
     imported = Imported()
     folder = output.absolute().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            for row in IMPORTERS[layout](source):
-                if isinstance(row, Skipped):
-                    imported.skipped[row.reason] += 1
-                    if len(imported.first_skipped) < _SKIPPED_SHOWN:
-                        imported.first_skipped.append(row)
-                    continue
-                relative = os.path.relpath(row["audio_filepath"], folder)
-                if relative.startswith(".."):
-                    outside = os.path.normpath(folder / Path(relative).parent)
-                    imported.root = Path(os.path.commonpath([imported.root or folder, outside]))
-                file.write(json.dumps(row | {"audio_filepath": relative}, ensure_ascii=False))
-                file.write("\n")
-                imported.rows += 1
+    storage, name = storage_of(output)
+    with storage.create(name) as file:
+        for row in IMPORTERS[layout](source):
+            if isinstance(row, Skipped):
+                imported.skipped[row.reason] += 1
+                if len(imported.first_skipped) < _SKIPPED_SHOWN:
+                    imported.first_skipped.append(row)
+                continue
+            relative = os.path.relpath(row["audio_filepath"], folder)
+            if relative.startswith(".."):
+                outside = os.path.normpath(folder / Path(relative).parent)
+                imported.root = Path(os.path.commonpath([imported.root or folder, outside]))
+            line = json.dumps(row | {"audio_filepath": relative}, ensure_ascii=False)
+            file.write(f"{line}\n".encode())
+            imported.rows += 1
         if not imported.rows:
             raise DataError(
                 f"{source}: no row of this {layout} data set can be used{_why(imported)}"
             )
-        draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
     return imported
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from components.durable import replace_file
+from components.storage.location import location_of
 from schemas.outcomes import StepOutcome
 from schemas.reports.step_timings import StepTiming
 
@@ -25,4 +25,4 @@ class Timings:
         self._write()
 
     def _write(self) -> None:
-        replace_file(self._file, _TIMINGS.dump_json(self._steps, indent=2))
+        location_of(self._file).put(_TIMINGS.dump_json(self._steps, indent=2))

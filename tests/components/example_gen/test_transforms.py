@@ -180,7 +180,7 @@ def test_a_full_disk_ends_the_run_by_name_and_leaves_no_half_file(
         index = read_index(file)
     shard = index.shards[0]
     name = f"{settings_digest(AUDIO, index)}-{shard.number}-{shard.of}-{shard.digest}.tfrecord"
-    full = scratch / f"{name}.{fixed.hex}"
+    full = scratch / f".{name}.{fixed.hex}"
     full.symlink_to("/dev/full")  # the kernel's own full disk
     with pytest.raises(Exception, match="No space left") as raised:
         _ingest(data, recordings, tmp_path / "out")

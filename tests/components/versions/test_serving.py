@@ -30,7 +30,7 @@ def make_model(folder: Path, content: str) -> Path:
 
 
 def push(model: Path, serving: Path, *arguments: dict[str, str], min_version: int = 0) -> Path:
-    return push_version(model, serving, "digits", *arguments, min_version=min_version)
+    return push_version(model, serving, "digits", *arguments, min_version=min_version).path
 
 
 def model_digest(version: Path) -> str:
@@ -153,7 +153,9 @@ def test_a_restored_version_holds_the_old_files_under_a_new_number(tmp_path: Pat
     serving = tmp_path / "serving"
     first = push(make_model(tmp_path / "a", "a"), serving)
     push(make_model(tmp_path / "b", "b"), serving)
-    third = restore_version(first, serving, content=1, min_version=2, withdraws=2, reason="worse")
+    third = restore_version(
+        first, serving, content=1, min_version=2, withdraws=2, reason="worse"
+    ).path
     assert third.name == "3"
     assert model_digest(third) == model_digest(first)
     manifest = verify(third)
