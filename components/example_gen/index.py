@@ -19,7 +19,7 @@ from components.example_gen.shard_entry import Shard
 from components.example_gen.sources import Listing
 from components.example_gen.splits import assign_split, hash_unit, split_by
 from components.storage.digests import FileDigests
-from components.storage.location import storage_of
+from components.storage.location import Location, location_of, storage_of
 from schemas.errors import AuricleError
 from schemas.reports.ingest import SPLITS, SplitBy
 from schemas.reports.rejects import Reject
@@ -61,7 +61,7 @@ class IndexRef(NamedTuple):
 
 
 def write_index(
-    listing: Listing, data: Data, directory: Path, cache_path: Path | None = None
+    listing: Listing, data: Data, directory: Path | Location, cache_path: Path | None = None
 ) -> IndexRef:
     """Writes `index-<digest>.jsonl` into `directory`, which reads what files have changed.
 
@@ -107,14 +107,18 @@ def write_index(
     }
     digest.update(b"".join([_line(header), *rejects]))
     header |= {"shards": table, "rejects_start": start, "bad_rows": len(rejects)}
-    uri = index_file(directory, digest.hexdigest())
+    uri = location_of(directory) / _index_name(digest.hexdigest())
     write_whole(uri, b"".join([_line(header), *lines, *rejects]))
     return IndexRef(str(uri), digest.hexdigest())
 
 
 def index_file(directory: Path, digest: str) -> Path:
     """Where `write_index` writes the index with this digest."""
-    return directory / f"index-{digest[:16]}.jsonl"
+    return directory / _index_name(digest)
+
+
+def _index_name(digest: str) -> str:
+    return f"index-{digest[:16]}.jsonl"
 
 
 def read_index(file: BinaryIO) -> Index:
@@ -253,8 +257,8 @@ def _line(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode() + b"\n"
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path | Location, content: bytes) -> None:
     """`path` has `content`, or what it had before; its folder is made."""
-    storage, name = storage_of(path)
+    storage, name = storage_of(str(path))
     with storage.create(name) as file:
         file.write(content)

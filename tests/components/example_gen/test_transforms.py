@@ -9,6 +9,7 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from fake_store import FakeStore
 from planted import CrashingReader
 from waiting import wait_until
 
@@ -22,10 +23,11 @@ from components.example_gen.transforms import (
     named_error,
     settings_digest,
 )
+from components.storage.location import location_of, register_scheme
 from schemas.errors import AuricleError, RunDirectoryError
 from schemas.example import decode_example
 from schemas.progress import LOGGER_NAME
-from schemas.reports.ingest import IngestReport
+from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.rejects import Reject
 from schemas.tfrecord import read_records
 from schemas.workflow.audio import Audio
@@ -283,3 +285,20 @@ def test_a_voice_that_must_pass_may_be_known(
     _ingest(data, recordings, tmp_path / "out")
     certificate = json.loads((tmp_path / "out/report/certificate.json").read_text())
     assert certificate["counts"]["speaker"] == leaks
+
+
+def test_an_object_store_gets_the_same_files(recordings, data, tmp_path):
+    store = FakeStore(tmp_path / "objects")
+    register_scheme("fake", lambda: store)
+    local = _ingest(data, recordings, tmp_path / "out")
+    out = location_of("fake://bucket")
+    ref = write_index(list_utterances(data, recordings), data, out / "index")
+    for _ in range(2):  # the second takes the stored shards over
+        with beam.Pipeline(options=PipelineOptions(ONE_PROCESS)) as pipeline:
+            places = [str(out / n) for n in ("examples", "rejects", "report", "shards")]
+            _ = pipeline | IngestUtterances(Places(ref.uri, *places), AUDIO)
+    kept = {n: file.read() for n, file in out.files() if n.split("/")[0] in ("examples", "rejects")}
+    wanted = {n: c for n, c in _files(local).items() if n.split("/")[0] in ("examples", "rejects")}
+    assert kept == wanted
+    report = IngestReport.model_validate_json((out / "report" / INGEST_REPORT_FILE).read())
+    assert sum(split.clips for split in report.splits.values()) == 24
