@@ -8,7 +8,7 @@ import functools
 import importlib
 import importlib.metadata
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.errors import InputError
 from schemas.text import nearest
@@ -64,6 +64,19 @@ def load_part(name: str, part: Part) -> ModuleType:
         InputError: there is no such task.
     """
     return importlib.import_module(f"{task_package(name)}.{part}")
+
+
+def meant_task(document: dict[str, Any]) -> str:
+    """The task that a workflow means which names none, or was written before tasks had names."""
+    return next(
+        (name for name in TASKS if load_part(name, "config").is_meant(document)), FIRST_TASK
+    )
+
+
+def own_keys(name: str) -> tuple[str, ...]:
+    """Dotted keys of the workflow, or of blocks in it, that a task has and others need not have."""
+    keys: tuple[str, ...] = load_part(name, "config").OWN_KEYS
+    return keys
 
 
 @functools.cache

@@ -11,6 +11,10 @@ KEYS_AND_VALUES = {
     _SHORT + "trian: {epochs: 3}\n": ["3: trian"],
     _SHORT + "model: {architecture: cnn_lsm}\n": ["3: model.architecture"],
     _SHORT + "model: {architecture: transformer}\n": ["3: model.architecture"],
+    _SHORT + "task: clasify\n": ["3: task"],
+    "name: x\ntask: classify\ndata: {folder: clips, background: noise.wav}\n": [
+        "3: data.background"
+    ],
     _SHORT + "audio: {normalize: RMS}\n": ["3: audio.normalize"],
     _SHORT + "run: {beam: {runner: dataflowrunner}}\n": ["3: run.beam.runner"],
     _SHORT + "gate: {accuracy: {at_least: 0.9, slices: [speaker, '']}}\n": [

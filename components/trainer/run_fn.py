@@ -30,6 +30,7 @@ from components.trainer.warm_start import (
 )
 from schemas.reports.model_card import Lineage, ModelCard
 from schemas.reports.training import HISTORY_FILE, Start
+from schemas.tasks import FIRST_TASK
 from schemas.workflow.training import TrainingSettings
 
 _LOG = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ def run_fn(fn_args: FnArgs) -> None:
         model,
         ModelCard(
             name=settings.name,
+            task=config.get("task", FIRST_TASK),
             labels=training.labels,
             audio=settings.audio,
             frontend=settings.frontend,

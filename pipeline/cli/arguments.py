@@ -21,4 +21,7 @@ def load(file: Path) -> "Project":
     """
     from pipeline.workspace.project import read_project
 
-    return read_project(file)
+    project = read_project(file)
+    for note in project.notes:
+        typer.echo(f"note: {note}", err=True)
+    return project

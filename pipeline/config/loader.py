@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
 from schemas.errors import WorkflowError
+from schemas.tasks import FIRST_TASK, own_keys, task_names
 from schemas.text import nearest
 from schemas.workflow.workflow import Workflow
 
@@ -30,6 +31,11 @@ def read_workflow(path: str | Path) -> Workflow:
 
     Raises WorkflowError, whose message has a line for every problem in the file.
     """
+    return read_with_notes(path)[0]
+
+
+def read_with_notes(path: str | Path) -> tuple[Workflow, tuple[str, ...]]:
+    """The same, and in what sense the file was read where it does not say it itself."""
     path = Path(path)
     document = parse_document(path)
     problems = list(document.problems)
@@ -40,9 +46,39 @@ def read_workflow(path: str | Path) -> Workflow:
         problems += _explain(error, document)
         if not _conflicts(error):
             problems += _conflicts_beside(error, document)
+    problems += _keys_of_other_tasks(document)
     if workflow is None or problems:
         raise WorkflowError(_render(path, problems))
-    return workflow
+    if _named_task(document) is None and workflow.task != FIRST_TASK:
+        keys = [key for key in own_keys(workflow.task) if document.has_key(key)]
+        return workflow, (f"{path}: read as `task: {workflow.task}`, since it has {keys[0]}",)
+    return workflow, ()
+
+
+def _keys_of_other_tasks(document: Document) -> list[Problem]:
+    """Keys that the task which the file names does not have."""
+    task = _named_task(document)
+    if task not in task_names():
+        return []
+    foreign = [
+        (name, key)
+        for name in task_names()
+        for key in own_keys(name)
+        if document.has_key(key) and key not in own_keys(task)
+    ]
+    return [
+        Problem(
+            document.line(tuple(key.split("."))),
+            key,
+            f"a key of `task: {name}`",
+            f"no such key with `task: {task}`",
+        )
+        for name, key in foreign
+    ]
+
+
+def _named_task(document: Document) -> Any:
+    return document.value.get("task") if isinstance(document.value, dict) else None
 
 
 def slug(text: str) -> str | None:

@@ -36,8 +36,8 @@ from components.resolvers import (
     PassedBeforeStrategy,
 )
 from components.serving_check.component import ServingCheck
-from pipeline.dag.steps import task_of
 from schemas.example import SIDE_FEATURES
+from schemas.tasks import FIRST_TASK
 from schemas.workflow.training import TrainingSettings
 from schemas.workflow.workflow import Workflow
 
@@ -73,7 +73,7 @@ class RunLocations:
 def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     """Twelve components, in the order in which they run; data moves one way, down."""
     generated = workflow.data.generated is not None
-    task = task_of(workflow)
+    task = workflow.task
     example_gen = AudioExampleGen(
         index_uri=locations.index_uri,
         index_digest=locations.index_digest,
@@ -116,6 +116,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
             "code": locations.trainer_code,
             "checkpoints": locations.checkpoints,
             **_trial_settings(workflow),
+            **_task_settings(workflow),
         },
     )
     trainer.add_upstream_node(data_gate)
@@ -229,6 +230,13 @@ def _trial_settings(workflow: Workflow) -> dict[str, Any]:
     if workflow.train.start != "both":
         return {}
     return {"confidence": workflow.gate.confidence}
+
+
+def _task_settings(workflow: Workflow) -> dict[str, Any]:
+    """The task of the model; not said of the first one, whose trainings were keyed before it had a
+    name.
+    """
+    return {} if workflow.task == FIRST_TASK else {"task": workflow.task}
 
 
 def _passed_before(strategy: type[Any], examples: Any) -> Any:

@@ -1,7 +1,5 @@
 """The steps of a run, in their order, and what each one does, for people."""
 
-from schemas.workflow.workflow import Workflow
-
 STEPS = {
     "Prepare": "lists the recordings, hashes their content, loads TFX",
     "AudioExampleGen": "decodes, resamples, conditions and measures every clip; writes TFRecords",
@@ -16,8 +14,3 @@ STEPS = {
     "Pusher": "copies a blessed model to the serving directory, all or nothing",
     "Report": "writes one HTML page about the run",
 }
-
-
-def task_of(workflow: Workflow) -> str:
-    """The task whose parts the steps load; recordings without words make a classifier a spotter."""
-    return "spot" if workflow.data.background else workflow.task

@@ -20,7 +20,6 @@ from components.storage.location import location_of
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_fingerprint
-from pipeline.dag.steps import task_of
 from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
 from pipeline.metadata.store import prepare_store
@@ -142,7 +141,7 @@ def _run_graph(
         try:
             outcomes = launch_pipeline(
                 pipeline,
-                _fingerprints(directory, task_of(workflow)),
+                _fingerprints(directory, workflow.task),
                 digests,
                 directory.serving,
                 started=progress.start,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from components.example_gen.sources import Listing, find_manifests
 from components.storage.digests import file_digest
@@ -16,6 +16,7 @@ from components.storage.location import location_of
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
+from schemas.tasks import FIRST_TASK, meant_task
 from schemas.workflow.workflow import Workflow
 
 # Blocks that say when and where, not what is trained.
@@ -38,6 +39,14 @@ class RunSnapshot(BaseModel):
     manifests: dict[str, str]
     labels: dict[str, int]
     data: str
+
+    @field_validator("settings")
+    @classmethod
+    def _bring_up_to_date(cls, settings: dict[str, object]) -> dict[str, object]:
+        """Those written before tasks had names, with the task that they mean."""
+        if settings.get("task") != FIRST_TASK:
+            return settings
+        return settings | {"task": meant_task(settings)}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.loader import read_workflow
+from pipeline.config.loader import read_with_notes
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
 from schemas.errors import InputError, RunDirectoryError
 from schemas.workflow.workflow import Workflow
@@ -12,10 +12,14 @@ from schemas.workflow.workflow import Workflow
 
 @dataclass(frozen=True)
 class Project:
-    """A workflow, and the folder that relative paths in it start from."""
+    """A workflow, and the folder that relative paths in it start from.
+
+    `notes` say how the file was read where it does not say it itself.
+    """
 
     workflow: Workflow
     folder: Path
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,4 +62,5 @@ def read_project(file: str | Path) -> Project:
     Raises:
         WorkflowError: with a line for every problem in the file.
     """
-    return Project(read_workflow(file), Path(file).resolve().parent)
+    workflow, notes = read_with_notes(file)
+    return Project(workflow, Path(file).resolve().parent, notes)

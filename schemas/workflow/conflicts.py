@@ -298,15 +298,6 @@ def notify_conflicts(notify: Notify) -> Iterator[Conflict]:
         )
 
 
-def keyword_conflicts(data: Data, gate: Gate) -> Iterator[Conflict]:
-    if gate.false_rejects.at_most is not None and data.background is None:
-        yield Conflict(
-            ("gate.false_rejects.at_most", "data.background"),
-            "a limit of false rejects, which a threshold decides that nothing chooses",
-            "data.background: long recordings without any of the words",
-        )
-
-
 def beam_conflicts(beam: Beam) -> Iterator[Conflict]:
     missing = [name for name in REQUIRED_OPTIONS[beam.runner] if name not in beam.options]
     if missing:

@@ -6,11 +6,12 @@ from these types.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.tasks import FIRST_TASK, TASKS, load_part, meant_task, task_names
 from schemas.workflow import conflicts
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
@@ -29,13 +30,24 @@ from schemas.workflow.serving_check import ServingCheck
 from schemas.workflow.train import Train
 
 
+def _check_task(name: str) -> str:
+    if name not in task_names():
+        raise PydanticCustomError("task", "no such task")
+    return name
+
+
 class Workflow(Block):
     """A speech model, from labelled recordings to a pushed SavedModel."""
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of model and run directory."
     )
-    task: Literal["classify"] = Field("classify", description="One label for a whole clip.")
+    task: Annotated[str, AfterValidator(_check_task)] = Field(
+        FIRST_TASK,
+        description="What the model is taught: `classify`, one label for a clip; `spot`, keywords"
+        " in long recordings.",
+        json_schema_extra={"enum": list(TASKS)},
+    )
     data: Data = Field(description="Where the labelled recordings are.")
     audio: Audio = Field(Audio(), description="What every clip becomes before it is stored.")
     frontend: Frontend = Field(Frontend(), description="The features; computed inside the model.")
@@ -52,6 +64,14 @@ class Workflow(Block):
     schedule: Schedule = Field(Schedule(), description="When a new model is trained.")
     notify: Notify = Field(Notify(), description="Who is notified how a run ended.")
     run: Run = Field(Run(), description="Where and on what the workflow runs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bring_up_to_date(cls, stored: Any) -> Any:
+        """A workflow written before tasks had names, as the task that it means."""
+        if isinstance(stored, dict) and stored.get("task", FIRST_TASK) == FIRST_TASK:
+            return {**stored, "task": meant_task(stored)}
+        return stored
 
     @model_validator(mode="after")
     def _refuse_conflicts(self) -> "Workflow":
@@ -72,6 +92,6 @@ class Workflow(Block):
         yield from conflicts.registry_conflicts(self.registry)
         yield from conflicts.schedule_conflicts(self.schedule)
         yield from conflicts.notify_conflicts(self.notify)
-        yield from conflicts.keyword_conflicts(self.data, self.gate)
+        yield from load_part(self.task, "config").conflicts(self)
         yield from conflicts.beam_conflicts(self.run.beam)
         yield from conflicts.vertex_conflicts(self.run)

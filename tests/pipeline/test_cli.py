@@ -121,7 +121,7 @@ def test_a_fault_is_short_and_its_traceback_is_kept(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a long\nstory")
 
-    monkeypatch.setattr("pipeline.workspace.project.read_workflow", fail)
+    monkeypatch.setattr("pipeline.workspace.project.read_with_notes", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert call_main(monkeypatch, "plan", "workflow.yaml") == 1
     fault, where = capsys.readouterr().err.splitlines()
@@ -223,7 +223,7 @@ def test_an_interrupt_is_no_fault(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.workspace.project.read_workflow", interrupt)
+    monkeypatch.setattr("pipeline.workspace.project.read_with_notes", interrupt)
     assert call_main(monkeypatch, "plan", "workflow.yaml") == 130
     assert capsys.readouterr().err.startswith("Interrupted.")
 

@@ -10,7 +10,7 @@ import pytest
 from wrong_workflows import COMBINATIONS, KEYS_AND_VALUES, SOURCES_AND_SPLITS
 
 from components.audio import mel
-from pipeline.config.loader import read_workflow, slug
+from pipeline.config.loader import read_with_notes, read_workflow, slug
 from pipeline.workspace.project import read_project
 from schemas.errors import WorkflowError
 from schemas.workflow.audio import Audio
@@ -218,6 +218,13 @@ def test_empty_mel_bands_are_found_just_where_the_filterbank_has_them() -> None:
             assert is_refused == has_empty_band, (sample_rate, frontend)
             seen.add(is_refused)
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize(("text", "notes"), [("", 1), ("task: spot\n", 0)], ids=["unsaid", "said"])
+def test_a_task_that_the_file_does_not_name_is_said(tmp_path: Path, text: str, notes: int) -> None:
+    path = write(tmp_path, f"{text}name: x\ndata: {{folder: clips, background: noise.wav}}\n")
+    workflow, said = read_with_notes(path)
+    assert (workflow.task, len(said)) == ("spot", notes)
 
 
 def test_slug() -> None:
