@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.scheduling import scheduler
-from pipeline.scheduling.scheduler import Decision, Outcome
+from pipeline.scheduling.scheduler import Decision
 from pipeline.workspace.lock import claim
 from pipeline.workspace.project import Project, read_project
 from schemas.errors import DataError, InputError
+from schemas.outcomes import CheckOutcome
 
 WORKFLOW = "name: digits\ndata: {manifests: 'data/{SPAN}/manifest.jsonl'}\n"
 
@@ -78,7 +79,7 @@ def test_what_fails_is_raised_and_logged(project: Project) -> None:
     ],
 )  # fmt: skip
 def test_exit_codes(
-    project: Project, monkeypatch: pytest.MonkeyPatch, outcome: Outcome, code: int
+    project: Project, monkeypatch: pytest.MonkeyPatch, outcome: CheckOutcome, code: int
 ) -> None:
     """Training is the scheduler's; only what a decision makes of the exit code is looked at."""
     now = read_project(project.folder / "workflow.yaml")
