@@ -20,6 +20,7 @@ from components.storage.location import location_of
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_fingerprint
+from pipeline.dag.predecessors import SAME_SHARDS
 from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
 from pipeline.metadata.store import prepare_store
@@ -205,8 +206,12 @@ def _locations(
 
 
 def _shards(directory: RunDirectory) -> Path:
-    """Where shards are kept that the present code made."""
-    return directory.shards / shards_fingerprint()[:16]
+    """Where shards are kept that the present code made, or that are the same byte by byte."""
+    current = directory.shards / shards_fingerprint()[:16]
+    for earlier in SAME_SHARDS.get(current.name, ()):
+        if not current.exists() and (directory.shards / earlier).is_dir():
+            (directory.shards / earlier).rename(current)
+    return current
 
 
 def _remove_superseded_shards(directory: RunDirectory) -> None:

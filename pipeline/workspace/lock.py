@@ -1,6 +1,7 @@
 """Whose a run directory is, and that only one run writes it at a time."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 
 from components.storage.interface import HeldError
@@ -11,6 +12,7 @@ from schemas.errors import BusyError, RunDirectoryError
 from schemas.workflow.workflow import Workflow
 
 IDENTITY_FILE = "workflow.json"
+FORMAT = 2  # of run directories: verdicts with a headline, workflows with their task
 
 
 _LOCK = ".lock"
@@ -65,6 +67,7 @@ def adopt(project: Project) -> None:
     """
     directory, workflow = project.run_directory, project.workflow
     directory.root.mkdir(parents=True, exist_ok=True)
+    _check_format(directory)
     identity = directory.root / IDENTITY_FILE
     if identity.exists():
         owner = Workflow.model_validate_json(identity.read_text()).name
@@ -79,3 +82,19 @@ def adopt(project: Project) -> None:
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
     location_of(identity).put(workflow.model_dump_json(indent=2).encode())
+    location_of(directory.format).put(json.dumps({"format": FORMAT}).encode())
+
+
+def _check_format(directory: RunDirectory) -> None:
+    """Refuses a run directory that a newer version wrote; one without a format is of the first."""
+    try:
+        found = json.loads(location_of(directory.format).read())["format"]
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(f"{directory.format} names no format: {error}") from error
+    if not isinstance(found, int) or found > FORMAT:
+        raise RunDirectoryError(
+            f"{directory.root} was written by a newer version of Auricle (format {found}; this one"
+            f" reads up to {FORMAT}); update Auricle, or name another run.directory"
+        )

@@ -2,6 +2,7 @@
 
 runs/<workflow name>/
     workflow.json      the workflow this directory belongs to
+    format.json        the format it is written in
     metadata.sqlite    ML Metadata: every execution and artifact
     artifacts/         what the components wrote
     serving/<version>/ the pushed models
@@ -37,6 +38,11 @@ class RunDirectory:
 
     root: Path
     serving: Path
+
+    @property
+    def format(self) -> Path:
+        """The format it is written in, by which a newer one is told."""
+        return self.root / "format.json"
 
     @property
     def metadata(self) -> Path:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.dag.predecessors import SAME_SHARDS
 from pipeline.runners.launcher import Outcome
-from pipeline.runners.local import _after_ingest
+from pipeline.runners.local import _after_ingest, _shards
 from pipeline.workspace.paths import RunDirectory
 
 
@@ -25,3 +26,19 @@ def test_shards_go_only_when_an_ingest_has_put_others_in_their_place(
     assert [path.name for path in directory.shards.iterdir()] == ["earlier"]
     _after_ingest(directory, "AudioExampleGen", outcome)
     assert [path.name for path in directory.shards.iterdir()] == left
+
+
+def test_shards_of_earlier_code_with_the_same_bytes_are_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = RunDirectory(root=tmp_path, serving=tmp_path / "serving")
+    current = _shards(directory)
+    monkeypatch.setitem(SAME_SHARDS, current.name, ("earlier",))
+    (directory.shards / "earlier").mkdir(parents=True)
+    (directory.shards / "other").mkdir()
+    (directory.shards / "earlier" / "a.tfrecord").write_bytes(b"a")
+    assert _shards(directory) == current
+    assert (current / "a.tfrecord").read_bytes() == b"a"
+    assert sorted(path.name for path in directory.shards.iterdir()) == sorted(
+        [current.name, "other"]
+    )

@@ -1,6 +1,7 @@
 """One run at a time, one workflow a directory, and a full disk said in words."""
 
 import errno
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.workspace.disk import explain_full_disk, require_space
-from pipeline.workspace.lock import claim
+from pipeline.workspace.lock import FORMAT, claim
 from pipeline.workspace.project import Project
 from schemas.errors import RunDirectoryError
 from schemas.workflow.data import Data
@@ -68,6 +69,20 @@ def test_another_workflows_directory_is_refused(tmp_path: Path) -> None:
         claim(Project(workflow("digits", "shared"), tmp_path)),
     ):
         pass
+
+
+def test_a_directory_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
+    project = Project(workflow(), tmp_path)
+    with claim(project):
+        pass
+    directory = project.run_directory
+    assert json.loads(directory.format.read_text()) == {"format": FORMAT}
+    directory.format.write_text(json.dumps({"format": FORMAT + 1}))
+    (directory.root / "workflow.json").write_text('{"name": "digits", "dialect": "newer"}')
+    with pytest.raises(RunDirectoryError) as refused, claim(project):
+        pass
+    assert f"format {FORMAT + 1}" in str(refused.value)
+    assert "dialect" in (directory.root / "workflow.json").read_text()
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
