@@ -118,7 +118,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
         edited("components/report/templates/report.html.jinja", "{# edited #}"),
         REPORT,
     ),
-    "report helper": (edited("components/report/charts.py"), REPORT),
+    "report helper": (edited("components/pages/drawing.py"), REPORT),
     "template engine": (version("jinja2"), PUSHER),
     "report changed on disk": (
         lambda c: flip_last_byte(c.artifact("Report", "report", "*.html")),
