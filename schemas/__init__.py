@@ -1,1 +1,4 @@
-"""Contracts that the other packages meet in: no Beam, no TFX, no Keras."""
+"""Contracts that the other packages meet in: documents, the workflow, examples, errors.
+
+No Beam, no TFX, no Keras, and nothing that does work: whoever imports this must stay light.
+"""

@@ -22,17 +22,12 @@ ENTRY_POINTS = "auricle.tasks"
 
 Part = Literal[
     "config",
-    "targets",
-    "features",
-    "model",
-    "serving",
     "scoring",
     "metrics",
     "details",
     "gate",
     "report",
     "card",
-    "views",
 ]
 
 

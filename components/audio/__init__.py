@@ -1,1 +1,4 @@
-"""Signal processing as pure functions on numpy arrays: no Beam, no TFX, no TensorFlow."""
+"""Signal processing as pure functions on numpy arrays: decode, resample, condition, measure.
+
+No Beam, no TFX, no TensorFlow, and nothing of labels or splits.
+"""

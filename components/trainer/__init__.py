@@ -1,1 +1,4 @@
-"""What TFX's Trainer runs: data set, fit and export."""
+"""What TFX's Trainer runs: data set, fit, warm start and export.
+
+Models are built in `components.models`; whether one is good enough is not decided here.
+"""

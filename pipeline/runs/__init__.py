@@ -1,1 +1,4 @@
-"""What runs leave behind: records, comparisons, snapshots of their data and code, retention."""
+"""What runs leave behind: records, comparisons, snapshots of their data and code, retention.
+
+Nothing here starts a run or changes a published version.
+"""

@@ -1,4 +1,7 @@
-"""Writes manifests for data sets in the layouts that other toolkits use."""
+"""Writes manifests for data sets in the layouts that other toolkits use: a module for each.
+
+A layout gives rows; writing them, and saying what was left out, is the same for all and is here.
+"""
 
 import json
 import os
