@@ -90,7 +90,7 @@ def notify(project: Project, event: Event) -> list[Delivery]:
             problems[to] = ways[to]()
         except Exception as error:
             # The interpreter would print its text, which may hold the URL.
-            problems[to] = f"a fault, {type(error).__name__}"
+            problems[to] = f"an internal error, {type(error).__name__}"
 
     # Daemons: neither a name server nor a program that hangs keeps this process from ending.
     threads = [threading.Thread(target=go, args=[to], daemon=True) for to in ways]

@@ -1,6 +1,6 @@
 """The exceptions a caller can meet, and the exit code each one ends `auricle` with.
 
-AuricleError                1  a fault
+AuricleError                1  an internal error
 ├── InputError              2  what the person gave cannot be used
 │   ├── WorkflowError          the workflow file: file, line, key, got, expected, nearest name
 │   ├── DataError              the recordings: none found, one class, one speaker, ...
@@ -14,7 +14,7 @@ AuricleError                1  a fault
 
 
 class AuricleError(Exception):
-    """A fault that Auricle can name."""
+    """An error that Auricle can name."""
 
     exit_code = 1
 

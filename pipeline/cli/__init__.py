@@ -17,24 +17,24 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 app = typer.Typer(
     name="auricle",
     help=(
-        "Labelled recordings in, a judged and pushed speech model out.\n\n"
+        "Trains, evaluates and publishes spoken-command models from labelled recordings.\n\n"
         "\b\n"
         "  auricle init recordings/         write a workflow file for a folder or manifest\n"
         "  auricle fetch fsdd               download a public data set\n"
         "  auricle import kaldi data/train  write a manifest for another toolkit's data set\n"
-        "  auricle plan workflow.yaml       what a run would read, split, store and do\n"
-        "  auricle run workflow.yaml        train, evaluate, judge and push\n"
+        "  auricle plan workflow.yaml       show what a run would read, split, store and do\n"
+        "  auricle run workflow.yaml        train, evaluate, gate and publish\n"
         "  auricle notify workflow.yaml --test\n"
         "  auricle rejects workflow.yaml    list what it could not use, and why\n"
-        "  auricle why workflow.yaml        why the last model was pushed, or not\n"
-        "  auricle runs workflow.yaml       list the judged runs; `compare` compares two\n"
+        "  auricle why workflow.yaml        explain why the last model was published, or not\n"
+        "  auricle runs workflow.yaml       list the runs; `compare` compares two\n"
         "  auricle predict workflow.yaml clip.wav\n"
         "  auricle explain workflow.yaml clip.wav\n"
-        "  auricle models workflow.yaml     list what was pushed; also `rollback`, `promote`\n"
+        "  auricle models workflow.yaml     list the published versions; `rollback`, `promote`\n"
         "  auricle schedule workflow.yaml   train again when there is something new\n"
-        "  auricle feedback workflow.yaml clip.wav --label stop    for the next runs\n"
+        "  auricle feedback workflow.yaml clip.wav --label stop    for later runs\n"
         "  auricle forget workflow.yaml --speaker ann\n\n"
-        "Exit codes: 0 done, 1 a fault, 2 bad input, 3 stopped by a gate."
+        "Exit codes: 0 done, 1 internal error, 2 bad input, 3 stopped by a gate."
     ),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -13,7 +13,7 @@ from schemas.errors import AuricleError
 def explain_fault(error: Exception, folder: Path) -> AuricleError:
     """`error` in two lines, its traceback in a file in `folder`, which may not be there yet."""
     folder = folder if folder.is_dir() else Path(tempfile.gettempdir())
-    log = folder / f"fault-{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
+    log = folder / f"internal-error-{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     log.write_text(f"{' '.join(sys.argv)}\n{''.join(traceback.format_exception(error))}")
     what = str(error).strip().partition("\n")[0][:300]
-    return AuricleError(f"auricle met a fault: {type(error).__name__}: {what}\nTraceback: {log}")
+    return AuricleError(f"internal error: {type(error).__name__}: {what}\nTraceback: {log}")

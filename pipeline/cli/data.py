@@ -87,7 +87,7 @@ def fetch(
 
 @app.command()
 def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
-    """Say what a run would do, without doing it.
+    """Show what a run would do, without doing it.
 
     Clips, hours, classes, splits, what would be rejected for what can be seen without decoding,
     storage and steps. Exit code 2 where a run would be refused.

@@ -33,7 +33,7 @@ def feedback(
     remove: Annotated[str | None, typer.Option(metavar="ID", help="Remove a clip.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have later runs learn from field clips, or pass them.
+    """Add clips from the field to the data of later runs.
 
     Clips are copied to the run directory. They train; with --must-pass they test instead, count in
     no accuracy, and no model that answers one of them wrong is pushed. A clip that cannot be used
@@ -78,11 +78,11 @@ def feedback(
 @app.command()
 def forget(
     file: WorkflowFile,
-    speaker: Annotated[str, typer.Option(help="Who is to be forgotten.")],
+    speaker: Annotated[str, typer.Option(help="The name of the speaker.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget a speaker: list who heard them, and remove their clips.
+    """Forget a speaker: list where their clips are, and remove them.
 
     Every run that heard them with their clips by split (their ids with --json), and the versions
     that learnt from them: those are marked to be replaced, and served until a retrain does. Their

@@ -17,7 +17,7 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Answers for each file.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Answer what is said in audio files.
+    """Ask the published model what is said in audio files.
 
     The last pushed model of the workflow answers. Prints file, label and score. A file that cannot
     be used is named, and the exit code is 2.
@@ -68,7 +68,7 @@ def explain(
 
 @app.command()
 def models(file: WorkflowFile, as_json: AsJson = False) -> None:
-    """List the pushed versions of a model.
+    """List the published versions of a model.
 
     What is served (champion), what a rollback goes back to (previous), what failed, and the
     registry's number of each.
@@ -92,7 +92,7 @@ def rollback(
     file: WorkflowFile,
     reason: Annotated[str, typer.Option(help="Why; kept with the version.")] = "rolled back",
 ) -> None:
-    """Serve the version before again.
+    """Serve the previous version again.
 
     The one served now is marked as failed and never pushed again by a run. The older files get a
     new version number, so that servers take them up; serving directory and registry go together.
@@ -131,7 +131,7 @@ def export(
     version: Annotated[int, typer.Argument(metavar="VERSION", help="A number of `models`.")],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder.")],
 ) -> None:
-    """Copy a version out, every file of it verified.
+    """Copy a version to a folder and verify every file.
 
     \b
       auricle export workflow.yaml 3 digits-3/

@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command()
 def run(file: WorkflowFile) -> None:
-    """Run a workflow: a pushed model, or why not.
+    """Run a workflow: train, evaluate, gate and publish.
 
     What did not change since the last run is reused. Exit code 0: pushed, or pushed before and
     unchanged. Exit code 3: refused by a gate, nothing pushed.
@@ -43,7 +43,7 @@ def notify(
     file: WorkflowFile,
     test: Annotated[bool, typer.Option("--test", help="Send a message that is a test.")] = False,
 ) -> None:
-    """Try whom a workflow tells how its runs end.
+    """Send a test message to whom a workflow notifies.
 
     Runs tell by themselves; --test sends a message now and says what became of it. Exit code 1
     where it did not arrive.
@@ -67,7 +67,7 @@ def notify(
 
 @app.command()
 def why(file: WorkflowFile, as_json: AsJson = False) -> None:
-    """Say why the last run pushed its model, or did not.
+    """Explain why the last model was published, or not.
 
     Every rule of the gate, by how much it was missed, how many more clips would decide, and which
     clips to listen to.
@@ -89,7 +89,7 @@ def why(file: WorkflowFile, as_json: AsJson = False) -> None:
 
 @app.command()
 def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
-    """List the judged runs of a workflow.
+    """List the runs of a workflow.
 
     When, model, accuracy with its interval, outcome; runs that a data gate stopped are not there.
 

@@ -14,7 +14,7 @@ app = typer.Typer()
 @app.command()
 def schedule(
     file: WorkflowFile,
-    once: Annotated[bool, typer.Option("--once", help="Look now, once, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Check once, now, and end.")] = False,
     log: Annotated[bool, typer.Option("--log", help="List what was decided so far.")] = False,
     as_json: AsJson = False,
 ) -> None:

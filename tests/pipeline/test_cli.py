@@ -125,7 +125,7 @@ def test_a_fault_is_short_and_its_traceback_is_kept(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert call_main(monkeypatch, "plan", "workflow.yaml") == 1
     fault, where = capsys.readouterr().err.splitlines()
-    assert fault == "auricle met a fault: ZeroDivisionError: a long"
+    assert fault == "internal error: ZeroDivisionError: a long"
     [log] = tmp_path.iterdir()
     assert where == f"Traceback: {log}"
     assert "in fail\n    raise ZeroDivisionError" in log.read_text()
