@@ -173,19 +173,21 @@ def _train(
     from components.models import build_model
     from components.trainer.dataset import count_labels, make_eval_dataset, make_train_dataset
     from components.trainer.fit import fit
+    from schemas.workflow.augment import Augment
+    from schemas.workflow.frontend import Frontend
+    from schemas.workflow.model import Model
 
     keras.backend.clear_session()
     train, sample_rate = blocks["train"], blocks["audio"]["sample_rate"]
     clips = count_labels(files["train"])
     labels, batch_size = list(clips), train["batch_size"]
     model = build_model(
-        architecture=architecture,
         num_classes=len(labels),
         sample_rate=sample_rate,
         clip_samples=sample_rate,
-        frontend=blocks["frontend"],
-        augment=blocks["augment"],
-        model=blocks["model"],
+        frontend=Frontend.model_validate(blocks["frontend"]),
+        augment=Augment.model_validate(blocks["augment"]),
+        model=Model.model_validate(blocks["model"] | {"architecture": architecture}),
         seed=seed,
     )
     make_train = functools.partial(

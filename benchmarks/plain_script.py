@@ -97,15 +97,13 @@ def train(workflow: Workflow, examples: dict[str, str], out: Path) -> list[str]:
     files = [examples["train"]]
     counts = dataset.count_labels(files)
     labels = list(counts)
-    frontend, block = workflow.frontend.model_dump(), workflow.model.model_dump()
     model = build_model(
-        architecture=workflow.model.architecture,
         num_classes=len(labels),
         sample_rate=audio.sample_rate,
         clip_samples=clip_samples,
-        frontend=frontend,
-        augment=workflow.augment.model_dump(),
-        model=block,
+        frontend=workflow.frontend,
+        augment=workflow.augment,
+        model=workflow.model,
         seed=settings.seed,
     )
     fit(
@@ -125,8 +123,8 @@ def train(workflow: Workflow, examples: dict[str, str], out: Path) -> list[str]:
         name=workflow.name,
         labels=labels,
         audio=audio.model_dump(),
-        frontend=frontend,
-        model=block,
+        frontend=workflow.frontend,
+        model=workflow.model,
         parameters=model.count_params(),
         generated=False,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
 from components.models.masking import keep_steps
 
@@ -25,7 +25,7 @@ class _Augmentation(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
+    def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> KerasTensor:
         return keras.random.uniform(shape, low, high, seed=self.seed_generator)
 
 
@@ -44,7 +44,9 @@ class RandomPlayback(_Augmentation):
         self.shift_samples = shift_samples
         self.speed = speed
 
-    def call(self, waveform: Any, lengths: Any = None, training: bool = False) -> Any:
+    def call(
+        self, waveform: KerasTensor, lengths: KerasTensor | None = None, training: bool = False
+    ) -> KerasTensor:
         if not training:
             return waveform
         batch, samples = ops.shape(waveform)
@@ -65,7 +67,7 @@ class RandomPlayback(_Augmentation):
         moved = before + (after - before) * fraction
         return moved if lengths is None else keep_steps(moved, lengths)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "shift_samples": self.shift_samples,
@@ -82,13 +84,13 @@ class RandomGain(_Augmentation):
         super().__init__(**kwargs)
         self.gain_db = gain_db
 
-    def call(self, waveform: Any, training: bool = False) -> Any:
+    def call(self, waveform: KerasTensor, training: bool = False) -> KerasTensor:
         if not training:
             return waveform
         gain_db = self.uniform((ops.shape(waveform)[0], 1), -self.gain_db, self.gain_db)
         return waveform * ops.power(10.0, gain_db / 20.0)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "gain_db": self.gain_db, "seed": self.seed}
 
 
@@ -107,7 +109,7 @@ class RandomChannel(_Augmentation):
         self.frequency_warp = frequency_warp
         self.equalizer_db = equalizer_db
 
-    def call(self, log_mel: Any, training: bool = False) -> Any:
+    def call(self, log_mel: KerasTensor, training: bool = False) -> KerasTensor:
         if not training:
             return log_mel
         batch, bins = ops.shape(log_mel)[0], log_mel.shape[2]
@@ -121,7 +123,7 @@ class RandomChannel(_Augmentation):
         amounts = self.uniform((batch, 1, len(waves)), -1, 1) * heights.astype(np.float32)
         return ops.matmul(log_mel, nearness) + ops.matmul(amounts, curves.astype(np.float32))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "frequency_warp": self.frequency_warp,
@@ -153,7 +155,9 @@ class SpecAugment(_Augmentation):
         self.freq_masks = freq_masks
         self.freq_mask_bins = freq_mask_bins
 
-    def call(self, features: Any, num_frames: Any = None, training: bool = False) -> Any:
+    def call(
+        self, features: KerasTensor, num_frames: KerasTensor | None = None, training: bool = False
+    ) -> KerasTensor:
         if not training:
             return features
         batch, frames, bins = ops.shape(features)
@@ -164,7 +168,9 @@ class SpecAugment(_Augmentation):
         kept_bins = self._kept(batch, bins, bins, self.freq_masks, self.freq_mask_bins)
         return features * ops.expand_dims(kept_frames, 2) * ops.expand_dims(kept_bins, 1)
 
-    def _kept(self, batch: Any, size: int, end: Any, masks: int, widest: int) -> Any:
+    def _kept(
+        self, batch: KerasTensor, size: int, end: KerasTensor, masks: int, widest: int
+    ) -> KerasTensor:
         """1 where nothing is masked, else 0: float32 [batch, size]; masks lie before `end`."""
         if masks == 0:
             return ops.ones((batch, size))
@@ -176,7 +182,7 @@ class SpecAugment(_Augmentation):
         masked = ops.logical_and(place >= start, place < start + width)
         return 1.0 - ops.cast(ops.any(masked, axis=1), "float32")
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "time_masks": self.time_masks,

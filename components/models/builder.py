@@ -1,21 +1,23 @@
 """From the blocks of a workflow to one Keras model: waveform in, logits out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
+from keras import KerasTensor
 
 from components.audio import mel
 from components.models import augmentation, frontends
 from components.models.cnn import build_cnn
 from components.models.cnn_lstm import build_cnn_lstm
 from components.models.masking import MaskSteps
-from components.models.options import Options
 from components.models.recurrent import build_lstm, build_rnn
+from schemas.workflow.augment import Augment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
 
-# Features, the frames of each clip or None, the number of classes and the options, to logits.
-Builder = Callable[[Any, Any, int, Options], Any]
+# Features, the frames of each clip or None, the number of classes and the block, to logits.
+Builder = Callable[[KerasTensor, KerasTensor | None, int, Model], KerasTensor]
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,12 @@ MODELS: dict[str, Architecture] = {
 
 def build_model(
     *,
-    architecture: str,
     num_classes: int,
     sample_rate: int,
     clip_samples: int,
-    frontend: Mapping[str, Any],
-    augment: Mapping[str, Any],
-    model: Mapping[str, Any],
+    frontend: Frontend,
+    augment: Augment,
+    model: Model,
     seed: int,
     variable_length: bool = False,
 ) -> keras.Model:
@@ -58,33 +59,30 @@ def build_model(
     1 to samples: a clip's logits are the same whatever lies beyond its length, and
     `clip_samples` says nothing. Its weights are those of the model for one length.
 
-    `frontend`, `augment` and `model` are the blocks of a workflow as plain dicts. Augmentation acts
-    only with `training=True`. Reseeds the generators of Python, numpy and the backend, so the same
-    arguments give the same weights.
+    Augmentation acts only with `training=True`. Reseeds the generators of Python, numpy and the
+    backend, so the same arguments give the same weights.
 
     Raises:
-        ValueError: no such architecture or frontend, or one that clips of many lengths are not for;
-            a clip shorter than a frame, mel edges beyond the Nyquist frequency.
+        ValueError: an architecture that clips of many lengths are not for; a clip shorter than a
+            frame, mel edges beyond the Nyquist frequency.
     """
-    if architecture not in MODELS:
-        raise ValueError(f"architecture must be one of {', '.join(MODELS)}, got {architecture!r}")
-    if variable_length and not MODELS[architecture].variable_length:
-        raise ValueError(f"{architecture} takes clips of one length only")
+    architecture = MODELS[model.architecture]
+    if variable_length and not architecture.variable_length:
+        raise ValueError(f"{model.architecture} takes clips of one length only")
     keras.utils.set_random_seed(seed)
     samples = None if variable_length else clip_samples
     waveform = keras.Input((samples,), dtype="float32", name="waveform")
     lengths = keras.Input((), dtype="int32", name="lengths") if variable_length else None
     clip = waveform
     if lengths is not None:
-        shortest = mel.ms_to_samples(frontend["frame_length_ms"], sample_rate)
+        shortest = mel.ms_to_samples(frontend.frame_length_ms, sample_rate)
         clip = MaskSteps(min_steps=shortest)(waveform, lengths)
     changed = _change_waveform(clip, lengths, sample_rate, augment)
     features, num_frames = _compute_features(changed, lengths, sample_rate, frontend, augment)
-    masked = _mask_features(features, num_frames, frontend["frame_step_ms"], augment)
-    options = Options(**{key: value for key, value in model.items() if key != "architecture"})
-    logits = MODELS[architecture].build(masked, num_frames, num_classes, options)
+    masked = _mask_features(features, num_frames, frontend.frame_step_ms, augment)
+    logits = architecture.build(masked, num_frames, num_classes, model)
     inputs = waveform if lengths is None else [waveform, lengths]
-    return keras.Model(inputs, logits, name=architecture)
+    return keras.Model(inputs, logits, name=model.architecture)
 
 
 def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
@@ -112,37 +110,37 @@ def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def _change_waveform(
-    waveform: Any, lengths: Any, sample_rate: int, augment: Mapping[str, Any]
-) -> Any:
-    shift_samples = mel.ms_to_samples(augment["time_shift_ms"], sample_rate)
-    if shift_samples or augment["speed"]:
-        playback = augmentation.RandomPlayback(shift_samples, augment["speed"])
+    waveform: KerasTensor, lengths: KerasTensor | None, sample_rate: int, augment: Augment
+) -> KerasTensor:
+    shift_samples = mel.ms_to_samples(augment.time_shift_ms, sample_rate)
+    if shift_samples or augment.speed:
+        playback = augmentation.RandomPlayback(shift_samples, augment.speed)
         waveform = _with_lengths(playback, waveform, lengths)
-    if augment["gain_db"]:
-        waveform = augmentation.RandomGain(augment["gain_db"])(waveform)
+    if augment.gain_db:
+        waveform = augmentation.RandomGain(augment.gain_db)(waveform)
     return waveform
 
 
-def _with_lengths(layer: keras.layers.Layer, values: Any, lengths: Any) -> Any:
+def _with_lengths(
+    layer: keras.layers.Layer, values: KerasTensor, lengths: KerasTensor | None
+) -> KerasTensor:
     return layer(values) if lengths is None else layer(values, lengths)
 
 
 def _compute_features(
-    waveform: Any,
-    lengths: Any,
+    waveform: KerasTensor,
+    lengths: KerasTensor | None,
     sample_rate: int,
-    frontend: Mapping[str, Any],
-    augment: Mapping[str, Any],
-) -> tuple[Any, Any]:
+    frontend: Frontend,
+    augment: Augment,
+) -> tuple[KerasTensor, KerasTensor | None]:
     """Normalised features, float32 [batch, frames, bins], the same whatever the clip's level.
 
     With lengths, also how many of those frames are each clip's own; else None.
     """
-    frame_length = mel.ms_to_samples(frontend["frame_length_ms"], sample_rate)
-    frame_step = mel.ms_to_samples(frontend["frame_step_ms"], sample_rate)
-    kind = frontend["kind"]
-    if kind not in ("log_mel", "mfcc", "waveform"):
-        raise ValueError(f"frontend must be log_mel, mfcc or waveform, got {kind!r}")
+    frame_length = mel.ms_to_samples(frontend.frame_length_ms, sample_rate)
+    frame_step = mel.ms_to_samples(frontend.frame_step_ms, sample_rate)
+    kind = frontend.kind
     num_frames = None
     if lengths is not None:
         num_frames = frontends.CountFrames(frame_length, frame_step)(lengths)
@@ -158,33 +156,33 @@ def _compute_features(
         sample_rate,
         frame_length,
         frame_step,
-        frontend["num_mel_bins"],
-        frontend["lower_edge_hertz"],
-        frontend["upper_edge_hertz"],
+        frontend.num_mel_bins,
+        frontend.lower_edge_hertz,
+        frontend.upper_edge_hertz,
     )
     energies = _with_lengths(log_mel, waveform, num_frames)
-    if augment["frequency_warp"] or augment["equalizer_db"]:
-        channel = augmentation.RandomChannel(augment["frequency_warp"], augment["equalizer_db"])
+    if augment.frequency_warp or augment.equalizer_db:
+        channel = augmentation.RandomChannel(augment.frequency_warp, augment.equalizer_db)
         energies = channel(energies)
     features = _with_lengths(frontends.SpeechNormalization(), energies, num_frames)
     if kind == "mfcc":
-        features = frontends.Cepstrum(frontend["num_mfcc"])(features)
+        features = frontends.Cepstrum(frontend.num_mfcc)(features)
     return features, num_frames
 
 
 def _mask_features(
-    features: Any, num_frames: Any, frame_step_ms: float, augment: Mapping[str, Any]
-) -> Any:
-    spec_augment = augment["spec_augment"]
-    time_mask_frames = round(spec_augment["time_mask_ms"] / frame_step_ms)
-    has_time_masks = spec_augment["time_masks"] and time_mask_frames
-    has_freq_masks = spec_augment["freq_masks"] and spec_augment["freq_mask_bins"]
+    features: KerasTensor, num_frames: KerasTensor | None, frame_step_ms: float, augment: Augment
+) -> KerasTensor:
+    spec_augment = augment.spec_augment
+    time_mask_frames = round(spec_augment.time_mask_ms / frame_step_ms)
+    has_time_masks = spec_augment.time_masks and time_mask_frames
+    has_freq_masks = spec_augment.freq_masks and spec_augment.freq_mask_bins
     if not has_time_masks and not has_freq_masks:
         return features
     masking = augmentation.SpecAugment(
-        spec_augment["time_masks"],
+        spec_augment.time_masks,
         time_mask_frames,
-        spec_augment["freq_masks"],
-        spec_augment["freq_mask_bins"],
+        spec_augment.freq_masks,
+        spec_augment.freq_mask_bins,
     )
     return _with_lengths(masking, features, num_frames)

@@ -8,10 +8,8 @@ A layer called with lengths [batch] besides treats every clip as if it were alon
 ended there: see `components.models.masking`.
 """
 
-from typing import Any
-
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from components.audio import mel
 from components.models.masking import keep_steps
@@ -42,7 +40,7 @@ class LogMel(keras.layers.Layer):
         num_mel_bins: int,
         lower_edge_hertz: float,
         upper_edge_hertz: float | None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.sample_rate = sample_rate
@@ -61,7 +59,7 @@ class LogMel(keras.layers.Layer):
             sample_rate / 2 if upper_edge_hertz is None else upper_edge_hertz,
         )
 
-    def call(self, waveform: Any, num_frames: Any = None) -> Any:
+    def call(self, waveform: KerasTensor, num_frames: KerasTensor | None = None) -> KerasTensor:
         frames = ops.extract_sequences(waveform, self.frame_length, self.frame_step)
         real, imaginary = ops.rfft(frames * self._window, self._fft_length)
         energies = ops.matmul(ops.square(real) + ops.square(imaginary), self._weights)
@@ -74,7 +72,7 @@ class LogMel(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*_frames_shape(input_shape, self.frame_length, self.frame_step), self.num_mel_bins)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "sample_rate": self.sample_rate,
@@ -93,17 +91,17 @@ class Cepstrum(keras.layers.Layer):
     As `tf.signal.mfccs_from_log_mel_spectrograms`, cut to the first `num_mfcc`.
     """
 
-    def __init__(self, num_mfcc: int, **kwargs: Any) -> None:
+    def __init__(self, num_mfcc: int, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.num_mfcc = num_mfcc
 
-    def call(self, log_mel: Any) -> Any:
+    def call(self, log_mel: KerasTensor) -> KerasTensor:
         return ops.matmul(log_mel, mel.dct_matrix(log_mel.shape[-1], self.num_mfcc))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.num_mfcc)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "num_mfcc": self.num_mfcc}
 
 
@@ -114,19 +112,19 @@ class Framing(keras.layers.Layer):
     Frames beyond `num_frames` int32 [batch], where given, become zeros.
     """
 
-    def __init__(self, frame_length: int, frame_step: int, **kwargs: Any) -> None:
+    def __init__(self, frame_length: int, frame_step: int, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.frame_length = frame_length
         self.frame_step = frame_step
 
-    def call(self, waveform: Any, num_frames: Any = None) -> Any:
+    def call(self, waveform: KerasTensor, num_frames: KerasTensor | None = None) -> KerasTensor:
         frames = ops.extract_sequences(waveform, self.frame_length, self.frame_step)
         return frames if num_frames is None else keep_steps(frames, num_frames)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*_frames_shape(input_shape, self.frame_length, self.frame_step), self.frame_length)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "frame_length": self.frame_length,
@@ -146,10 +144,10 @@ class SpeechNormalization(keras.layers.Layer):
     becomes zeros, and so do frames beyond `num_frames` int32 [batch], where given.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
 
-    def call(self, log_mel: Any, num_frames: Any = None) -> Any:
+    def call(self, log_mel: KerasTensor, num_frames: KerasTensor | None = None) -> KerasTensor:
         loudness = ops.max(log_mel, axis=2, keepdims=True)
         if num_frames is not None:
             loudness = keep_steps(loudness, num_frames, fill=float("-inf"))
@@ -177,10 +175,10 @@ class LevelNormalization(keras.layers.Layer):
     them, and the mean is that of the clip's own samples.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
 
-    def call(self, waveform: Any, lengths: Any = None) -> Any:
+    def call(self, waveform: KerasTensor, lengths: KerasTensor | None = None) -> KerasTensor:
         if lengths is None:
             power = ops.mean(ops.square(waveform), axis=1, keepdims=True)
         else:
@@ -199,18 +197,18 @@ class CountFrames(keras.layers.Layer):
     A clip shorter than one frame counts as one, with zeros after it.
     """
 
-    def __init__(self, frame_length: int, frame_step: int, **kwargs: Any) -> None:
+    def __init__(self, frame_length: int, frame_step: int, **kwargs: object) -> None:
         super().__init__(**{"dtype": "int32", "trainable": False, **kwargs})
         self.frame_length = frame_length
         self.frame_step = frame_step
 
-    def call(self, lengths: Any) -> Any:
+    def call(self, lengths: KerasTensor) -> KerasTensor:
         return 1 + ops.maximum(lengths - self.frame_length, 0) // self.frame_step
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {
             **super().get_config(),
             "frame_length": self.frame_length,

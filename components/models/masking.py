@@ -10,15 +10,15 @@ have none of them.
 from typing import Any
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 
-def step_mask(values: Any, lengths: Any) -> Any:
+def step_mask(values: KerasTensor, lengths: KerasTensor | None) -> KerasTensor:
     """Which steps are the clip's own: bool [batch, steps], of `values` [batch, steps, ...]."""
     return ops.arange(ops.shape(values)[1], dtype="int32") < ops.expand_dims(lengths, 1)
 
 
-def keep_steps(values: Any, lengths: Any, fill: float = 0.0) -> Any:
+def keep_steps(values: KerasTensor, lengths: KerasTensor | None, fill: float = 0.0) -> KerasTensor:
     """`values` [batch, steps, ...] with `fill` in every step beyond `lengths` [batch].
 
     What lay there may be anything, NaN included.
@@ -34,11 +34,11 @@ class _LengthLayer(keras.layers.Layer):
     The masks that Keras hands on from layer to layer end here: lengths say all there is to say.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**{"trainable": False, **kwargs})
         self.supports_masking = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+    def compute_mask(self, inputs: KerasTensor, previous_mask: Any) -> None:
         return None
 
 
@@ -50,11 +50,11 @@ class MaskSteps(_LengthLayer):
     axis of steps is filled up with zeros.
     """
 
-    def __init__(self, min_steps: int = 0, **kwargs: Any) -> None:
+    def __init__(self, min_steps: int = 0, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.min_steps = min_steps
 
-    def call(self, values: Any, lengths: Any) -> Any:
+    def call(self, values: KerasTensor, lengths: KerasTensor | None) -> KerasTensor:
         kept = keep_steps(values, lengths)
         if not self.min_steps:
             return kept
@@ -65,7 +65,7 @@ class MaskSteps(_LengthLayer):
         batch, steps, *rest = input_shape
         return (batch, None if steps is None else max(steps, self.min_steps), *rest)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "min_steps": self.min_steps}
 
 
@@ -76,13 +76,13 @@ class StepMask(_LengthLayer):
     Has one axis less than the values, broadcast over all but batch and steps.
     """
 
-    def call(self, values: Any, lengths: Any) -> Any:
+    def call(self, values: KerasTensor, lengths: KerasTensor | None) -> KerasTensor:
         mask = step_mask(values, lengths)
         between = len(values.shape) - 3
         mask = ops.reshape(mask, (*ops.shape(mask), *[1] * between))
         return ops.broadcast_to(mask, ops.shape(values)[:-1])
 
-    def compute_output_spec(self, values: Any, lengths: Any) -> Any:
+    def compute_output_spec(self, values: KerasTensor, lengths: KerasTensor | None) -> KerasTensor:
         return keras.KerasTensor(values.shape[:-1], dtype="bool")
 
 
@@ -94,7 +94,7 @@ class AveragePool(_LengthLayer):
     bins / 2, channels], both rounded up, as `AveragePooling2D(2, padding="same")`.
     """
 
-    def call(self, maps: Any, lengths: Any) -> Any:
+    def call(self, maps: KerasTensor, lengths: KerasTensor | None) -> KerasTensor:
         mask = ops.cast(step_mask(maps, lengths), maps.dtype)
         share = ops.average_pool(mask[:, :, None], 2, 2, padding="same")
         pooled = ops.average_pool(maps, 2, 2, padding="same")
@@ -113,7 +113,7 @@ class PoolSteps(_LengthLayer):
     [batch, steps, units], lengths int32 [batch] -> [batch, 2 * units]. Sums in float32.
     """
 
-    def call(self, steps: Any, lengths: Any) -> Any:
+    def call(self, steps: KerasTensor, lengths: KerasTensor | None) -> KerasTensor:
         total = ops.sum(ops.cast(keep_steps(steps, lengths), "float32"), axis=1)
         average = total / ops.cast(ops.expand_dims(lengths, 1), "float32")
         highest = ops.max(keep_steps(steps, lengths, fill=float("-inf")), axis=1)

@@ -3,11 +3,11 @@
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from components.models.cnn import classify_steps
 from components.models.masking import StepMask
-from components.models.options import Options
+from schemas.workflow.model import Model
 
 _STACKED_FRAMES = 4  # fewer, longer steps: gradients of a plain recurrence fade over 98 of them
 
@@ -29,7 +29,7 @@ class PeepholeLSTMCell(layers.Layer):
     forget bias starts at 1, recurrent weights start orthogonal.
     """
 
-    def __init__(self, units: int, **kwargs: Any) -> None:
+    def __init__(self, units: int, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.units = units
         self.state_size = [units, units]
@@ -46,7 +46,9 @@ class PeepholeLSTMCell(layers.Layer):
         self.peephole = self.add_weight(shape=(3, units), initializer="zeros", name="peephole")
         self.bias = self.add_weight(shape=(4 * units,), initializer=_forget_bias, name="bias")
 
-    def call(self, inputs: Any, states: list[Any], training: bool = False) -> tuple[Any, list[Any]]:
+    def call(
+        self, inputs: KerasTensor, states: list[Any], training: bool = False
+    ) -> tuple[Any, list[Any]]:
         hidden, cell = states
         gates = ops.matmul(inputs, self.kernel) + ops.matmul(hidden, self.recurrent_kernel)
         input_, forget, candidate, output = ops.split(gates + self.bias, 4, axis=-1)
@@ -57,11 +59,11 @@ class PeepholeLSTMCell(layers.Layer):
         hidden = output * ops.tanh(cell)
         return hidden, [hidden, cell]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "units": self.units}
 
 
-def _forget_bias(shape: tuple[int, ...], dtype: Any = None) -> Any:
+def _forget_bias(shape: tuple[int, ...], dtype: Any = None) -> KerasTensor:
     units = shape[0] // 4
     bias = ops.concatenate([ops.zeros(units), ops.ones(units), ops.zeros(2 * units)])
     return ops.cast(bias, dtype or "float32")
@@ -76,11 +78,11 @@ class StackFrames(layers.Layer):
     in it.
     """
 
-    def __init__(self, count: int, **kwargs: Any) -> None:
+    def __init__(self, count: int, **kwargs: object) -> None:
         super().__init__(**{"trainable": False, **kwargs})
         self.count = count
 
-    def call(self, features: Any) -> Any:
+    def call(self, features: KerasTensor) -> KerasTensor:
         batch, frames, bins = ops.shape(features)
         filled = ops.pad(features, [(0, 0), (0, (-frames) % self.count), (0, 0)])
         return ops.reshape(filled, (batch, -1, self.count * bins))
@@ -90,13 +92,13 @@ class StackFrames(layers.Layer):
         steps = None if frames is None else -(-frames // self.count)
         return batch, steps, None if bins is None else self.count * bins
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "count": self.count}
 
 
 def stack_frames(
-    features: Any, num_frames: Any = None, count: int = _STACKED_FRAMES
-) -> tuple[Any, Any]:
+    features: KerasTensor, num_frames: KerasTensor | None = None, count: int = _STACKED_FRAMES
+) -> tuple[KerasTensor, KerasTensor | None]:
     """`count` consecutive frames as one: [batch, frames, bins] -> [batch, frames // count, ...].
 
     A rest of less than `count` frames is cut off; a clip with fewer than `count` stays as it is,
@@ -119,7 +121,7 @@ def lstm(units: int, peephole: bool) -> layers.Layer:
     return layers.LSTM(units, return_sequences=True)
 
 
-def recur(layer: layers.Layer, steps: Any, num_steps: Any) -> Any:
+def recur(layer: layers.Layer, steps: KerasTensor, num_steps: KerasTensor | None) -> KerasTensor:
     """The output of a recurrent `layer` at every step [batch, steps, units].
 
     With `num_steps` int32 [batch] it stands still beyond them, so one that runs backwards starts at
@@ -130,21 +132,25 @@ def recur(layer: layers.Layer, steps: Any, num_steps: Any) -> Any:
     return layer(steps, mask=StepMask()(steps, num_steps))
 
 
-def build_rnn(features: Any, num_frames: Any, num_classes: int, options: Options) -> Any:
+def build_rnn(
+    features: KerasTensor, num_frames: KerasTensor | None, num_classes: int, settings: Model
+) -> KerasTensor:
     """Logits of a plain recurrence, h_t = tanh(W_hh h_{t-1} + W_xh x_t + b) (Elman 1990)."""
     steps, num_steps = stack_frames(features, num_frames)
-    for _ in range(options.layers):
-        steps = recur(layers.SimpleRNN(options.units, return_sequences=True), steps, num_steps)
+    for _ in range(settings.layers):
+        steps = recur(layers.SimpleRNN(settings.units, return_sequences=True), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
-        steps = layers.Dropout(options.dropout)(steps)
-    return classify_steps(steps, num_steps, num_classes, options.dropout)
+        steps = layers.Dropout(settings.dropout)(steps)
+    return classify_steps(steps, num_steps, num_classes, settings.dropout)
 
 
-def build_lstm(features: Any, num_frames: Any, num_classes: int, options: Options) -> Any:
+def build_lstm(
+    features: KerasTensor, num_frames: KerasTensor | None, num_classes: int, settings: Model
+) -> KerasTensor:
     """Logits of stacked LSTM layers (Hochreiter and Schmidhuber 1997), with peepholes if asked."""
     steps, num_steps = stack_frames(features, num_frames)
-    for _ in range(options.layers):
-        steps = recur(lstm(options.units, options.peephole), steps, num_steps)
+    for _ in range(settings.layers):
+        steps = recur(lstm(settings.units, settings.peephole), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
-        steps = layers.Dropout(options.dropout)(steps)
-    return classify_steps(steps, num_steps, num_classes, options.dropout)
+        steps = layers.Dropout(settings.dropout)(steps)
+    return classify_steps(steps, num_steps, num_classes, settings.dropout)

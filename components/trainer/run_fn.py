@@ -58,13 +58,12 @@ class _Training:
         """The model before its training; each call gives the same weights."""
         with strategy().scope():
             return build_model(
-                architecture=self.settings.model.architecture,
                 num_classes=len(self.labels),
                 sample_rate=self.settings.audio.sample_rate,
                 clip_samples=self.clip_samples,
-                frontend=self.settings.frontend.model_dump(),
-                augment=self.settings.augment.model_dump(),
-                model=self.settings.model.model_dump(),
+                frontend=self.settings.frontend,
+                augment=self.settings.augment,
+                model=self.settings.model,
                 seed=self.settings.train.seed,
             )
 

@@ -29,6 +29,7 @@ def claim(project: Project) -> Iterator[RunDirectory]:
     directory = project.run_directory
     what = f"workflow '{project.name}' is already running"
     advice = f" in {directory.root}; wait for it, or give this run its own run.directory"
+    _check_format(directory)  # before the lock leaves a file there
     with lock(directory, _LOCK, what, advice):
         adopt(project)
         yield directory
@@ -89,7 +90,7 @@ def _check_format(directory: RunDirectory) -> None:
     """Refuses a run directory that a newer version wrote; one without a format is of the first."""
     try:
         found = json.loads(location_of(directory.format).read())["format"]
-    except FileNotFoundError:
+    except OSError:  # there is none, or the lock will say why it cannot be read
         return
     except (ValueError, KeyError, TypeError) as error:
         raise RunDirectoryError(f"{directory.format} names no format: {error}") from error

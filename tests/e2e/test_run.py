@@ -22,6 +22,7 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
     write_background(project / "noise")
     write_workflow(
         project,
+        task="spot",
         data=TINY["data"] | {"background": "noise/*"},
         gate={"false_alarms_per_hour": 2000.0},
         notify={"webhook": "AURICLE_WEBHOOK"},

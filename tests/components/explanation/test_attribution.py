@@ -22,6 +22,9 @@ from components.explanation.salient_ranges import (
 )
 from components.models import MODELS, build_model
 from components.trainer.export import ServedModel
+from schemas.workflow.augment import Augment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model as ModelBlock
 
 # Frames of 20 samples that do not overlap, at 1 kHz: a frame is 20 ms, a sample a bin.
 FRAMES = Frames(sample_rate=1000, frame_length=20, frame_step=20)
@@ -185,40 +188,46 @@ REAL_FRAMES = Frames(sample_rate=RATE, frame_length=160, frame_step=80)
 
 def real_model(architecture: str, kind: str) -> ServedModel:
     keras_model = build_model(
-        architecture=architecture,
         num_classes=3,
         sample_rate=RATE,
         clip_samples=SAMPLES,
-        frontend={
-            "kind": kind,
-            "frame_length_ms": 20.0,
-            "frame_step_ms": 10.0,
-            "num_mel_bins": 16,
-            "num_mfcc": 8,
-            "lower_edge_hertz": 60.0,
-            "upper_edge_hertz": None,
-        },
-        augment={
-            "time_shift_ms": 0.0,
-            "speed": 0.0,
-            "frequency_warp": 0.0,
-            "equalizer_db": 0.0,
-            "gain_db": 0.0,
-            "spec_augment": {
-                "time_masks": 1,
-                "time_mask_ms": 40.0,
-                "freq_masks": 0,
-                "freq_mask_bins": 0,
-            },
-        },
-        model={
-            "units": 8,
-            "layers": 1,
-            "filters": 4,
-            "pooling": "max",
-            "peephole": False,
-            "dropout": 0.1,
-        },
+        frontend=Frontend.model_validate(
+            {
+                "kind": kind,
+                "frame_length_ms": 20.0,
+                "frame_step_ms": 10.0,
+                "num_mel_bins": 16,
+                "num_mfcc": 8,
+                "lower_edge_hertz": 60.0,
+                "upper_edge_hertz": None,
+            }
+        ),
+        augment=Augment.model_validate(
+            {
+                "time_shift_ms": 0.0,
+                "speed": 0.0,
+                "frequency_warp": 0.0,
+                "equalizer_db": 0.0,
+                "gain_db": 0.0,
+                "spec_augment": {
+                    "time_masks": 1,
+                    "time_mask_ms": 40.0,
+                    "freq_masks": 0,
+                    "freq_mask_bins": 0,
+                },
+            }
+        ),
+        model=ModelBlock.model_validate(
+            {
+                "units": 8,
+                "layers": 1,
+                "filters": 4,
+                "pooling": "max",
+                "peephole": False,
+                "dropout": 0.1,
+                "architecture": architecture,
+            }
+        ),
         seed=1,
     )
     return ServedModel(keras_model, ["a", "b", "c"], RATE, SAMPLES)

@@ -10,8 +10,10 @@ import tensorflow as tf
 from components.models import MODELS, augmentation, build_model, frontends, split_model
 from components.models.cnn import convolve
 from components.models.masking import AveragePool, PoolSteps
-from components.models.options import Options
 from components.models.recurrent import lstm, recur, stack_frames
+from schemas.workflow.augment import Augment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
 
 RATE, NUM_CLASSES = 8000, 3
 # Shorter than a frame of 160 samples, a frame, one frame more, and odd ones up to the longest.
@@ -37,23 +39,26 @@ KINDS += [("cnn", "waveform", {"layers": 3}), ("lstm", "waveform", {})]
 
 def _build(architecture, kind="log_mel", clip_samples=None, augment=AUGMENT, seed=1, **model):
     """A model for clips of one length where that is given, else for those of any."""
-    settings = {"units": 8, "layers": 2, "filters": 4, "pooling": "max", "peephole": False}
+    settings = {"architecture": architecture, "units": 8, "layers": 2, "filters": 4, "dropout": 0.1}
     built = build_model(
-        architecture=architecture,
         num_classes=NUM_CLASSES,
         sample_rate=RATE,
         clip_samples=clip_samples or LONGEST,
-        frontend={
-            "kind": kind,
-            "frame_length_ms": 20.0,
-            "frame_step_ms": 10.0,
-            "num_mel_bins": 16,
-            "num_mfcc": 8,
-            "lower_edge_hertz": 60.0,
-            "upper_edge_hertz": None,
-        },
-        augment=augment,
-        model={**settings, "dropout": 0.1, **model},
+        frontend=Frontend.model_validate(
+            {
+                "kind": kind,
+                "frame_length_ms": 20.0,
+                "frame_step_ms": 10.0,
+                "num_mel_bins": 16,
+                "num_mfcc": 8,
+                "lower_edge_hertz": 60.0,
+                "upper_edge_hertz": None,
+            }
+        ),
+        augment=Augment.model_validate(augment),
+        model=Model.model_validate(
+            {**settings, "dropout": 0.1, **model, "architecture": architecture}
+        ),
         seed=seed,
         variable_length=clip_samples is None,
     )
@@ -320,7 +325,7 @@ def test_an_architecture_that_does_not_claim_it_is_refused(monkeypatch):
 
 
 def test_convolutions_halve_lengths_rounding_up():
-    options = Options(units=8, layers=3, filters=2, pooling="max", peephole=False, dropout=0.0)
+    options = Model(units=8, layers=3, filters=2, dropout=0.0)
     features = keras.Input([None, 16])
     frames = keras.Input([], dtype="int32")
     steps, lengths = convolve(features, frames, options)

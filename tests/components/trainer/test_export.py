@@ -18,6 +18,9 @@ from components.models import MODELS, build_model, split_model
 from components.models.frontends import Framing
 from components.trainer.export import export_model
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.workflow.augment import Augment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
 
 RATE, SAMPLES, LABELS = 8000, 4000, ["no", "stop", "yes"]
 
@@ -78,39 +81,45 @@ def test_every_signature_answers_as_the_keras_model(exported: tuple[keras.Model,
 def build_tiny(architecture: str) -> keras.Model:
     """One of ours, small, with all that changes clips while training."""
     return build_model(
-        architecture=architecture,
         num_classes=len(LABELS),
         sample_rate=RATE,
         clip_samples=SAMPLES,
-        frontend={
-            "kind": "log_mel",
-            "frame_length_ms": 25.0,
-            "frame_step_ms": 20.0,
-            "num_mel_bins": 12,
-            "lower_edge_hertz": 60.0,
-            "upper_edge_hertz": None,
-        },
-        augment={
-            "time_shift_ms": 20.0,
-            "speed": 0.1,
-            "frequency_warp": 0.1,
-            "equalizer_db": 6.0,
-            "gain_db": 6.0,
-            "spec_augment": {
-                "time_masks": 1,
-                "time_mask_ms": 40.0,
-                "freq_masks": 1,
-                "freq_mask_bins": 2,
-            },
-        },
-        model={
-            "units": 6,
-            "layers": 1,
-            "filters": 4,
-            "pooling": "max",
-            "peephole": architecture == "cnn_lstm",
-            "dropout": 0.1,
-        },
+        frontend=Frontend.model_validate(
+            {
+                "kind": "log_mel",
+                "frame_length_ms": 25.0,
+                "frame_step_ms": 20.0,
+                "num_mel_bins": 12,
+                "lower_edge_hertz": 60.0,
+                "upper_edge_hertz": None,
+            }
+        ),
+        augment=Augment.model_validate(
+            {
+                "time_shift_ms": 20.0,
+                "speed": 0.1,
+                "frequency_warp": 0.1,
+                "equalizer_db": 6.0,
+                "gain_db": 6.0,
+                "spec_augment": {
+                    "time_masks": 1,
+                    "time_mask_ms": 40.0,
+                    "freq_masks": 1,
+                    "freq_mask_bins": 2,
+                },
+            }
+        ),
+        model=Model.model_validate(
+            {
+                "units": 6,
+                "layers": 1,
+                "filters": 4,
+                "pooling": "max",
+                "peephole": architecture == "cnn_lstm",
+                "dropout": 0.1,
+                "architecture": architecture,
+            }
+        ),
         seed=1,
     )
 

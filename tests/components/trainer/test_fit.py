@@ -19,6 +19,9 @@ from components.trainer.fit import _precision_of, fit, strategy
 from schemas.errors import AuricleError
 from schemas.progress import LOGGER_NAME
 from schemas.reports.training import HISTORY_FILE, Epoch
+from schemas.workflow.augment import Augment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
 
 LABELS, CLIP_SAMPLES, BATCH, STEPS_PER_EPOCH = ["high", "low", "mid"], 2400, 16, 3
 
@@ -30,39 +33,45 @@ def files(write_tones):
 
 def _model():
     return build_model(
-        architecture="rnn",
         num_classes=len(LABELS),
         sample_rate=8000,
         clip_samples=CLIP_SAMPLES,
-        frontend={
-            "kind": "log_mel",
-            "frame_length_ms": 20.0,
-            "frame_step_ms": 20.0,
-            "num_mel_bins": 8,
-            "lower_edge_hertz": 60.0,
-            "upper_edge_hertz": None,
-        },
-        augment={
-            "time_shift_ms": 10.0,
-            "speed": 0.0,
-            "frequency_warp": 0.1,
-            "equalizer_db": 6.0,
-            "gain_db": 3.0,
-            "spec_augment": {
-                "time_masks": 1,
-                "time_mask_ms": 20.0,
-                "freq_masks": 0,
-                "freq_mask_bins": 0,
-            },
-        },
-        model={
-            "units": 8,
-            "layers": 1,
-            "filters": 4,
-            "pooling": "max",
-            "peephole": False,
-            "dropout": 0.1,
-        },
+        frontend=Frontend.model_validate(
+            {
+                "kind": "log_mel",
+                "frame_length_ms": 20.0,
+                "frame_step_ms": 20.0,
+                "num_mel_bins": 8,
+                "lower_edge_hertz": 60.0,
+                "upper_edge_hertz": None,
+            }
+        ),
+        augment=Augment.model_validate(
+            {
+                "time_shift_ms": 10.0,
+                "speed": 0.0,
+                "frequency_warp": 0.1,
+                "equalizer_db": 6.0,
+                "gain_db": 3.0,
+                "spec_augment": {
+                    "time_masks": 1,
+                    "time_mask_ms": 20.0,
+                    "freq_masks": 0,
+                    "freq_mask_bins": 0,
+                },
+            }
+        ),
+        model=Model.model_validate(
+            {
+                "units": 8,
+                "layers": 1,
+                "filters": 4,
+                "pooling": "max",
+                "peephole": False,
+                "dropout": 0.1,
+                "architecture": "rnn",
+            }
+        ),
         seed=1,
     )
 

@@ -16,6 +16,7 @@ from components.trainer.export_lengths import export_model_of_lengths
 from components.trainer.fit import fit
 from schemas.reports.model_card import ModelCard
 from schemas.workflow.audio import Audio
+from schemas.workflow.augment import Augment
 from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 
@@ -113,13 +114,12 @@ NO_AUGMENT = {
 def trained(files, tmp_path_factory):
     """A model of three epochs, their history, and where it was exported to."""
     model = build_model(
-        architecture=MODEL.architecture,
         num_classes=len(LABELS),
         sample_rate=RATE,
         clip_samples=1,
-        frontend=FRONTEND.model_dump(),
-        augment=NO_AUGMENT,
-        model=MODEL.model_dump(),
+        frontend=Frontend.model_validate(FRONTEND.model_dump()),
+        augment=Augment.model_validate(NO_AUGMENT),
+        model=Model.model_validate({**MODEL.model_dump(), "architecture": MODEL.architecture}),
         seed=1,
         variable_length=True,
     )

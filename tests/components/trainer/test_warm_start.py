@@ -43,13 +43,14 @@ def make_blocks(architecture: str = "cnn", kind: str = "log_mel", **model: Any) 
 
 def build(blocks: dict[str, Any], labels: list[str] = LABELS, seed: int = 1) -> keras.Model:
     return build_model(
-        architecture=blocks["model"]["architecture"],
         num_classes=len(labels),
         sample_rate=RATE,
         clip_samples=SAMPLES,
-        frontend=blocks["frontend"],
-        augment=blocks["augment"],
-        model=blocks["model"],
+        frontend=Frontend.model_validate(blocks["frontend"]),
+        augment=Augment.model_validate(blocks["augment"]),
+        model=Model.model_validate(
+            {**blocks["model"], "architecture": blocks["model"]["architecture"]}
+        ),
         seed=seed,
     )
 
