@@ -56,9 +56,15 @@ def load_part(name: str, part: Part) -> ModuleType:
     """One part of a task; imports nothing of its other parts.
 
     Raises:
-        InputError: there is no such task.
+        InputError: there is no such task, or its package lacks the part.
     """
-    return importlib.import_module(f"{task_package(name)}.{part}")
+    module = f"{task_package(name)}.{part}"
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if not module.startswith(error.name or " "):
+            raise
+        raise InputError(f"task {name!r}: its package has no module {error.name}") from error
 
 
 def meant_task(document: dict[str, Any]) -> str:

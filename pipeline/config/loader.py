@@ -115,7 +115,10 @@ def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
     value = document.at(path)
     expected = expectations.expected_at(path)
     near = None
-    if value == "":
+    if path == ("task",):  # packages of others add tasks, which no schema knows
+        expected = f"one of {', '.join(task_names())}"
+        near = nearest(str(value), task_names(), expectations.NEAR)
+    elif value == "":
         expected += " (not empty)"
     elif isinstance(value, str):
         near = _nearest_value(value, path, expected)

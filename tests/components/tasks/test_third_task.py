@@ -22,9 +22,11 @@ from components.pusher.card import render_card
 from components.registry import Registration
 from components.tasks import parts
 from components.tasks.pages import report
+from pipeline.config.loader import read_workflow
 from pipeline.runs.compare import compare_runs
 from pipeline.runs.records import RunRecord
 from schemas import tasks
+from schemas.errors import InputError, WorkflowError
 from schemas.example import SIDE_FEATURES, encode_example
 from schemas.reports.model_card import MODEL_CARD_FILE
 from schemas.reports.verdict import Verdict, read_verdict
@@ -265,3 +267,20 @@ def test_history_and_registry_take_its_numbers(tmp_path: Path) -> None:
     text = render_card(card, verdict)
     assert f"| mean absolute error | {verdict.headline.value:.3f} dB (" in text
     assert "Says how loud a clip is." in text
+
+
+def test_workflows_name_it_and_others_are_read_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "workflow.yaml"
+    text = "name: x\ndata: {folder: clips}\n"
+    for task in (TASK, "classify"):
+        file.write_text(f"{text}task: {task}\n")
+        assert read_workflow(file).task == task
+    file.write_text(f"{text}task: loudnes\n")
+    with pytest.raises(WorkflowError, match=f"did you mean {TASK}"):
+        read_workflow(file)
+
+
+def test_a_package_without_a_part_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "loudness.config", None)
+    with pytest.raises(InputError, match=r"loudness\.config"):
+        tasks.own_keys(TASK)
