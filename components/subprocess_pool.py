@@ -43,7 +43,11 @@ _CHUNKS_GIVEN = 2  # so that a child does not wait for us
 _MOST_ITEMS = 20_000  # of one child: libvorbis leaks 3 kB with every damaged file
 _SHARED_FROM_BYTES = 4096  # smaller ones cost less in the answer itself
 _SHARED_BYTES = 4 << 20  # for the answers to a chunk
-_MAIN = "import sys; from components.subprocess_pool import serve; serve(*map(int, sys.argv[1:]))"
+# Without the working directory, which `-c` puts first: a folder `components` there is not ours.
+_MAIN = (
+    "import sys; sys.path[:] = filter(None, sys.path);"
+    " from components.subprocess_pool import serve; serve(*map(int, sys.argv[1:]))"
+)
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _LOG_BYTES = 4000
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
     from apscheduler.triggers.cron import CronTrigger
 
-_COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()", "schedule"]
+# Without the working directory, which `-c` puts first: a folder `pipeline` there is not ours.
+_MAIN = "import sys; sys.path[:] = filter(None, sys.path); from pipeline.cli import main; main()"
+_COMMAND = [sys.executable, "-c", _MAIN, "schedule"]
 _JOB = "look"
 _LONGEST_DETAIL = 500  # characters
 

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from planted import decoder, no_function
@@ -127,3 +128,18 @@ def test_children_end_with_their_parent():
     )
     [child] = [line for line in parent.stdout.splitlines() if "subprocess_pool" in line]
     wait_for_end(int(child.split()[0]))
+
+
+def test_a_folder_of_the_same_name_where_one_works_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("components", "pipeline", "schemas"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(filter(None, sys.path)))
+    pool: SubprocessPool[int, int] = SubprocessPool(abs)
+    try:
+        assert list(pool.map([-1, 2])) == [1, 2]
+    finally:
+        pool.close()
