@@ -31,6 +31,11 @@ Part = Literal[
 ]
 
 
+def is_task(name: str) -> bool:
+    """Whether a workflow may name it; asks for installed packages only where it is not ours."""
+    return name in TASKS or name in _entry_points()
+
+
 def task_names() -> list[str]:
     """All tasks that can be named in a workflow."""
     return sorted({*TASKS, *_entry_points()})

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from components.storage.interface import Storage, Stored
+from components.storage.interface import Storage
 from components.storage.local import LocalStorage
 
 _BLOCK_BYTES = 1 << 20
@@ -99,9 +99,6 @@ class Location:
 
     def read(self) -> bytes:
         return self.storage.read(self._name).content
-
-    def read_stored(self) -> Stored:
-        return self.storage.read(self._name)
 
     def put(self, content: bytes, *, if_match: str | None = None) -> str:
         return self.storage.put(self._name, content, if_match=if_match)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
 from schemas.errors import WorkflowError
-from schemas.tasks import FIRST_TASK, own_keys, task_names
+from schemas.tasks import FIRST_TASK, is_task, own_keys, task_names
 from schemas.text import nearest
 from schemas.workflow.workflow import Workflow
 
@@ -58,7 +58,7 @@ def read_with_notes(path: str | Path) -> tuple[Workflow, tuple[str, ...]]:
 def _keys_of_other_tasks(document: Document) -> list[Problem]:
     """Keys that the task which the file names does not have."""
     task = _named_task(document)
-    if task not in task_names():
+    if not isinstance(task, str) or not is_task(task):
         return []
     foreign = [
         (name, key)

@@ -8,6 +8,6 @@ compare the shards byte by byte.
 
 SAME_SHARDS = {
     # Present key: earlier ones. The commit before the rooms, Python 3.10.13, the lock of that day;
-    # compared on recordings with rejects and on generated speech.
+    # compared on recordings with a reject (36 clips) and on generated speech (1,200 clips).
     "8df5f6d020640c56": ("fdc796ff046569e8",),
 }

@@ -13,8 +13,6 @@ from schemas.workflow.workflow import Workflow
 
 IDENTITY_FILE = "workflow.json"
 FORMAT = 2  # of run directories: verdicts with a headline, workflows with their task
-
-
 _LOCK = ".lock"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.tasks import FIRST_TASK, TASKS, load_part, meant_task, task_names
+from schemas.tasks import FIRST_TASK, TASKS, is_task, load_part, meant_task
 from schemas.workflow import conflicts
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
@@ -31,7 +31,7 @@ from schemas.workflow.train import Train
 
 
 def _check_task(name: str) -> str:
-    if name not in task_names():
+    if not is_task(name):
         raise PydanticCustomError("task", "no such task")
     return name
 
