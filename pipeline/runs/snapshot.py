@@ -95,10 +95,12 @@ def remember(
 
 
 def trained_settings(workflow: Workflow) -> dict[str, object]:
+    """The settings that matter to a model, by block."""
     return workflow.model_dump(mode="json", exclude=_NOT_SETTINGS)
 
 
 def trained_code() -> str:
+    """Keys of the code and libraries that make examples and train."""
     return f"{shards_fingerprint()} {component_fingerprint('Trainer')}"
 
 
@@ -121,6 +123,7 @@ def file_stamps(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def label_counts(listing: Listing) -> dict[str, int]:
+    """Clips of each label, by name."""
     return dict(sorted(Counter(row.label for row in listing.utterances).items()))
 
 
@@ -133,6 +136,7 @@ def read_snapshot(file: Path) -> RunSnapshot | None:
 
 
 def read_file_stamps(directory: RunDirectory) -> dict[str, str]:
+    """Size and time of each recording of the last finished run; none where it is not known."""
     try:
         stamps: dict[str, str] = json.loads(directory.seen_files.read_bytes())
         return stamps

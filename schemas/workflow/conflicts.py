@@ -46,6 +46,7 @@ class Conflict:
 
 
 def data_conflicts(data: Data) -> Iterator[Conflict]:
+    """Among the sources of recordings, and between them and the split."""
     sources = ("manifests", "folder", "generated")
     given = [name for name in sources if getattr(data, name) is not None]
     if len(given) != 1:
@@ -119,6 +120,7 @@ def _split_conflicts(data: Data) -> Iterator[Conflict]:
 
 
 def frame_conflicts(audio: Audio, frontend: Frontend) -> Iterator[Conflict]:
+    """Between the length of a clip and its frames."""
     length, step, clip_ms = frontend.frame_length_ms, frontend.frame_step_ms, audio.clip_s * 1000
     if length > clip_ms:
         yield Conflict(
@@ -148,6 +150,7 @@ def frame_conflicts(audio: Audio, frontend: Frontend) -> Iterator[Conflict]:
 
 
 def band_conflicts(audio: Audio, frontend: Frontend) -> Iterator[Conflict]:
+    """Between the sample rate and the mel bands."""
     if frontend.kind == "waveform":
         return
     nyquist = audio.sample_rate / 2
@@ -216,6 +219,7 @@ def _mel_to_hertz(mel: float) -> float:
 
 
 def augment_conflicts(audio: Audio, frontend: Frontend, augment: "Augment") -> Iterator[Conflict]:
+    """Between changes while training and what they are applied to."""
     clip_ms, masks = audio.clip_s * 1000, augment.spec_augment
     if augment.time_shift_ms >= clip_ms:
         yield Conflict(
@@ -240,6 +244,7 @@ def augment_conflicts(audio: Audio, frontend: Frontend, augment: "Augment") -> I
 
 
 def model_conflicts(model: Model) -> Iterator[Conflict]:
+    """Among the settings of a model."""
     if model.peephole and model.architecture not in ("lstm", "cnn_lstm"):
         yield Conflict(
             ("model.peephole", "model.architecture"),
@@ -249,6 +254,7 @@ def model_conflicts(model: Model) -> Iterator[Conflict]:
 
 
 def gate_conflicts(gate: Gate) -> Iterator[Conflict]:
+    """Among the rules of the gate."""
     if gate.accuracy.slices and gate.accuracy.at_least is None:
         yield Conflict(
             ("gate.accuracy.slices",),
@@ -258,6 +264,7 @@ def gate_conflicts(gate: Gate) -> Iterator[Conflict]:
 
 
 def registry_conflicts(registry: Registry) -> Iterator[Conflict]:
+    """A user or password in the address of a registry."""
     if registry.uri is not None and "@" in registry.uri.partition("://")[2].partition("/")[0]:
         yield Conflict(
             ("registry.uri",),
@@ -268,6 +275,7 @@ def registry_conflicts(registry: Registry) -> Iterator[Conflict]:
 
 
 def schedule_conflicts(schedule: Schedule) -> Iterator[Conflict]:
+    """A cron line or a time zone that there is not."""
     if why := why_no_cron(schedule.cron):
         yield Conflict(("schedule.cron",), f"{schedule.cron!r}: {why}", "a cron line: '0 3 * * *'")
     try:
@@ -283,6 +291,7 @@ def schedule_conflicts(schedule: Schedule) -> Iterator[Conflict]:
 
 
 def notify_conflicts(notify: Notify) -> Iterator[Conflict]:
+    """A webhook or command that cannot be used; a URL is never repeated."""
     # What was got is never said: it may be the secret.
     if notify.webhook is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", notify.webhook):
         is_url = bool(re.search("[/:.]", notify.webhook))
@@ -299,6 +308,7 @@ def notify_conflicts(notify: Notify) -> Iterator[Conflict]:
 
 
 def beam_conflicts(beam: Beam) -> Iterator[Conflict]:
+    """Between a Beam runner and its options."""
     missing = [name for name in REQUIRED_OPTIONS[beam.runner] if name not in beam.options]
     if missing:
         yield Conflict(
@@ -321,6 +331,7 @@ def beam_conflicts(beam: Beam) -> Iterator[Conflict]:
 
 
 def vertex_conflicts(run: Run) -> Iterator[Conflict]:
+    """What a workflow for Vertex AI lacks."""
     given = {"project": run.vertex.project, "region": run.vertex.region}
     if run.beam.runner == "DataflowRunner":
         return  # whose options have both
