@@ -46,6 +46,8 @@ class Storage(ABC):
     storage refuses for another reason.
     """
 
+    own_files: frozenset[str] = frozenset()  # that `publish` has in a folder beside its files
+
     @abstractmethod
     def uri(self, name: str) -> str:
         """What `location_of` finds `name` by."""

@@ -109,7 +109,9 @@ class Location:
     def files(self) -> Iterator[tuple[str, "Location"]]:
         """Each file below this folder: its name from here, and its location."""
         for entry in self.storage.list_files(self._name):
-            yield entry.name[len(self._name) + 1 :], Location(self.storage, entry.name)
+            inside = entry.name[len(self._name) + 1 :]
+            if inside not in self.storage.own_files:
+                yield inside, Location(self.storage, entry.name)
 
     def children(self) -> tuple[list[str], list[str]]:
         return self.storage.children(self._name)

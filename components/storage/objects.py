@@ -25,6 +25,7 @@ class ObjectStorage(Storage):
     """Base of object stores. A holder beats every third of `lease_s`; it is taken for dead when
     its lease stayed the same for `lease_s` as this process' clock measures it."""
 
+    own_files = frozenset((_CLAIM,))
     lease_s = 30.0
 
     @abstractmethod

@@ -103,3 +103,10 @@ def test_a_polling_reader_never_sees_half_a_version(serving: Location, tmp_path:
         reader.join()
     assert failed == []
     assert names(serving) == [str(number) for number in range(1, 9)]
+
+
+def test_a_version_is_whole_from_its_manifest_on(serving: Location, tmp_path: Path) -> None:
+    """Also before its publisher has taken its claim away."""
+    push_version(make_model(tmp_path / "model", "1"), serving, "digits")
+    (serving / "1" / ".publishing").put(b"about to end")
+    assert verify(serving / "1").push_id
