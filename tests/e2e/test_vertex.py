@@ -40,7 +40,7 @@ def test_vertex_pipeline_registers_what_it_pushes(project: Path) -> None:
 
 
 def test_vertex_needs_a_bucket(project: Path) -> None:
-    with pytest.raises(WorkflowError, match="expected a Cloud Storage URI"):
+    with pytest.raises(WorkflowError, match="gs://"):
         compile_workflow(read_project(project / "workflow.yaml"), project / "pipeline.json")
 
 

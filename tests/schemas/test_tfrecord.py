@@ -33,7 +33,7 @@ def test_a_flipped_bit_is_found(tmp_path, position):
     content = bytearray(frame_record(b"abc"))
     content[position] ^= 1
     (tmp_path / "damaged").write_bytes(content)
-    with pytest.raises(AuricleError, match="record 0 is damaged"):
+    with pytest.raises(AuricleError, match="record 0"):
         list(read_records(tmp_path / "damaged"))
 
 
@@ -42,5 +42,5 @@ def test_a_cut_file_is_found(tmp_path, length):
     (tmp_path / "cut").write_bytes(frame_record(b"abc") + frame_record(b"def")[:length])
     records = read_records(tmp_path / "cut")
     assert next(records) == b"abc"
-    with pytest.raises(AuricleError, match="record 1 is damaged"):
+    with pytest.raises(AuricleError, match="record 1"):
         next(records)

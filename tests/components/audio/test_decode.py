@@ -213,7 +213,7 @@ def test_damaged_files_are_decoded_or_refused_never_worse(container):
 
 
 def test_libsndfile_says_why_a_file_is_unreadable():
-    with pytest.raises(ClipError, match="unreadable: Error in WAV file"):
+    with pytest.raises(ClipError, match=r"^unreadable: "):
         decode(encode(tone(440, 16000), 16000, "WAV")[:40], 16000)
 
 

@@ -78,12 +78,12 @@ def test_past_the_end_is_empty():
 
 def test_a_codec_that_is_not_on_the_list_is_unsupported():
     data = encode(chirp(), "matroska", "ac3")
-    with pytest.raises(ClipError, match="unsupported: webm with the codec ac3"):
+    with pytest.raises(ClipError, match=r"^unsupported: webm .* ac3"):
         decode(data, RATE)
 
 
 def test_without_pyav_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     data = encode(chirp(), *KINDS["m4a"][1:])
-    with pytest.raises(ClipError, match=r"pip install 'auricle\[ffmpeg\]'"):
+    with pytest.raises(ClipError, match=r"'auricle\[ffmpeg\]'"):
         decode(data, RATE)

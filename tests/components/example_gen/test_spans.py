@@ -47,7 +47,7 @@ def test_ids_stay_as_spans_come_and_go(tmp_path: Path) -> None:
 
 
 def test_no_span_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="matches no span"):
+    with pytest.raises(DataError):
         span_manifests("data/{SPAN}/manifest.jsonl", tmp_path, None)
 
 

@@ -64,7 +64,7 @@ def test_what_a_registry_missed_is_told_with_the_next_push(
     serving, ledger = tmp_path / "serving", tmp_path / "versions.json"
     make_version(serving, "a")
     api.refuses = 403
-    assert "does not answer: 403" in register_pushed(registry, serving, ledger)
+    assert " 403" in register_pushed(registry, serving, ledger)
     assert read_ledger(ledger).versions[0].entry is None
     api.refuses = None
     make_version(serving, "b")
@@ -78,7 +78,7 @@ def test_a_version_that_changed_is_not_registered(
     folder = make_version(tmp_path / "serving", "a")
     (folder / "saved_model.pb").write_text("b")
     said = register_pushed(registry, tmp_path / "serving", tmp_path / "versions.json")
-    assert said.endswith("is not what was pushed; changed: saved_model.pb")
+    assert said.endswith(": saved_model.pb")
     assert api.models == {}
 
 
@@ -130,5 +130,5 @@ def test_a_push_stands_when_the_registry_cannot_be_asked(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
     target = {"kind": "vertex", "project": "my-project", "region": "europe-west4"}
     said = push(tmp_path, registry=target)
-    assert said.pop("not registered").startswith("Vertex AI's registry of projects/my-project/")
+    assert said.pop("not registered").split()[4].startswith("projects/my-project/")
     assert said == {"destination": f"{tmp_path}/serving/1", "version": 1}

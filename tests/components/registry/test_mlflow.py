@@ -144,13 +144,13 @@ def test_restored_and_half_registered_versions(serving: Path, tmp_path: Path) ->
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(RegistryError, match=r"http://127\.0\.0\.1:9 does not answer"):
+    with pytest.raises(RegistryError, match=r"http://127\.0\.0\.1:9 "):
         MlflowRegistry("digits", "http://127.0.0.1:9")
 
 
 def test_another_file_is_no_registry(tmp_path: Path) -> None:
     (tmp_path / "registry.sqlite").write_text("some text that is long enough to be looked at" * 9)
-    with pytest.raises(RegistryError, match="no database of MLflow"):
+    with pytest.raises(RegistryError, match=r"registry\.sqlite"):
         MlflowRegistry.embedded("digits", tmp_path)
 
 

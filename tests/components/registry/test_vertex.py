@@ -163,10 +163,7 @@ def test_a_refusal_is_told_in_words(
     api: VertexApi, registry: VertexRegistry, serving: Path, status: int
 ) -> None:
     api.refuses = status
-    said = (
-        "Vertex AI's registry of projects/my-project/locations/europe-west4 does not answer:"
-        rf" {status} .*not for you"
-    )
+    said = "projects/my-project/locations/europe-west4 .*" rf" {status} .*not for you"
     with pytest.raises(RegistryError, match=said):
         registry.annotate("1", {"auricle.failed": "slow"})
     if status != 404:  # which says that nothing was registered yet
@@ -178,7 +175,7 @@ def test_a_refusal_is_told_in_words(
 
 def test_an_upload_that_fails(api: VertexApi, registry: VertexRegistry, serving: Path) -> None:
     api.upload_error = {"code": 9, "message": "no saved_model.pb in gs://bucket"}
-    with pytest.raises(RegistryError, match=r"no saved_model\.pb in gs://bucket"):
+    with pytest.raises(RegistryError, match=r"saved_model\.pb .*gs://bucket"):
         registry.register(registration(serving / "1"))
     api.upload_error = None
     assert registry.register(registration(serving / "1")) == "1"
@@ -193,7 +190,7 @@ def test_nobody_answers(serving: Path) -> None:
             url_scheme="http",
         )
         registry = make_registry(ModelServiceClient(transport=transport))
-        with pytest.raises(RegistryError, match="does not answer"):
+        with pytest.raises(RegistryError, match=r"127.0.0.1"):
             registry.register(registration(serving / "1"))
         transport.close()
 

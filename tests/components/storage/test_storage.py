@@ -290,7 +290,7 @@ def test_a_location_is_found_by_its_uri(tmp_path: Path) -> None:
     assert location_of(str(place)).read() == b"1"
     assert [name for name, _ in location_of("fake://bucket").files()] == ["a/b"]
     assert place.parent == location_of("fake://bucket/a")
-    with pytest.raises(ValueError, match="not on this machine"):
+    with pytest.raises(ValueError, match="fake://"):
         _ = place.path
     with pytest.raises(ValueError, match="gs://"):
         location_of("gs://bucket/a")

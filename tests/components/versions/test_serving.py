@@ -138,7 +138,7 @@ def test_a_model_that_failed_is_not_pushed_again_whatever_is_written_about_it(
     (model / "assets.extra").mkdir()
     failed = verify(push(model, serving)).model_digest
     push(make_model(tmp_path / "b", "b"), serving)
-    with pytest.raises(VersionError, match="withdrawn: too noisy"):
+    with pytest.raises(VersionError, match="too noisy"):
         push_version(
             model,
             serving,
@@ -182,10 +182,10 @@ def test_missing_and_added_files_are_found(tmp_path: Path) -> None:
     version = push(make_model(tmp_path / "a", "a"), tmp_path / "serving")
     (version / "saved_model.pb").unlink()
     (version / "notes.txt").write_text("mine")
-    with pytest.raises(VersionError, match=r"missing: saved_model.pb; not pushed: notes.txt"):
+    with pytest.raises(VersionError, match=r"saved_model\.pb; .*notes\.txt"):
         verify(version)
     (version / MANIFEST_FILE).write_text("{")
-    with pytest.raises(VersionError, match="by hand, or damaged"):
+    with pytest.raises(VersionError, match=MANIFEST_FILE):
         verify(version)
 
 
@@ -210,7 +210,7 @@ def test_a_serving_directory_below_a_file_is_refused(tmp_path: Path) -> None:
         lambda serving: check_serving(serving),
         lambda serving: push(make_model(tmp_path / "a", "a"), serving),
     ):
-        with pytest.raises(RunDirectoryError, match="cannot write the serving directory"):
+        with pytest.raises(RunDirectoryError, match="file/serving"):
             write(tmp_path / "file" / "serving")
 
 

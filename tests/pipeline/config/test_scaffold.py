@@ -125,7 +125,7 @@ def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
     write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
     output = tmp_path / "w.yaml"
     output.write_text("mine")
-    with pytest.raises(InputError, match=r"w\.yaml exists already; --force overwrites it"):
+    with pytest.raises(InputError, match=r"w\.yaml .*--force"):
         write_workflow(tmp_path / "data", output, name=None, force=False)
     assert output.read_text() == "mine"
     said = write_workflow(tmp_path / "data", output, name=None, force=True)
@@ -135,9 +135,9 @@ def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
-    with pytest.raises(InputError, match="there is no folder"):
+    with pytest.raises(InputError, match=str(tmp_path / "no")):
         write_workflow(tmp_path / "data", tmp_path / "no" / "w.yaml", name=None, force=False)
-    with pytest.raises(InputError, match=r"--name: got 'My Ä', expected a name such as my"):
+    with pytest.raises(InputError, match=r"--name: .*'My Ä'.* my"):
         write_workflow(tmp_path / "data", tmp_path / "w.yaml", name="My Ä", force=False)
     assert not (tmp_path / "w.yaml").exists()
 
@@ -145,18 +145,18 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "no recordings; expected JSON-lines manifests"),
-        ({"notes.txt": "x", "label/notes.txt": "x"}, "no recordings; expected JSON-lines"),
+        ({}, "JSON-lines"),
+        ({"notes.txt": "x", "label/notes.txt": "x"}, "JSON-lines"),
         (
             {"m.jsonl": '{"audio_filepath": "a.wav", "text": "go on"}'},
-            "no label in its rows; a `te",
+            "m.jsonl.*label.*`text`",
         ),
-        ({"m.jsonl": '{"audio_filepath": "a.wav"}'}, "no label in its rows"),
-        ({"m.jsonl": '{"audio_filepath": "a.wav", "label": "go"}'}, "no row of .* can be used"),
-        ({"m.jsonl": "RIFF"}, "expected JSON lines, got something else"),
-        ({"a.wav": None, "b.wav": None}, "2 clips but no labels; put the clips of each label"),
-        ({"go/a.wav": None, "go/b.wav": None}, "one class only"),
-        ({"go/a.wav": "no audio", "no/b.wav": "nor this"}, "none of its files is audio"),
+        ({"m.jsonl": '{"audio_filepath": "a.wav"}'}, "m.jsonl.*label"),
+        ({"m.jsonl": '{"audio_filepath": "a.wav", "label": "go"}'}, "m.jsonl"),
+        ({"m.jsonl": "RIFF"}, "m.jsonl.*JSON"),
+        ({"a.wav": None, "b.wav": None}, "2 .*labels"),
+        ({"go/a.wav": None, "go/b.wav": None}, "class"),
+        ({"go/a.wav": "no audio", "no/b.wav": "nor this"}, "audio"),
         ({"go/a.wav": None, "no/b.wav": None}, "split"),
     ],
 )
@@ -178,12 +178,12 @@ def test_what_cannot_be_a_workflow(
 
 def test_too_few_speakers(tmp_path: Path) -> None:
     write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=2)
-    with pytest.raises(DataError, match=r"2 speaker\(s\) only \(s0, s1\); expected at least three"):
+    with pytest.raises(DataError, match=r"2 .*\(s0, s1\)"):
         write_workflow(tmp_path / "data", tmp_path / "w.yaml", name=None, force=False)
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file or folder"):
+    with pytest.raises(DataError, match=str(tmp_path)):
         write_workflow(tmp_path / "data", tmp_path / "w.yaml", name=None, force=False)
 
 

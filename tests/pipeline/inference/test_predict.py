@@ -1,6 +1,8 @@
 """`auricle predict` answers from the newest pushed model; a bad file does not stop the others."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -95,7 +97,7 @@ def test_each_file_is_answered_for_itself(workflow_file: Path, clips: list[Path]
     assert [file.heard for file in found.files] == [None] * 5  # this model has no threshold
     assert found.files[2].error is not None
     assert found.files[2].error.startswith("unsupported: ")
-    assert found.files[4].error == "No such file or directory"
+    assert found.files[4].error == os.strerror(errno.ENOENT)
     assert found.failed
     assert found.files[0].answers[0].score > 0.9
 
@@ -159,13 +161,13 @@ def test_what_a_model_with_a_threshold_does_not_hear_is_said(
 def test_no_pushed_model(tmp_path: Path) -> None:
     path = tmp_path / "workflow.yaml"
     path.write_text("name: tones\ndata: {folder: clips}\n")
-    with pytest.raises(InputError, match=r"tones has no pushed model in .*runs/tones/serving;"):
+    with pytest.raises(InputError, match="runs/tones/serving;"):
         load_model(read_project(path)).predict([tmp_path / "a.wav"], top=1)
 
 
 def test_a_folder_that_is_no_model(workflow_file: Path, tmp_path: Path) -> None:
     (tmp_path / "runs" / "tones" / "serving" / "1").mkdir(parents=True)
-    with pytest.raises(InputError, match="has no manifest of a pushed version"):
+    with pytest.raises(InputError, match="serving/1"):
         load_model(Project(read_workflow(workflow_file), tmp_path)).predict([], top=1)
 
 

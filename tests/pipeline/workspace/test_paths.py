@@ -51,7 +51,7 @@ def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     with (
-        pytest.raises(RunDirectoryError, match=rf"already running \(process {holder.pid}\)"),
+        pytest.raises(RunDirectoryError, match=rf"\b{holder.pid}\b"),
         claim(Project(workflow(), tmp_path)),
     ):
         pass
@@ -65,7 +65,7 @@ def test_another_workflows_directory_is_refused(tmp_path: Path) -> None:
     with claim(Project(workflow("words", "shared"), tmp_path)):
         pass
     with (
-        pytest.raises(RunDirectoryError, match="belongs to workflow 'words', not 'digits'"),
+        pytest.raises(RunDirectoryError, match=r"'words'.* 'digits'"),
         claim(Project(workflow("digits", "shared"), tmp_path)),
     ):
         pass
@@ -88,7 +88,7 @@ def test_a_directory_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with (
-        pytest.raises(RunDirectoryError, match=r"holds other files \(thesis.tex\)"),
+        pytest.raises(RunDirectoryError, match=r"\(thesis\.tex\)"),
         claim(Project(workflow(directory="."), tmp_path)),
     ):
         pass
@@ -98,7 +98,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(RunDirectoryError, match="cannot write"),
+        pytest.raises(RunDirectoryError, match="file/run"),
         claim(Project(workflow(directory="file/run"), tmp_path)),
     ):
         pass
@@ -106,7 +106,7 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 def test_too_little_space_is_refused_before_the_start(tmp_path: Path) -> None:
     require_space(tmp_path, 1)
-    with pytest.raises(RunDirectoryError, match="not enough space"):
+    with pytest.raises(RunDirectoryError, match="1,000,000,000,000 MB"):
         require_space(tmp_path, 10**18)
 
 
