@@ -82,7 +82,7 @@ def ingest(manifest: Path, sample_rate: int, scratch: Path) -> list[bytes]:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from components.example_gen.index import write_index
+    from components.example_gen.index_writer import write_index
     from components.example_gen.sources import list_utterances
     from components.example_gen.transforms import IngestUtterances, Places
     from schemas.tfrecord import read_records
@@ -171,18 +171,19 @@ def _train(
     import keras
 
     from components.models import build_model
-    from components.trainer.dataset import count_labels, make_eval_dataset, make_train_dataset
+    from components.tasks import feeding
+    from components.trainer.dataset import Learned, make_eval_dataset, make_train_dataset
     from components.trainer.fit import fit
+    from schemas.tasks import FIRST_TASK
     from schemas.workflow.augment import Augment
     from schemas.workflow.frontend import Frontend
     from schemas.workflow.model import Model
 
     keras.backend.clear_session()
     train, sample_rate = blocks["train"], blocks["audio"]["sample_rate"]
-    clips = count_labels(files["train"])
-    labels, batch_size = list(clips), train["batch_size"]
+    learned, batch_size = Learned.read(files["train"], FIRST_TASK), train["batch_size"]
     model = build_model(
-        num_classes=len(labels),
+        num_outputs=len(learned.labels),
         sample_rate=sample_rate,
         clip_samples=sample_rate,
         frontend=Frontend.model_validate(blocks["frontend"]),
@@ -191,16 +192,17 @@ def _train(
         seed=seed,
     )
     make_train = functools.partial(
-        make_train_dataset, files["train"], labels, sample_rate, batch_size, seed
+        make_train_dataset, files["train"], learned, sample_rate, batch_size, seed
     )
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         history = fit(
             model,
             make_train,
-            make_eval_dataset(files["eval"], labels, sample_rate, 256),
+            make_eval_dataset(files["eval"], learned, sample_rate, 256),
+            feeding.model(FIRST_TASK),
             epochs=train["epochs"],
-            steps_per_epoch=-(-sum(clips.values()) // batch_size),
+            steps_per_epoch=-(-learned.clips // batch_size),
             learning_rate=train["learning_rate"],
             patience=train["patience"],
             checkpoint_dir=scratch,
@@ -208,13 +210,13 @@ def _train(
         )
     seconds = time.monotonic() - started
     _, accuracy = model.evaluate(
-        make_eval_dataset(files["test"], labels, sample_rate, 256), verbose=0
+        make_eval_dataset(files["test"], learned, sample_rate, 256), verbose=0
     )
     return {
         "architecture": architecture,
         "seed": seed,
         "accuracy": accuracy,
-        "eval_accuracy": max(epoch.val_accuracy for epoch in history),
+        "eval_accuracy": max(epoch.val_value for epoch in history),
         "parameters": model.count_params(),
         "epochs": len(history),
         "seconds": seconds,

@@ -22,8 +22,8 @@ from tfx.types import standard_artifacts
 from components.artifacts import ClipScores
 from components.evaluator.executor import Executor as Evaluator
 from components.model_gate.executor import Executor as ModelGate
+from components.tasks.classify.config import Gate
 from schemas.tasks import FIRST_TASK
-from schemas.workflow.gate import Gate
 
 _BATCH_CLIPS = 256
 

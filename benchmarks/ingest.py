@@ -131,7 +131,7 @@ def _ours(manifest: Path, out: Path, processes: int) -> Callable[[], int]:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from components.example_gen.index import write_index
+    from components.example_gen.index_writer import write_index
     from components.example_gen.sources import list_utterances
     from components.example_gen.transforms import IngestUtterances, Places
     from schemas.reports.ingest import IngestReport

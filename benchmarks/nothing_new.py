@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import list_utterances
 from pipeline.config.loader import read_workflow
 from pipeline.runs.snapshot import observe, remember

@@ -26,6 +26,7 @@ from components.example_gen.sources import list_utterances
 from components.example_gen.splits import assign_split
 from pipeline.config.loader import read_workflow
 from schemas.example import encode_example
+from schemas.tasks import FIRST_TASK
 from schemas.tfrecord import frame_record
 from schemas.workflow.workflow import Workflow
 
@@ -64,7 +65,7 @@ def write_examples(
             "uri": row.uri,
             "split_key": row.split_key,
             "speaker": row.speaker,
-            "label": row.label,
+            "label": row.target,
             "metadata": "{}",
             "audio": to_pcm16(condition(decoded.waveform, workflow.audio)),
             "source_rate_hz": decoded.source_rate_hz,
@@ -87,6 +88,7 @@ def describe(features: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 
 def train(workflow: Workflow, examples: dict[str, str], out: Path) -> list[str]:
     from components.models import build_model
+    from components.tasks import feeding
     from components.trainer import dataset
     from components.trainer.export import export_model
     from components.trainer.fit import fit
@@ -95,10 +97,10 @@ def train(workflow: Workflow, examples: dict[str, str], out: Path) -> list[str]:
     settings, audio = workflow.train, workflow.audio
     clip_samples = round(audio.clip_s * audio.sample_rate)
     files = [examples["train"]]
-    counts = dataset.count_labels(files)
-    labels = list(counts)
+    learned = dataset.Learned.read(files, FIRST_TASK)
+    labels = learned.labels
     model = build_model(
-        num_classes=len(labels),
+        num_outputs=len(labels),
         sample_rate=audio.sample_rate,
         clip_samples=clip_samples,
         frontend=workflow.frontend,
@@ -109,11 +111,12 @@ def train(workflow: Workflow, examples: dict[str, str], out: Path) -> list[str]:
     fit(
         model,
         lambda epoch: dataset.make_train_dataset(
-            files, labels, clip_samples, settings.batch_size, settings.seed, epoch
+            files, learned, clip_samples, settings.batch_size, settings.seed, epoch
         ),
-        dataset.make_eval_dataset([examples["eval"]], labels, clip_samples, settings.batch_size),
+        dataset.make_eval_dataset([examples["eval"]], learned, clip_samples, settings.batch_size),
+        feeding.model(FIRST_TASK),
         epochs=settings.epochs,
-        steps_per_epoch=-(-sum(counts.values()) // settings.batch_size),
+        steps_per_epoch=-(-learned.clips // settings.batch_size),
         learning_rate=settings.learning_rate,
         patience=settings.patience,
         checkpoint_dir=out / "checkpoint",
@@ -128,7 +131,7 @@ def train(workflow: Workflow, examples: dict[str, str], out: Path) -> list[str]:
         parameters=model.count_params(),
         generated=False,
     )
-    export_model(model, card, clip_samples, str(out / "model"))
+    export_model(model, card, str(out / "model"))
     return labels
 
 

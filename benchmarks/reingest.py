@@ -18,7 +18,7 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
 from schemas.workflow.audio import Audio

@@ -27,24 +27,28 @@ SIDE_FEATURES: dict[str, FeatureKind] = {
     "source_format": "bytes",  # wav, flac, ogg, mp3, ...; generated
 }
 
-FEATURES: dict[str, FeatureKind] = {
+# What every example has, whatever its task; the task adds the features of its target.
+COMMON_FEATURES: dict[str, FeatureKind] = {
     "id": "bytes",  # UTF-8, as all bytes features but `audio`
     "uri": "bytes",
     "split_key": "bytes",  # what was hashed: the speaker, or the recording
     "speaker": "bytes",  # empty where nobody knows
-    "label": "bytes",
     "metadata": "bytes",  # what else the manifest says, as a JSON object
     "audio": "bytes",  # mono little-endian 16-bit PCM at the workflow's sample rate
     **SIDE_FEATURES,
 }
+LABEL_FEATURES: dict[str, FeatureKind] = {"label": "bytes"}  # the target of classifiers
 
 FeatureValue = bytes | str | float | int
 
 _FLOAT = struct.Struct("<f")
 
 
-def encode_example(values: Mapping[str, FeatureValue]) -> bytes:
-    """The serialized `tf.Example` that holds one value for each of `FEATURES`; same in, same out.
+def encode_example(
+    values: Mapping[str, FeatureValue], targets: Mapping[str, FeatureKind] = LABEL_FEATURES
+) -> bytes:
+    """The serialized `tf.Example` that holds one value for each of `COMMON_FEATURES` and of the
+    features `targets` of a task; same in, same out.
 
     Strings are stored as UTF-8, floats as float32.
 
@@ -52,25 +56,28 @@ def encode_example(values: Mapping[str, FeatureValue]) -> bytes:
         KeyError: a feature is missing.
         ValueError: a feature is unknown, or a value does not fit its kind.
     """
-    if len(values) != len(FEATURES):
-        unknown = sorted(values.keys() - FEATURES.keys()) or "none"
-        missing = sorted(FEATURES.keys() - values.keys()) or "none"
+    encoders = _encoders(tuple(targets.items()))
+    if len(values) != len(encoders):
+        names = {name for name, *_ in encoders}
+        unknown = sorted(values.keys() - names) or "none"
+        missing = sorted(names - values.keys()) or "none"
         raise ValueError(f"features: unknown {unknown}, missing {missing}")
     chunks = [b""]
-    for name, key, encode in _ENCODERS:
+    for name, kind, key, encode in encoders:
         try:
             chunks += encode(key, values[name])
         except (struct.error, TypeError, AttributeError, OverflowError, UnicodeError) as error:
-            raise ValueError(f"{name}: {values[name]!r:.80} is no {FEATURES[name]}") from error
+            raise ValueError(f"{name}: {values[name]!r:.80} is no {kind}") from error
     chunks[0] = b"\x0a" + _varint(sum(map(len, chunks)))  # Example.features: field 1
     return b"".join(chunks)
 
 
 def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
-    """The values of a serialized `tf.Example`; bytes features but `audio` come back as `str`.
+    """The values of a serialized `tf.Example`: the common features, and of a task's those with one
+    value; bytes features but `audio` come back as `str`.
 
     Raises:
-        ValueError: not a `tf.Example`, a feature is missing, or not one value of its kind.
+        ValueError: not a `tf.Example`, or a common feature has not one value of its kind.
     """
     from google.protobuf.message import DecodeError
 
@@ -81,11 +88,14 @@ def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
         raise ValueError(f"not a tf.Example: {error}") from error
     features: Any = example.features.feature
     values: dict[str, FeatureValue] = {}
-    for name, kind in FEATURES.items():
-        value: Any = getattr(features[name], f"{kind}_list").value if name in features else ()
-        if len(value) != 1:
-            raise ValueError(f"{name}: expected one {kind} value, got {len(value)}")
-        values[name] = value[0].decode() if kind == "bytes" and name != "audio" else value[0]
+    for name, feature in features.items():
+        kind = (feature.WhichOneof("kind") or "bytes_list").removesuffix("_list")
+        found = getattr(feature, f"{kind}_list").value
+        if len(found) == 1 and kind == COMMON_FEATURES.get(name, kind):
+            is_text = kind == "bytes" and name != "audio"
+            values[name] = found[0].decode() if is_text else found[0]
+    if missing := COMMON_FEATURES.keys() - values.keys():
+        raise ValueError(f"expected one value of its kind of {', '.join(sorted(missing))}")
     return values
 
 
@@ -131,15 +141,24 @@ def _int64_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
     return (_field(1, key + _field(2, _field(3, values))),)
 
 
-_KIND_ENCODERS: dict[FeatureKind, Callable[[bytes, Any], tuple[bytes, ...]]] = {
+_Entry = Callable[[bytes, Any], tuple[bytes, ...]]
+_Encoder = tuple[str, FeatureKind, bytes, _Entry]  # name, kind, encoded name
+
+_KIND_ENCODERS: dict[FeatureKind, _Entry] = {
     "bytes": _bytes_entry,
     "float": _float_entry,
     "int64": _int64_entry,
 }
-# Deterministic serialization sorts map entries by key.
-_ENCODERS = tuple(
-    (name, _field(1, name.encode()), _KIND_ENCODERS[FEATURES[name]]) for name in sorted(FEATURES)
-)
+
+
+@functools.cache
+def _encoders(targets: tuple[tuple[str, FeatureKind], ...]) -> list[_Encoder]:
+    kinds = {**COMMON_FEATURES, **dict(targets)}
+    # Deterministic serialization sorts map entries by key.
+    return [
+        (name, kinds[name], _field(1, name.encode()), _KIND_ENCODERS[kinds[name]])
+        for name in sorted(kinds)
+    ]
 
 
 @functools.cache

@@ -22,8 +22,12 @@ ENTRY_POINTS = "auricle.tasks"
 
 Part = Literal[
     "config",
+    "targets",
+    "features",
+    "model",
+    "serving",
     "scoring",
-    "metrics",
+    "recordings",
     "details",
     "gate",
     "report",
@@ -79,10 +83,28 @@ def meant_task(document: dict[str, Any]) -> str:
     )
 
 
+def bring_up_to_date(stored: dict[str, Any]) -> dict[str, Any]:
+    """A workflow as a program wrote it: where it names no task or the first one, with the task that
+    it means, and without rules that this task's gate no longer has.
+    """
+    if stored.get("task", FIRST_TASK) != FIRST_TASK:
+        return stored
+    task = meant_task(stored)
+    foreign = foreign_keys(task)
+    gate = {k: rule for k, rule in stored.get("gate", {}).items() if f"gate.{k}" not in foreign}
+    return stored | {"task": task, "gate": gate}
+
+
 def own_keys(name: str) -> tuple[str, ...]:
     """Dotted keys of the workflow, or of blocks in it, that a task has and others need not have."""
     keys: tuple[str, ...] = load_part(name, "config").OWN_KEYS
     return keys
+
+
+def foreign_keys(name: str) -> dict[str, str]:
+    """Keys that other tasks have and this one has not, each with such a task."""
+    own = own_keys(name)
+    return {key: other for other in task_names() for key in own_keys(other) if key not in own}
 
 
 @functools.cache

@@ -29,14 +29,14 @@ def is_keyword(label: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One labelled clip, before anything was decoded.
+    """One recorded clip with its target, before anything was decoded.
 
     Attributes:
         id: names the utterance for ever; the same in every checkout.
         uri: the file as the source names it, relative to the source; `generated:word/voice/take`
             for generated speech.
         path: the file on this machine, absolute; empty for generated speech.
-        label: its class.
+        target: what a model is to answer, as text; a classifier's label.
         speaker: who speaks; empty where nobody knows.
         offset_s: where in the file it begins, in seconds.
         duration_s: how long it is from there, in seconds; None is to the end of the file.
@@ -47,7 +47,7 @@ class Utterance:
     id: str
     uri: str
     path: str
-    label: str
+    target: str
     speaker: str = ""
     offset_s: float = 0.0
     duration_s: float | None = None

@@ -15,7 +15,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from words import write_clip, write_project
 
 from components.evaluation.scores import write_scores
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import ShardStore
 from components.example_gen.sources import list_utterances
@@ -26,7 +26,7 @@ from pipeline.releases.reconcile import reconcile
 from pipeline.runs.records import RunRecord, write_record
 from pipeline.workspace.lock import claim
 from pipeline.workspace.project import Project
-from schemas.example import FEATURES, encode_example
+from schemas.example import COMMON_FEATURES, LABEL_FEATURES, encode_example
 from schemas.reports.metrics import Interval, SliceMetrics
 from schemas.reports.serving import ServingReport
 from schemas.reports.verdict import GateRule, Verdict
@@ -38,7 +38,8 @@ ANN, EVE, TOM = "Ännchen", "eve", "tom"
 
 def example(clip_id: str, speaker: str) -> bytes:
     values: dict[str, object] = {
-        name: {"bytes": "x", "float": 0.5, "int64": 1}[kind] for name, kind in FEATURES.items()
+        name: {"bytes": "x", "float": 0.5, "int64": 1}[kind]
+        for name, kind in (COMMON_FEATURES | LABEL_FEATURES).items()
     }
     named = {"id": clip_id, "speaker": speaker, "audio": b"\0\1" * 50, "metadata": "{}"}
     return encode_example(values | named)  # type: ignore[arg-type]

@@ -8,8 +8,7 @@ from components.evaluation.case import Case
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import Tallies, Tally
 from components.tasks.classify.details import Details
-from components.tasks.classify.metrics import MEASURE
-from components.tasks.classify.scoring import score_labels, units
+from components.tasks.classify.scoring import MEASURE, score_labels, units
 from components.tasks.spot.details import Details as SpotDetails
 from components.tasks.spot.details import OperatingPoint
 from schemas.reports.metrics import Headline

@@ -4,7 +4,7 @@ import datetime
 import json
 from pathlib import Path
 
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import list_utterances
 from pipeline.runs.snapshot import observe, remember
 from pipeline.workspace.lock import adopt

@@ -22,6 +22,7 @@ from wrong_workflows import COMBINATIONS, KEYS_AND_VALUES, SOURCES_AND_SPLITS
 from components.data_gate.rules import check, stopped_because
 from components.evaluation.scores import ClipScores
 from components.model_gate.decision import decide
+from components.tasks.classify.config import Gate
 from components.versions.ledger import follow, write_ledger
 from pipeline import notifications
 from pipeline.config.loader import read_workflow
@@ -30,7 +31,6 @@ from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError, InputError, WorkflowError
 from schemas.versions import Ledger
 from schemas.workflow.data_gate import DataGate
-from schemas.workflow.gate import Gate
 
 GOLDEN = Path(__file__).with_name("sentences.txt")
 Said = Iterator[tuple[str, str]]  # situation, what is said of it

@@ -92,7 +92,7 @@ COMBINATIONS = {
     ],
     _SHORT + "model: {architecture: cnn, peephole: true}\n": ["3: model.peephole"],
     _SHORT + "model: {architecture: rnn, peephole: true}\n": ["3: model.peephole"],
-    _SHORT + "gate: {false_rejects: {at_most: 0.1}}\n": ["3: gate.false_rejects.at_most"],
+    _SHORT + "gate: {false_rejects: {at_most: 0.1}}\n": ["3: gate.false_rejects"],
     _SHORT + "gate: {accuracy: {slices: [label]}}\n": ["3: gate.accuracy.slices"],
     _SHORT + "run: {beam: {runner: DataflowRunner, options: {project: p}}}\n": [
         "3: run.beam.runner"

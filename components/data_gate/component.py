@@ -17,6 +17,7 @@ class DataGateSpec(ComponentSpec):
     PARAMETERS: ClassVar = {
         "gate": ExecutionParameter(type=str),
         "max_reject_fraction": ExecutionParameter(type=float),
+        "task": ExecutionParameter(type=str, optional=True),
     }
     INPUTS: ClassVar = {
         "ingest_report": ChannelParameter(type=IngestReport),
@@ -43,6 +44,7 @@ class DataGate(base_component.BaseComponent):
         passed_before: types.BaseChannel,
         gate: str,
         max_reject_fraction: float,
+        task: str | None = None,
     ) -> None:
         """Wires a gate.
 
@@ -54,6 +56,7 @@ class DataGate(base_component.BaseComponent):
             passed_before: the last verdict on other data, whose statistics drift is measured from.
             gate: JSON of `schemas.workflow.DataGate`.
             max_reject_fraction: `schemas.workflow.Data.max_reject_fraction`.
+            task: of the model; the first one if not given.
         """
         super().__init__(
             spec=DataGateSpec(
@@ -64,6 +67,7 @@ class DataGate(base_component.BaseComponent):
                 passed_before=passed_before,
                 gate=gate,
                 max_reject_fraction=max_reject_fraction,
+                task=task,
                 verdict=types.Channel(type=DataVerdict),
             )
         )

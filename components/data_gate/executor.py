@@ -1,5 +1,6 @@
 """Reads what ingest and TFDV found, has it judged, and stops the run where a rule is broken."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,18 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.data_gate.rules import Drift, Findings, check, stopped_because
+from components.tasks import feeding
 from schemas.errors import DataGateError
-from schemas.example import SIDE_FEATURES
+from schemas.example import SIDE_FEATURES, FeatureKind
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
 from schemas.reports.rejects import REJECTS_FILE, Reject
+from schemas.tasks import FIRST_TASK
 from schemas.workflow.data_gate import DataGate
 
 _STATISTICS_FILE = "FeatureStats.pb"  # TFX's name
 _ANOMALIES_FILE = "SchemaDiff.pb"  # TFX's name
-_CATEGORIES = ("label", "source_format")
 
 
 class Executor(base_executor.BaseExecutor):
@@ -42,7 +44,11 @@ class Executor(base_executor.BaseExecutor):
         statistics_uri = artifact_utils.get_single_uri(input_dict["statistics"])
         statistics = _read_statistics(f"{statistics_uri}/Split-train")
         before = next(iter(input_dict.get("passed_before") or []), None)
-        drifts = measure_drift(statistics, _read_statistics(before.uri)) if before else None
+        task = exec_properties.get("task") or FIRST_TASK
+        watched = {**feeding.features(task).FEATURES, **SIDE_FEATURES}
+        drifts = None
+        if before is not None:
+            drifts = measure_drift(statistics, _read_statistics(before.uri), watched)
         findings = Findings(
             report=_read_report(artifact_utils.get_single_uri(input_dict["ingest_report"])),
             certificate=_read_certificate(
@@ -53,7 +59,7 @@ class Executor(base_executor.BaseExecutor):
             anomalies=_read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"])),
             drifts=drifts,
         )
-        rules = check(gate, findings)
+        rules = check(gate, findings, task)
         if reason := stopped_because(rules):
             raise DataGateError(reason)
         verdict_uri = artifact_utils.get_single_uri(output_dict["verdict"])
@@ -72,17 +78,18 @@ class Executor(base_executor.BaseExecutor):
 def measure_drift(
     now: statistics_pb2.DatasetFeatureStatisticsList,
     before: statistics_pb2.DatasetFeatureStatisticsList,
+    watched: Mapping[str, FeatureKind],
 ) -> list[Drift]:
-    """How far labels and side features moved, by TFDV's comparators.
+    """How far the features `watched` moved, by TFDV's comparators.
 
     Categories by the largest change of a share, numbers by the Jensen-Shannon divergence.
     """
     schema = schema_pb2.Schema()
-    for name in _CATEGORIES:
-        feature = schema.feature.add(name=name, type=schema_pb2.BYTES)
-        feature.drift_comparator.infinity_norm.threshold = 0.0
-    for name, kind in SIDE_FEATURES.items():
-        if kind == "float":
+    for name, kind in watched.items():
+        if kind == "bytes":
+            feature = schema.feature.add(name=name, type=schema_pb2.BYTES)
+            feature.drift_comparator.infinity_norm.threshold = 0.0
+        elif kind == "float":
             feature = schema.feature.add(name=name, type=schema_pb2.FLOAT)
             feature.drift_comparator.jensen_shannon_divergence.threshold = 0.0
     found = tfdv.validate_statistics(now, schema, previous_statistics=before)

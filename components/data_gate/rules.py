@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from schemas.reports.ingest import SPLITS, IngestReport
+from components.tasks import feeding
+from schemas.reports.ingest import IngestReport
 from schemas.reports.leakage import LeakKind, SplitCertificate
 from schemas.reports.rejects import Reject
 from schemas.reports.rule import Rule
+from schemas.tasks import FIRST_TASK
 from schemas.text import some
 from schemas.workflow.data_gate import DataGate
 
@@ -46,12 +48,11 @@ class Findings:
     drifts: list[Drift] | None
 
 
-def check(gate: DataGate, findings: Findings) -> list[Rule]:
+def check(gate: DataGate, findings: Findings, task: str = FIRST_TASK) -> list[Rule]:
     """What every rule says, in a fixed order; rules that are switched off say nothing."""
     rules = [
         _check_rejects(findings),
-        _check_clips(gate, findings.report),
-        _check_speakers(gate, findings.report),
+        *feeding.targets(task).data_rules(gate, findings.report),
     ]
     if gate.leaks:
         rules.append(_check_leaks("leaks", ("speaker", "identical"), findings.certificate))
@@ -81,41 +82,6 @@ def _check_rejects(findings: Findings) -> Rule:
     return Rule(name="rejects", passed=False, said=f"{said}: {reasons}")
 
 
-def _check_clips(gate: DataGate, report: IngestReport) -> Rule:
-    train = report.splits["train"].labels
-    few = {label: clips for label, clips in train.items() if clips < gate.min_clips_per_class}
-    lacking = [
-        f"{label} has no clip in {split}"
-        for split in SPLITS
-        if split in report.splits
-        for label in sorted(_labels(report) - report.splits[split].labels.keys())
-    ]
-    if not few and not lacking:
-        least = min(train.values(), default=0)
-        return Rule(name="clips", passed=True, said=f"at least {least:,} clips of each class")
-    found = [f"{label} has {clips} training clips" for label, clips in sorted(few.items())]
-    return Rule(
-        name="clips",
-        passed=False,
-        said=f"{_some(found + lacking)}; expected at least {gate.min_clips_per_class} of each class"
-        " to train with, and one in every split",
-    )
-
-
-def _check_speakers(gate: DataGate, report: IngestReport) -> Rule:
-    speakers = report.splits["train"].speakers_by_label
-    if not any(speakers.values()):
-        return Rule(name="speakers", passed=True, said="no speaker is known")
-    few = {label: n for label, n in speakers.items() if n < gate.min_speakers_per_class}
-    if not few:
-        least = min(speakers.values())
-        said = f"at least {least:,} speakers of each class to train with"
-        return Rule(name="speakers", passed=True, said=said)
-    found = [f"{label} has {n}" for label, n in sorted(few.items())]
-    said = f"speakers to train with: {_some(found)}; expected {gate.min_speakers_per_class}"
-    return Rule(name="speakers", passed=False, said=said)
-
-
 def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCertificate) -> Rule:
     count = sum(certificate.counts[kind] for kind in kinds)
     if not count:
@@ -142,10 +108,6 @@ def _check_drift(gate: DataGate, drifts: list[Drift] | None) -> Rule:
     said = ", ".join(f"{drift.feature} by {drift.distance:.2f}" for drift in listed)
     end = f"since the last run that passed (from 0 to 1; allowed are {gate.max_drift:g})"
     return Rule(name="drift", passed=not moved, said=f"{said or 'nothing'} moved {end}")
-
-
-def _labels(report: IngestReport) -> set[str]:
-    return {label for split in report.splits.values() for label in split.labels}
 
 
 def _percent(fraction: float) -> str:

@@ -13,23 +13,28 @@ from schemas.text import nearest
 from schemas.utterance import Utterance
 
 MOST_VALUES = 500  # of a feature; an id or a text is no group of clips
-_MEASURED = ("label", "speaker", "snr", "duration")
+_MEASURED = ("speaker", "snr", "duration")
 _SNR_BANDS_DB = (10, 20, 30, 40)
 _DURATION_BANDS_S = (0.5, 1, 2, 5)
 
 
-def check_slices(names: Sequence[str], utterances: Iterable[Utterance]) -> None:
-    """Refuses a gate on slices that no clip will have.
+def check_slices(
+    key: str, names: Sequence[str], utterances: Iterable[Utterance], grouped_by: str | None
+) -> None:
+    """Refuses a gate on slices, named at `key` of the workflow, that no clip will have.
+
+    `grouped_by` is the feature that repeats the target, where targets form groups.
 
     Raises:
         DataError: a name is neither measured nor a key of the manifest.
     """
     known = {*_MEASURED, *(key for row in utterances for key in row.metadata)}
+    known |= {grouped_by} if grouped_by else set()
     for name in names:
         if name not in known:
             near = nearest(name, sorted(known))
             raise DataError(
-                f"gate.accuracy.slices: got {name!r}, expected one of {', '.join(sorted(known))};"
+                f"{key}: got {name!r}, expected one of {', '.join(sorted(known))};"
                 f" did you mean {near}?"
             )
 

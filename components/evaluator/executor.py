@@ -16,7 +16,7 @@ from components.artifacts import saved_model_uri
 from components.evaluation.scores import SCORES_FILE, SPEAKER, ClipScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
 from components.evaluation.tfma_evaluation import evaluate
-from components.tasks import parts
+from components.tasks import feeding, parts
 from schemas.example import decode_example
 from schemas.progress import report_progress
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -53,7 +53,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if uri := exec_properties.get(BACKGROUND_URI_KEY):
             with fileio.open(uri, "rb") as file:
                 listed = file.read()
-            parts.recordings_scoring(task).score_recordings_of(
+            parts.recordings(task).score_recordings_of(
                 listed, saved_models[0], _card(saved_models[0]), folder
             )
         with self._make_beam_pipeline() as pipeline:
@@ -68,12 +68,12 @@ def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> C
     """What each SavedModel, the candidate first, answers on the clips of TFRecord `files`; the
     candidate is of `task`, which says what is an error.
     """
-    scoring = parts.scoring(task)
+    scoring, targeting = parts.scoring(task), feeding.features(task)
     cards = [_card(path) for path in saved_models]
     incomparable = _incomparable(cards[0], cards[1], scoring.ANSWERS) if len(cards) > 1 else ""
     if incomparable:
         saved_models, cards = saved_models[:1], cards[:1]
-    clips = _Clips()
+    clips = _Clips(targeting)
     answers = [_load(path, scoring.OUTPUTS) for path in saved_models]
     outputs: list[list[Outputs]] = [[] for _ in saved_models]
     records = itertools.chain.from_iterable(map(read_records, files))
@@ -90,8 +90,8 @@ def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> C
         for batches, card in zip(outputs, cards, strict=True)
     ]
     features, unsliced = tabulate(clips.features)
-    if scoring.TARGET_FEATURE is not None:
-        features = {scoring.TARGET_FEATURE: targets, **features}
+    if targeting.GROUPED_BY is not None:
+        features = {targeting.GROUPED_BY: targets, **features}
     return ClipScores(
         ids=np.array(clips.ids, np.str_),
         targets=targets,
@@ -108,7 +108,8 @@ def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> C
 class _Clips:
     """What is kept of the clips while models are asked, a list each."""
 
-    def __init__(self) -> None:
+    def __init__(self, targeting: feeding.Features) -> None:
+        self._targeting = targeting
         self.ids: list[str] = []
         self.targets: list[str] = []
         self.features: list[dict[str, str]] = []
@@ -116,7 +117,7 @@ class _Clips:
     def add(self, record: bytes) -> None:
         example = decode_example(record)
         self.ids.append(str(example["id"]))
-        self.targets.append(str(example["label"]))
+        self.targets.append(self._targeting.decode_target(example))
         self.features.append(slice_features(example))
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from components.audio.condition import condition
 from components.audio.decode import Decoded
 from components.audio.fingerprint import fingerprint
+from components.audio.limits import MAX_DURATION_S
 from components.audio.measure import frame_levels_db, measure
 from components.audio.pcm16 import to_pcm16
 from components.audio.source_file import Recording
 from components.audio.synthesis import generate, voices
-from components.example_gen.shard_entry import Entry
+from components.example_gen.shard_entry import LABELS, Entry, TargetFeatures
 from schemas.errors import ClipError
 from schemas.example import FeatureValue, encode_example
 from schemas.tfrecord import frame_record
@@ -29,8 +30,14 @@ class ClipReader:
     Keeps the last file open: the pieces of a long recording follow each other.
     """
 
-    def __init__(self, audio: Audio, generated: Generated | None = None) -> None:
+    def __init__(
+        self,
+        audio: Audio,
+        generated: Generated | None = None,
+        target: TargetFeatures = LABELS,
+    ) -> None:
         self._audio = audio
+        self._target = target
         self._generated = generated
         self._voices = (
             {voice.name: voice for voice in voices(generated.speakers, generated.seed)}
@@ -61,10 +68,10 @@ class ClipReader:
             pcm_sha256=hashlib.sha256(pcm).hexdigest(),
             fingerprint=base64.b64encode(print_.tobytes()).decode(),
         )
-        return entry, frame_record(encode_example(example))
+        return entry, frame_record(encode_example(example, self._target.kinds))
 
     def example(self, row: dict[str, Any]) -> tuple[dict[str, FeatureValue], np.ndarray]:
-        """The values of `schemas.example.FEATURES` for one row, and the stored clip's fingerprint.
+        """The features of one row's example, and the stored clip's fingerprint.
 
         Raises:
             ClipError: the clip cannot be used.
@@ -79,9 +86,11 @@ class ClipReader:
         features["uri"] = row["uri"]
         features["split_key"] = row["split_key"]
         features["speaker"] = row["speaker"]
-        features["label"] = row["label"]
+        for name in self._target.kinds:
+            features[name] = row[name]
         features["metadata"] = json.dumps(row["metadata"])
-        conditioned = condition(waveform, self._audio, frames_db)
+        longest_s = MAX_DURATION_S if self._target.variable_length else None
+        conditioned = condition(waveform, self._audio, frames_db, longest_s)
         features["audio"] = to_pcm16(conditioned)
         features["source_rate_hz"] = decoded.source_rate_hz
         features["source_channels"] = decoded.source_channels

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from schemas.example import LABEL_FEATURES, FeatureKind
+
 
 class Entry(NamedTuple):
     """What became of one row: a record of `length` bytes at `start`, or a reject (length 0).
@@ -46,3 +48,17 @@ class Shard:
     def file_name(self) -> str:
         """As TensorFlow names shards: `data_tfrecord-00003-of-00016`."""
         return f"data_tfrecord-{self.number:05d}-of-{self.of:05d}"
+
+
+@dataclass(frozen=True)
+class TargetFeatures:
+    """What workers know of a task: the features of a target, by name, the one by whose values clips
+    are counted, if any, and whether clips keep their length.
+    """
+
+    kinds: dict[str, FeatureKind]
+    grouped_by: str | None
+    variable_length: bool
+
+
+LABELS = TargetFeatures(LABEL_FEATURES, "label", variable_length=False)

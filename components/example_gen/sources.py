@@ -8,16 +8,18 @@ import glob
 import json
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from components.example_gen.spans import span_manifests
+from components.tasks import feeding
 from schemas.errors import ClipError, DataError
+from schemas.manifest import is_text, text_of
 from schemas.reports.rejects import Reject
 from schemas.spans import has_spans
-from schemas.text import nearest
+from schemas.tasks import FIRST_TASK
 from schemas.utterance import GENERATED_SCHEME, MUST_PASS, Utterance
 from schemas.workflow.data import Data
 from schemas.workflow.generated import Generated
@@ -46,12 +48,12 @@ _SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 _FEEDBACK_METADATA = ("origin", MUST_PASS)  # the rest of a row is for people
-_MANIFEST_KEYS = ("audio_filepath", "label", "speaker", "offset", "duration", "id", "split")
+_MANIFEST_KEYS = ("audio_filepath", "speaker", "offset", "duration", "id", "split")
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source holds: usable rows sorted by id, and the rows that cannot be used.
+    """What a source holds for a task: usable rows sorted by id, and the rows that cannot be used.
 
     `feedback` of the rows are clips from the field. `forgotten` rows are in neither list: of
     speakers that are to be forgotten.
@@ -62,6 +64,7 @@ class Listing:
     generated: Generated | None = None
     feedback: int = 0
     forgotten: int = 0
+    task: str = FIRST_TASK
 
 
 IsForgotten = Callable[[str], bool]
@@ -72,8 +75,9 @@ def list_utterances(
     workflow_dir: Path,
     feedback: Path | None = None,
     is_forgotten: IsForgotten = lambda speaker: False,
+    task: str = FIRST_TASK,
 ) -> Listing:
-    """The rows of `data`; relative paths in it are relative to `workflow_dir`.
+    """The rows of `data` with targets of a `task`; paths in it are relative to `workflow_dir`.
 
     The rows of the manifest `feedback`, if it is there, are joined: their recordings lie in its
     folder, and their uris are relative to the folder above. Rows of a speaker that `is_forgotten`
@@ -82,18 +86,19 @@ def list_utterances(
     Raises:
         DataError: no manifest or folder is there, or no row in it can be used.
     """
+    targets = feeding.targets(task)
     if data.generated is not None:
         listing = _list_generated(data.generated, is_forgotten)
     elif data.folder is not None:
-        listing = _list_folder(workflow_dir / data.folder, data.folder)
+        listing = _list_folder(workflow_dir / data.folder, data.folder, targets)
     elif data.manifests is not None:
         root = workflow_dir / data.root if data.root else None
-        listing = _list_manifests(data, workflow_dir, root, is_forgotten)
+        listing = _list_manifests(data, workflow_dir, root, is_forgotten, targets)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
     if feedback is not None and feedback.is_file():
-        listing = _with_feedback(listing, feedback, is_forgotten)
-    listing = _without_duplicates(_with_known_labels(listing, data.labels))
+        listing = _with_feedback(listing, feedback, is_forgotten, targets)
+    listing = replace(_without_duplicates(_with_known_targets(listing, data, targets)), task=task)
     if data.cut is None:
         return listing
     from components.example_gen.windows import cut_recordings
@@ -119,7 +124,7 @@ def _list_generated(generated: Generated, is_forgotten: IsForgotten) -> Listing:
     return Listing(kept, [], generated, forgotten=len(rows) - len(kept))
 
 
-def _list_folder(folder: Path, said: str) -> Listing:
+def _list_folder(folder: Path, said: str, targets: feeding.TargetReader) -> Listing:
     if not folder.is_dir():
         raise DataError(f"data.folder: {said} is not a folder (looked at {folder})")
     rows, rejects = [], []
@@ -128,13 +133,18 @@ def _list_folder(folder: Path, said: str) -> Listing:
             continue  # a licence or a README beside the labels is no clip
         for clip in _visible(path):
             uri = f"{path.name}/{clip.name}"
-            if not _is_text(uri):
+            if not is_text(uri):
                 uri = uri.encode(errors="backslashreplace").decode()
                 rejects.append(
                     Reject(id=uri, uri=uri, reason="bad_row", detail="a name that is not UTF-8")
                 )
             elif clip.suffix.lower() in AUDIO_SUFFIXES and clip.is_file():
-                rows.append(Utterance(uri, uri, str(clip.absolute()), path.name))
+                try:
+                    target = targets.read_target({targets.KEY: path.name})
+                except ClipError as error:
+                    rejects.append(_rejected(uri, uri, error))
+                else:
+                    rows.append(Utterance(uri, uri, str(clip.absolute()), target))
             else:
                 seen = "a folder" if clip.is_dir() else f"suffix {clip.suffix!r}"
                 expected = f"expected label/clip, a clip being one of {' '.join(AUDIO_SUFFIXES)}"
@@ -168,12 +178,16 @@ def manifest_patterns(data: Data) -> list[str]:
 
 
 def _list_manifests(
-    data: Data, workflow_dir: Path, allowed: Path | None, is_forgotten: IsForgotten
+    data: Data,
+    workflow_dir: Path,
+    allowed: Path | None,
+    is_forgotten: IsForgotten,
+    targets: feeding.TargetReader,
 ) -> Listing:
     manifests = find_manifests(data, workflow_dir)
     root = common_root(manifest_patterns(data), workflow_dir)
     allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
-    listing = _read_manifests(manifests, root, allowed, is_forgotten)
+    listing = _read_manifests(manifests, root, allowed, is_forgotten, targets)
     if not listing.utterances:
         names = ", ".join(str(path) for path in manifests[:3])
         raise DataError(f"data.manifests: no row of {names} can be used" + _first(listing.rejects))
@@ -181,13 +195,17 @@ def _list_manifests(
 
 
 def _read_manifests(
-    manifests: Iterable[Path], root: Path, allowed: Path, is_forgotten: IsForgotten
+    manifests: Iterable[Path],
+    root: Path,
+    allowed: Path,
+    is_forgotten: IsForgotten,
+    targets: feeding.TargetReader,
 ) -> Listing:
     rows: list[Utterance] = []
     rejects: list[Reject] = []
     forgotten = 0
     for manifest in manifests:
-        for row in _manifest_rows(manifest, root, allowed, is_forgotten):
+        for row in _manifest_rows(manifest, root, allowed, is_forgotten, targets):
             if row is None:
                 forgotten += 1
             else:
@@ -195,13 +213,16 @@ def _read_manifests(
     return Listing(rows, rejects, forgotten=forgotten)
 
 
-def _with_feedback(listing: Listing, manifest: Path, is_forgotten: IsForgotten) -> Listing:
+def _with_feedback(
+    listing: Listing, manifest: Path, is_forgotten: IsForgotten, targets: feeding.TargetReader
+) -> Listing:
     """`listing` with the rows of a feedback manifest.
 
     A speaker whom the data has already keeps their split, or they would be in two.
     """
     folder = manifest.parent
-    found = _read_manifests([manifest], folder.parent, folder, is_forgotten)
+    reader = _FeedbackTargets(targets)
+    found = _read_manifests([manifest], folder.parent, folder, is_forgotten, reader)
     splits = {row.speaker: row.split for row in listing.utterances if row.speaker}
     rows = [
         replace(
@@ -218,6 +239,18 @@ def _with_feedback(listing: Listing, manifest: Path, is_forgotten: IsForgotten) 
         feedback=len(rows),
         forgotten=listing.forgotten + found.forgotten,
     )
+
+
+class _FeedbackTargets:
+    """Reads targets of the feedback manifest, which has them as `label` whatever the task."""
+
+    KEY = "label"
+
+    def __init__(self, targets: feeding.TargetReader) -> None:
+        self._targets = targets
+
+    def read_target(self, row: Mapping[str, object]) -> str:
+        return self._targets.read_target({self._targets.KEY: row.get(self.KEY)})
 
 
 def matching_files(
@@ -299,7 +332,11 @@ def _files_in(folder: str) -> set[str]:
 
 
 def _manifest_rows(
-    manifest: Path, root: Path, allowed: Path, is_forgotten: IsForgotten
+    manifest: Path,
+    root: Path,
+    allowed: Path,
+    is_forgotten: IsForgotten,
+    targets: feeding.TargetReader,
 ) -> Iterator[Utterance | Reject | None]:
     """What each row becomes; None of a speaker that is forgotten, whose place is not kept."""
     prefix = manifest.parent.relative_to(root).as_posix()
@@ -315,10 +352,10 @@ def _manifest_rows(
                 row = _parse_line(line)
                 speaker = row.get("speaker")
                 is_left_out = isinstance(speaker, str) and is_forgotten(speaker)
-                yield None if is_left_out else _utterance(row, folders, prefix, root)
+                yield None if is_left_out else _utterance(row, folders, prefix, root, targets)
             except ClipError as error:
                 uri = row.get("audio_filepath")
-                uri = uri if isinstance(uri, str) and _is_text(uri) else ""
+                uri = uri if isinstance(uri, str) and is_text(uri) else ""
                 yield Reject(
                     id=place, uri=uri, reason=error.reason, detail=f"{place}: {error.detail}"
                 )
@@ -334,8 +371,10 @@ def _parse_line(line: bytes) -> dict[str, Any]:
     return row
 
 
-def _utterance(row: dict[str, Any], folders: _Folders, prefix: str, root: Path) -> Utterance:
-    written = _text(row, "audio_filepath")
+def _utterance(
+    row: dict[str, Any], folders: _Folders, prefix: str, root: Path, targets: feeding.TargetReader
+) -> Utterance:
+    written = text_of(row, "audio_filepath")
     if "://" in written:
         raise ClipError(
             "unsupported", f"audio_filepath: expected a local file, got {written!r:.200}"
@@ -344,24 +383,26 @@ def _utterance(row: dict[str, Any], folders: _Folders, prefix: str, root: Path) 
     uri = posixpath.normpath(posixpath.join(prefix, written))
     if posixpath.isabs(written) and Path(written).is_relative_to(root):
         uri = Path(written).relative_to(root).as_posix()
-    label = _text(row, "label")
+    target = targets.read_target(row)
     offset_s, duration_s = _seconds(row, "offset"), _seconds(row, "duration")
     if duration_s == 0.0:
         raise ClipError("empty", "duration is 0")
     own_id = f"{uri}@{offset_s:.12g}" if offset_s else uri
     return Utterance(
-        id=_text(row, "id") if row.get("id") is not None else own_id,
+        id=text_of(row, "id") if row.get("id") is not None else own_id,
         uri=uri,
         path=path,
-        label=label,
-        speaker=_text(row, "speaker") if row.get("speaker") else "",
+        target=target,
+        speaker=text_of(row, "speaker") if row.get("speaker") else "",
         offset_s=offset_s or 0.0,
         duration_s=duration_s,
         split=_split(row),
         metadata={
             key: row[key]
             for key in sorted(row)
-            if key not in _MANIFEST_KEYS and isinstance(row[key], str | int | float)
+            if key not in _MANIFEST_KEYS
+            and key != targets.KEY
+            and isinstance(row[key], str | int | float)
         },
     )
 
@@ -374,24 +415,6 @@ def _split(row: dict[str, Any]) -> str:
     if not isinstance(written, str) or written not in _SPLIT_NAMES:
         raise ClipError("bad_row", f"split: expected train, eval or test, got {written!r:.200}")
     return _SPLIT_NAMES[written]
-
-
-def _text(row: dict[str, Any], key: str) -> str:
-    if key not in row:
-        raise ClipError("bad_row", f"no key {key!r}; got {', '.join(map(repr, row))}"[:300])
-    value = row[key]
-    if not isinstance(value, str) or not value.strip() or not _is_text(value):
-        raise ClipError("bad_row", f"{key}: expected a non-empty string, got {value!r:.200}")
-    return value
-
-
-def _is_text(value: str) -> bool:
-    """Whether UTF-8 can hold it: JSON can spell half of a surrogate pair."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in value
 
 
 def _seconds(row: dict[str, Any], key: str) -> float | None:
@@ -407,21 +430,23 @@ def _seconds(row: dict[str, Any], key: str) -> float | None:
     return float(value)
 
 
-def _with_known_labels(listing: Listing, labels: list[str] | None) -> Listing:
-    """Rows with other labels than `labels` become rejects."""
-    if labels is None:
-        return listing
+def _with_known_targets(listing: Listing, data: Data, targets: feeding.Targets) -> Listing:
+    """Rows with targets that the workflow does not take become rejects."""
     kept, rejects = [], list(listing.rejects)
     for row in listing.utterances:
-        if row.label in labels:
+        try:
+            targets.check_target(row.target, data)
+        except ClipError as error:
+            rejects.append(_rejected(row.id, row.uri, error))
+        else:
             kept.append(row)
-            continue
-        near = nearest(row.label, labels)
-        detail = f"{row.label!r} is not in data.labels; nearest: {near!r}"
-        rejects.append(Reject(id=row.id, uri=row.uri, reason="unknown_label", detail=detail))
     if not kept:
-        raise DataError(f"data.labels: no row has one of them{_first(rejects)}")
+        raise DataError(f"data: no row is left{_first(rejects)}")
     return replace(listing, utterances=kept, rejects=rejects)
+
+
+def _rejected(name: str, uri: str, error: ClipError) -> Reject:
+    return Reject(id=name, uri=uri, reason=error.reason, detail=error.detail)
 
 
 def _without_duplicates(listing: Listing) -> Listing:
@@ -440,7 +465,7 @@ def _without_duplicates(listing: Listing) -> Listing:
 
 def _canonical_order(row: Utterance) -> tuple[str, str, str, str, float, float]:
     duration_s = -1.0 if row.duration_s is None else row.duration_s
-    return row.id, row.uri, row.label, row.speaker, row.offset_s, duration_s
+    return row.id, row.uri, row.target, row.speaker, row.offset_s, duration_s
 
 
 def _first(rejects: list[Reject]) -> str:

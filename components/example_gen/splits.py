@@ -3,9 +3,12 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
+from components.tasks import feeding
 from schemas.errors import DataError
 from schemas.reports.ingest import SPLITS, SplitBy
+from schemas.tasks import FIRST_TASK
 from schemas.text import nearest, some
 from schemas.utterance import Utterance
 from schemas.workflow.data import Split
@@ -49,21 +52,22 @@ def split_by(utterances: Iterable[Utterance], split: Split) -> SplitBy:
     return "speaker" if all(row.speaker for row in utterances) else "clip"
 
 
-def check_data_set(utterances: list[Utterance], split: Split) -> None:
-    """Refuses rows that cannot train and judge a classifier, with what to do about it.
+def check_data_set(utterances: list[Utterance], split: Split, task: str = FIRST_TASK) -> None:
+    """Refuses rows that cannot train and judge a model of a task, with what to do about it.
 
     Clips that must pass count in no statistics, so they do not count here either.
 
     Raises:
-        DataError: fewer than two classes, one speaker only, a named speaker that is not there, an
-            empty split, or a label that one split lacks.
+        DataError: too few classes, one speaker only, a named speaker that is not there, an empty
+            split, or a label that one split lacks.
     """
     utterances = [row for row in utterances if not row.is_must_pass]
-    classes = sorted({row.label for row in utterances})
-    if len(classes) < 2:
-        raise DataError(
-            f"data: one class only ({', '.join(classes)}); expected at least two labels"
-        )
+    is_grouped = feeding.features(task).GROUPED_BY is not None
+    if not is_grouped:  # of one group, whatever their targets
+        utterances = [replace(row, target="") for row in utterances]
+    classes = sorted({row.target for row in utterances})
+    if is_grouped:
+        feeding.targets(task).check_groups(classes)
     _check_named_speakers(utterances, split)
     labels = _labels_by_split(utterances, split)
     for name in SPLITS:
@@ -78,7 +82,7 @@ def check_data_set(utterances: list[Utterance], split: Split) -> None:
 def _labels_by_split(utterances: Iterable[Utterance], split: Split) -> dict[str, Counter[str]]:
     labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
     for row in utterances:
-        labels[assign_split(row, split)][row.label] += 1
+        labels[assign_split(row, split)][row.target] += 1
     return labels
 
 
@@ -144,7 +148,7 @@ def _cure(utterances: list[Utterance], split: Split) -> str:
     if split.eval_speakers or split.test_speakers:
         return by_name
     cures = [by_name] if split_by(utterances, split) == "speaker" else []
-    classes = {row.label for row in utterances}
+    classes = {row.target for row in utterances}
     for share in (0.1, 0.15, 0.2, 0.25, 0.3):
         other = Split(eval=share, test=share)
         if all(found.keys() == classes for found in _labels_by_split(utterances, other).values()):

@@ -64,7 +64,7 @@ class Places:
 class ShardResult:
     """What became of one shard's rows; `reused` of them were known from an earlier ingest.
 
-    `clips` counts examples by label and speaker.
+    `clips` counts examples by the value that their target groups them by, and speaker.
     """
 
     shard: Shard
@@ -166,9 +166,10 @@ class _WriteShardFn(beam.DoFn):
     def setup(self) -> None:
         with open_uncompressed(self._places.index) as file:
             index = read_index(file)
+        self._group = index.target.grouped_by
         self._settings = settings_digest(self._audio, index)
         self._store = ShardStore(self._places.store, self._settings)
-        clips = ClipReader(self._audio, index.generated)
+        clips = ClipReader(self._audio, index.generated, index.target)
         self._pool: Pool = SubprocessPool(clips, self._processes)
         self._mender: Pool = SubprocessPool(clips)  # of records damaged since an earlier ingest
         self._progress = _Progress(index, self._places.examples)
@@ -217,7 +218,7 @@ class _WriteShardFn(beam.DoFn):
         good = [row for row, entry in zip(rows, entries, strict=True) if not entry.is_reject]
         return ShardResult(
             shard=shard,
-            clips=dict(Counter((row["label"], row["speaker"]) for row in good)),
+            clips=dict(Counter((self._group_of(row), row["speaker"]) for row in good)),
             seconds=sum(entry.seconds for entry in entries),
             reused=reused,
             rejects=[
@@ -226,6 +227,9 @@ class _WriteShardFn(beam.DoFn):
                 if entry.is_reject
             ],
         )
+
+    def _group_of(self, row: dict[str, Any]) -> str:
+        return str(row[self._group]) if self._group else ""
 
 
 class _WriteReportFn(beam.DoFn):

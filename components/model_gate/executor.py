@@ -39,7 +39,7 @@ class Executor(base_executor.BaseExecutor):
         scores, settings = read_scores(folder / SCORES_FILE), exec_properties["gate"]
         task = exec_properties["task"]
         case = Case(
-            measure=parts.metrics(task).MEASURE,
+            measure=parts.scoring(task).MEASURE,
             confidence=confidence_of(settings),
             scores=scores.counted,
             tallies=read_results(evaluation.uri, CANDIDATE),

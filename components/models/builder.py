@@ -44,7 +44,7 @@ MODELS: dict[str, Architecture] = {
 
 def build_model(
     *,
-    num_classes: int,
+    num_outputs: int,
     sample_rate: int,
     clip_samples: int,
     frontend: Frontend,
@@ -80,7 +80,7 @@ def build_model(
     changed = _change_waveform(clip, lengths, sample_rate, augment)
     features, num_frames = _compute_features(changed, lengths, sample_rate, frontend, augment)
     masked = _mask_features(features, num_frames, frontend.frame_step_ms, augment)
-    logits = architecture.build(masked, num_frames, num_classes, model)
+    logits = architecture.build(masked, num_frames, num_outputs, model)
     inputs = waveform if lengths is None else [waveform, lengths]
     return keras.Model(inputs, logits, name=model.architecture)
 

@@ -51,7 +51,7 @@ def _halve(
 
 
 def classify_steps(
-    steps: KerasTensor, num_steps: KerasTensor | None, num_classes: int, dropout: float
+    steps: KerasTensor, num_steps: KerasTensor | None, num_outputs: int, dropout: float
 ) -> KerasTensor:
     """Logits from all steps, by their average and their highest values: [batch, steps, units].
 
@@ -64,13 +64,13 @@ def classify_steps(
     else:
         summary = PoolSteps()(steps, num_steps)
     summary = layers.Dropout(dropout)(summary)
-    return layers.Dense(num_classes, dtype="float32", name="logits")(summary)
+    return layers.Dense(num_outputs, dtype="float32", name="logits")(summary)
 
 
 def build_cnn(
-    features: KerasTensor, num_frames: KerasTensor | None, num_classes: int, settings: Model
+    features: KerasTensor, num_frames: KerasTensor | None, num_outputs: int, settings: Model
 ) -> KerasTensor:
     """Logits of convolution, ReLU and pooling, `settings.layers` times, then dense layers."""
     dense = layers.Dense(settings.units, activation="relu")  # its weights are the first drawn
     patterns, num_steps = convolve(features, num_frames, settings)
-    return classify_steps(dense(patterns), num_steps, num_classes, settings.dropout)
+    return classify_steps(dense(patterns), num_steps, num_outputs, settings.dropout)

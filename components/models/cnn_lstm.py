@@ -8,7 +8,7 @@ from schemas.workflow.model import Model
 
 
 def build_cnn_lstm(
-    features: KerasTensor, num_frames: KerasTensor | None, num_classes: int, settings: Model
+    features: KerasTensor, num_frames: KerasTensor | None, num_outputs: int, settings: Model
 ) -> KerasTensor:
     """Logits of the convolutions of `cnn`, one plain recurrence, then one LSTM.
 
@@ -25,4 +25,4 @@ def build_cnn_lstm(
     steps = recur(lstm(settings.units, settings.peephole), steps, num_steps)
     steps = layers.LayerNormalization()(steps)
     steps = layers.Concatenate()([patterns, steps])
-    return classify_steps(steps, num_steps, num_classes, settings.dropout)
+    return classify_steps(steps, num_steps, num_outputs, settings.dropout)

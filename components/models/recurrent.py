@@ -133,7 +133,7 @@ def recur(layer: layers.Layer, steps: KerasTensor, num_steps: KerasTensor | None
 
 
 def build_rnn(
-    features: KerasTensor, num_frames: KerasTensor | None, num_classes: int, settings: Model
+    features: KerasTensor, num_frames: KerasTensor | None, num_outputs: int, settings: Model
 ) -> KerasTensor:
     """Logits of a plain recurrence, h_t = tanh(W_hh h_{t-1} + W_xh x_t + b) (Elman 1990)."""
     steps, num_steps = stack_frames(features, num_frames)
@@ -141,11 +141,11 @@ def build_rnn(
         steps = recur(layers.SimpleRNN(settings.units, return_sequences=True), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
         steps = layers.Dropout(settings.dropout)(steps)
-    return classify_steps(steps, num_steps, num_classes, settings.dropout)
+    return classify_steps(steps, num_steps, num_outputs, settings.dropout)
 
 
 def build_lstm(
-    features: KerasTensor, num_frames: KerasTensor | None, num_classes: int, settings: Model
+    features: KerasTensor, num_frames: KerasTensor | None, num_outputs: int, settings: Model
 ) -> KerasTensor:
     """Logits of stacked LSTM layers (Hochreiter and Schmidhuber 1997), with peepholes if asked."""
     steps, num_steps = stack_frames(features, num_frames)
@@ -153,4 +153,4 @@ def build_lstm(
         steps = recur(lstm(settings.units, settings.peephole), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
         steps = layers.Dropout(settings.dropout)(steps)
-    return classify_steps(steps, num_steps, num_classes, settings.dropout)
+    return classify_steps(steps, num_steps, num_outputs, settings.dropout)

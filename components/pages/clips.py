@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.scores import ClipScores
-from schemas.example import decode_example
+from schemas.example import FeatureValue, decode_example
 from schemas.tfrecord import read_records
 
 # Looked through for examples of each class; the report of a large data set must not read all of it.
 _CLIPS_LOOKED_THROUGH = 5_000
+
+TargetOf = Callable[[Mapping[str, FeatureValue]], str]  # of a decoded example
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,15 @@ def split_files(split_dir: str | Path) -> list[Path]:
     return sorted(Path(split_dir).glob("*tfrecord*"))
 
 
-def sample_clips(files: Iterable[Path], labels: list[str], count: int) -> dict[str, list[Clip]]:
+def sample_clips(
+    files: Iterable[Path], labels: list[str], count: int, target_of: TargetOf
+) -> dict[str, list[Clip]]:
     """Up to `count` clips of each label, of different speakers where there are enough."""
     found: dict[str, list[Clip]] = {label: [] for label in labels}
     spare: dict[str, list[Clip]] = {label: [] for label in labels}
     for record in itertools.islice(_records(files), _CLIPS_LOOKED_THROUGH):
-        clip = _clip(record)
+        example = decode_example(record)
+        clip = _clip(example, target_of(example))
         if clip.target not in found or len(found[clip.target]) >= count:
             continue
         is_heard = clip.speaker and any(c.speaker == clip.speaker for c in found[clip.target])
@@ -63,9 +68,10 @@ def sample_clips(files: Iterable[Path], labels: list[str], count: int) -> dict[s
     return {label: (found[label] + spare[label])[:count] for label in labels}
 
 
-def sample_any(files: Iterable[Path], count: int) -> list[Clip]:
+def sample_any(files: Iterable[Path], count: int, target_of: TargetOf) -> list[Clip]:
     """The first `count` clips, for tasks whose targets form no groups."""
-    return [_clip(record) for record in itertools.islice(_records(files), count)]
+    examples = map(decode_example, itertools.islice(_records(files), count))
+    return [_clip(example, target_of(example)) for example in examples]
 
 
 def worst_places(scores: ClipScores, count: int) -> list[int]:
@@ -94,7 +100,7 @@ def read_clips(
             break
         if place in wanted:
             found[place] = ScoredClip(
-                _clip(record),
+                _clip(decode_example(record), str(scores.targets[place])),
                 str(model.answers[place]),
                 _finite(model.confidence[place]),
                 float(model.merit[place]),
@@ -107,14 +113,13 @@ def _records(files: Iterable[Path]) -> Iterator[bytes]:
     return itertools.chain.from_iterable(map(read_records, files))
 
 
-def _clip(record: bytes) -> Clip:
-    values = decode_example(record)
+def _clip(values: Mapping[str, FeatureValue], target: str) -> Clip:
     audio = values["audio"]
     assert isinstance(audio, bytes)
     return Clip(
         id=str(values["id"]),
         uri=str(values["uri"]),
-        target=str(values["label"]),
+        target=target,
         speaker=str(values["speaker"]),
         waveform=np.frombuffer(audio, "<i2"),
     )

@@ -74,15 +74,14 @@ def _png(decibels: NDArray[np.float32]) -> bytes:
 
 
 def loss_svg(epochs: list[Epoch]) -> str:
-    """Cross-entropy by epoch on train and eval, as an inline SVG element."""
+    """The loss by epoch on train and eval, as an inline SVG element."""
     return _curves_svg("Loss", epochs, [e.loss for e in epochs], [e.val_loss for e in epochs])
 
 
-def accuracy_svg(epochs: list[Epoch]) -> str:
-    """Accuracy by epoch on train and eval, as an inline SVG element."""
-    return _curves_svg(
-        "Accuracy", epochs, [e.accuracy for e in epochs], [e.val_accuracy for e in epochs]
-    )
+def metric_svg(epochs: list[Epoch]) -> str:
+    """The task's metric by epoch on train and eval, as an inline SVG element."""
+    name = epochs[0].metric.capitalize() if epochs else "Metric"
+    return _curves_svg(name, epochs, [e.value for e in epochs], [e.val_value for e in epochs])
 
 
 def best_epoch(epochs: list[Epoch]) -> Epoch | None:

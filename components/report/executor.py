@@ -44,7 +44,7 @@ from components.report.view_model import (
 )
 from components.storage.digests import DIGEST_PROPERTY
 from components.storage.location import location_of
-from components.tasks import pages
+from components.tasks import feeding, pages
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError
@@ -120,11 +120,14 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
 
 def _examples(files: list[Path], card: ModelCard, verdict: Verdict) -> list[Clip]:
     """Some of each class, or the first ones where targets form no groups."""
+    target_of = feeding.features(verdict.task).decode_target
     if verdict.details.target_feature is None:
-        return sample_any(files, _EXAMPLES_OF_NO_CLASS)
+        return sample_any(files, _EXAMPLES_OF_NO_CLASS, target_of)
     shown = card.labels[:CLASSES_SHOWN]
     count = max(1, min(_EXAMPLES_OF_A_CLASS, CLASSES_SHOWN // max(1, len(shown))))
-    return list(itertools.chain.from_iterable(sample_clips(files, shown, count).values()))
+    return list(
+        itertools.chain.from_iterable(sample_clips(files, shown, count, target_of).values())
+    )
 
 
 def _files(examples: list[types.Artifact], split: str) -> list[Path]:

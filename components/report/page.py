@@ -26,9 +26,7 @@ def render(report: Content) -> str:
         style=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
         best_epoch=drawing.best_epoch(report.epochs),
         curves=[
-            draw(report.epochs)
-            for draw in (drawing.loss_svg, drawing.accuracy_svg)
-            if report.epochs
+            draw(report.epochs) for draw in (drawing.loss_svg, drawing.metric_svg) if report.epochs
         ],
         spectrogram=functools.partial(_spectrogram, sample_rate=report.sample_rate),
         player=_Players(report.sample_rate),

@@ -29,11 +29,13 @@ def main(saved_model: str, requests: str, answers: str) -> None:
     signatures = tf.saved_model.load(saved_model).signatures
     load_s = time.monotonic() - started
     with np.load(requests, allow_pickle=False) as asked:
-        waveforms = asked["waveforms"]
+        waveforms = [np.frombuffer(raw, np.float32) for raw in _unpack(asked, "waveforms")]
         wavs, examples = _unpack(asked, "wavs"), _unpack(asked, "examples")
         sample_rate = int(asked["sample_rate"])
     answered = {
-        "serving_default": _ask(signatures["serving_default"], "waveform", waveforms),
+        "serving_default": _ask(
+            signatures["serving_default"], "waveform", waveforms, _together(waveforms)
+        ),
         "serving_wav": _ask(signatures["serving_wav"], "audio", wavs),
         "serving_examples": _ask(signatures["serving_examples"], "examples", examples),
     }
@@ -57,17 +59,24 @@ def _unpack(asked: Any, name: str) -> list[bytes]:
     return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def _ask(signature: Any, key: str, clips: Any) -> dict[str, np.ndarray]:
+def _together(waveforms: list[np.ndarray]) -> int:
+    """How many waveforms are asked at once: one, where they differ in length."""
+    return _BATCH_CLIPS if len({len(waveform) for waveform in waveforms}) == 1 else 1
+
+
+def _ask(
+    signature: Any, key: str, clips: list[Any], at_once: int = _BATCH_CLIPS
+) -> dict[str, np.ndarray]:
     """The numbers that a signature answers to all clips, by name: [clips, ...]."""
     parts = [
-        signature(**{key: tf.constant(clips[start : start + _BATCH_CLIPS])})
-        for start in range(0, len(clips), _BATCH_CLIPS)
+        signature(**{key: tf.constant(clips[start : start + at_once])})
+        for start in range(0, len(clips), at_once)
     ]
     names = [name for name, values in parts[0].items() if values.dtype.is_floating]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in names}
 
 
-def _time(signature: Any, waveforms: np.ndarray) -> list[float]:
+def _time(signature: Any, waveforms: list[np.ndarray]) -> list[float]:
     """Milliseconds of each clip asked alone."""
     for waveform in waveforms[:_WARM_UP_CLIPS]:
         signature(waveform=tf.constant(waveform[None]))

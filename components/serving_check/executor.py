@@ -94,11 +94,15 @@ def check(
 def _write_requests(records: list[bytes], sample_rate: int, file: Path) -> None:
     pcm = [decode_example(record)["audio"] for record in records]
     wavs = [wav_file(samples, sample_rate) for samples in pcm if isinstance(samples, bytes)]
-    waveforms = [np.frombuffer(samples, "<i2") for samples in pcm if isinstance(samples, bytes)]
+    waveforms = [
+        to_waveform(np.frombuffer(samples, "<i2")).tobytes()
+        for samples in pcm
+        if isinstance(samples, bytes)
+    ]
     np.savez(
         file,
-        waveforms=to_waveform(np.stack(waveforms)),
         sample_rate=sample_rate,
+        **_pack("waveforms", waveforms),
         **_pack("wavs", wavs),
         **_pack("examples", records),
     )
@@ -120,7 +124,8 @@ def _agreement(
     for key, values in answers.items():
         signature, _, name = key.partition(" ")
         if name in expected:
-            distance = np.abs(values - expected[name][:clips]).max(initial=0.0)
+            wanted = expected[name][:clips]
+            distance = (np.abs(values - wanted) / np.maximum(1, np.abs(wanted))).max(initial=0.0)
             furthest[signature] = float(np.maximum(furthest.get(signature, 0.0), distance))
     rules = []
     for signature, difference in furthest.items():

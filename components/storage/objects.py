@@ -58,12 +58,14 @@ class ObjectStorage(Storage):
             yield staged
 
     def publish(self, staged: Path, name: str, manifest: str) -> None:
-        if self.entry(f"{name}/{manifest}") is not None:
-            raise FileExistsError(f"{name} is there already")
+        taken = FileExistsError(f"{name} is there already")
         try:  # files of two publishers must not lie in one folder
             self.put(f"{name}/{_CLAIM}", uuid.uuid4().hex.encode(), if_match=ABSENT)
         except StaleError as error:
-            raise FileExistsError(f"{name} is there already") from error
+            raise taken from error
+        if self.entry(f"{name}/{manifest}") is not None:  # asked under the claim: nobody is at it
+            self.delete(f"{name}/{_CLAIM}")
+            raise taken
         files = [file for file in sorted(staged.rglob("*")) if file.is_file()]
         for file in sorted(files, key=lambda file: file == staged / manifest):
             inside = file.relative_to(staged).as_posix()

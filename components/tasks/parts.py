@@ -2,28 +2,29 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from numpy.typing import NDArray
 
-from components.evaluation.case import Case, Judgement
 from components.evaluation.measures import Measure
 from components.evaluation.scores import ModelScores, Numbers, Texts
 from schemas.reports.model_card import ModelCard
 from schemas.tasks import load_part
 
+if TYPE_CHECKING:
+    from components.evaluation.case import Case, Judgement
+
 
 class Scoring(Protocol):
     """`scoring.py`: what models answered on each clip.
 
-    `ANSWERS` names the kind of answer: models of one kind can be compared. `OUTPUTS` are what
-    `judge` needs of the signature's. `TARGET_FEATURE` is the name under which clips are sliced by
-    their target, None where targets form no groups.
+    `ANSWERS` names the kind of answer: models of one kind can be compared. `MEASURE` is the number
+    that models are judged by, `OUTPUTS` are what `judge` needs of the signature's.
     """
 
+    MEASURE: Measure
     ANSWERS: str
     OUTPUTS: tuple[str, ...]
-    TARGET_FEATURE: str | None
 
     def units(self, targets: Texts) -> Numbers:
         """How many units each target has that errors are counted of: [clips]."""
@@ -34,8 +35,8 @@ class Scoring(Protocol):
         """What the model of `card` answered, from what `serving_examples` gave: [clips, ...]."""
 
 
-class RecordingsScoring(Protocol):
-    """`scoring.py` of a task that also listens to long recordings."""
+class Recordings(Protocol):
+    """`recordings.py` of a task whose models are also judged on long recordings."""
 
     def score_recordings_of(
         self, listed: bytes, saved_model: Path, card: ModelCard, folder: Path
@@ -43,19 +44,13 @@ class RecordingsScoring(Protocol):
         """Writes what the model answers on `listed` (`schemas.background`) into `folder`."""
 
 
-class Metrics(Protocol):
-    """`metrics.py`: the number that models are judged by."""
-
-    MEASURE: Measure
-
-
 class Gate(Protocol):
     """`gate.py`: the rules."""
 
-    def faults(self, case: Case) -> list[str]:
+    def faults(self, case: "Case") -> list[str]:
         """Why the numbers of this task cannot be trusted at all."""
 
-    def judge(self, case: Case, settings: str, *, is_sound: bool) -> Judgement:
+    def judge(self, case: "Case", settings: str, *, is_sound: bool) -> "Judgement":
         """What the rules say, by the workflow's `gate` as JSON; none where nothing `is_sound`."""
 
 
@@ -64,14 +59,9 @@ def scoring(task: str) -> Scoring:
     return cast(Scoring, load_part(task, "scoring"))
 
 
-def recordings_scoring(task: str) -> RecordingsScoring:
-    """The part `scoring` of a task that listens to long recordings."""
-    return cast(RecordingsScoring, load_part(task, "scoring"))
-
-
-def metrics(task: str) -> Metrics:
-    """The part `metrics` of a task."""
-    return cast(Metrics, load_part(task, "metrics"))
+def recordings(task: str) -> Recordings:
+    """The part `recordings` of a task that has one."""
+    return cast(Recordings, load_part(task, "recordings"))
 
 
 def gate(task: str) -> Gate:

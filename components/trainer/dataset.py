@@ -11,12 +11,15 @@ length of each. Clips of like length then go into one batch, so that few of its 
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.audio.pcm16 import FULL_SCALE
+from components.tasks import feeding
 from components.trainer.buckets import batches_of_like_length, shuffle, window_clips
 from components.trainer.padding import decode_ragged, pad_waveforms
 from schemas.errors import DataError
@@ -24,23 +27,42 @@ from schemas.reports.model_card import TrainingData
 
 CACHE_BYTES = 1 << 30  # sets up to this size are held in memory, as 16-bit samples
 _READ_CLIPS = 256
+_DTYPES = {"bytes": tf.string, "float": tf.float32, "int64": tf.int64}
 _SHUFFLE_CLIPS = 8192  # of a streamed set, in memory at a time: 260 MB of 1 s clips at 16 kHz
 
 
-def count_labels(files: Sequence[str]) -> dict[str, int]:
-    """Clips of each label in TFRecord `files`, in the order of the label's name.
+@dataclass(frozen=True)
+class Learned:
+    """What a model of a `task` learns of clips: `labels` is its vocabulary."""
 
-    Raises:
-        DataError: there is no clip.
-    """
-    counts: Counter[str] = Counter()
-    features = {"label": tf.io.FixedLenFeature([], tf.string)}
-    for records in tf.data.TFRecordDataset(list(files)).batch(_READ_CLIPS):
-        labels = tf.io.parse_example(records, features)["label"]
-        counts.update(label.decode() for label in labels.numpy())
-    if not counts:
-        raise DataError(f"no clips to learn from in {len(files)} example files")
-    return dict(sorted(counts.items()))
+    task: str
+    labels: list[str]
+    clips: int
+
+    @classmethod
+    def read(cls, files: Sequence[str], task: str) -> "Learned":
+        """From TFRecord `files`.
+
+        Raises:
+            DataError: there is no clip.
+        """
+        clips = 0
+
+        def batches() -> Iterator[dict[str, NDArray[Any]]]:
+            nonlocal clips
+            spec = _target_spec(task)
+            for records in tf.data.TFRecordDataset(list(files)).batch(_READ_CLIPS):
+                clips += len(records)
+                features = tf.io.parse_example(records, spec)
+                yield {name: values.numpy() for name, values in features.items()}
+
+        stream = batches()
+        labels = feeding.model(task).vocabulary(stream)
+        for _ in stream:  # what a task without a vocabulary has not asked for
+            pass
+        if not clips:
+            raise DataError(f"no clips to learn from in {len(files)} example files")
+        return cls(task, labels, clips)
 
 
 def describe_data(files: Sequence[str]) -> TrainingData:
@@ -60,49 +82,40 @@ def describe_data(files: Sequence[str]) -> TrainingData:
     )
 
 
-def read_labels(files: Sequence[str]) -> list[str]:
-    """The distinct labels in TFRecord `files`, sorted: the classes of the model.
-
-    Raises:
-        DataError: there is no clip.
-    """
-    return list(count_labels(files))
-
-
 def make_train_dataset(
     files: Sequence[str],
-    labels: Sequence[str],
+    learned: Learned,
     clip_samples: int | None,
     batch_size: int,
     seed: int,
     start_epoch: int = 0,
     cache_bytes: int = CACHE_BYTES,
 ) -> tf.data.Dataset:
-    """Endless shuffled epochs from `start_epoch` on: (waveform, class) batches.
+    """Endless shuffled epochs from `start_epoch` on: (waveform, target) batches.
 
-    waveform float32 [batch, clip_samples] in [-1, 1], class int64 [batch]. Every epoch is one pass:
-    its last batch may be smaller. Sets of more than `cache_bytes` are streamed, shuffled by file
-    and within a window.
+    waveform float32 [batch, clip_samples] in [-1, 1], target [batch] as the task encodes it. Every
+    epoch is one pass: its last batch may be smaller. Sets of more than `cache_bytes` are streamed,
+    shuffled by file and within a window.
 
-    Where `clip_samples` is None clips have lengths of their own: ((waveform, lengths), class), with
-    waveform [batch, samples of the longest], zero beyond lengths int32 [batch]. Any batch of an
-    epoch may be the smaller one.
+    Where `clip_samples` is None clips have lengths of their own: ((waveform, lengths), target),
+    with waveform [batch, samples of the longest], zero beyond lengths int32 [batch]. Any batch of
+    an epoch may be the smaller one.
 
     Raises:
         DataError: there is no clip.
     """
     epochs = tf.data.Dataset.range(start_epoch, sys.maxsize)
     if _total_bytes(files) <= cache_bytes:
-        pcm, classes = _load(files, labels, clip_samples)
+        pcm, targets = _load(files, learned, clip_samples)
         sizes = pcm.row_lengths() if clip_samples is None else None
         batches = epochs.flat_map(
-            lambda epoch: _number_batches(len(classes), sizes, batch_size, seed, epoch)
-        ).map(lambda clips: (_to_inputs(tf.gather(pcm, clips)), tf.gather(classes, clips)))
+            lambda epoch: _number_batches(len(targets), sizes, batch_size, seed, epoch)
+        ).map(lambda clips: (_to_inputs(tf.gather(pcm, clips)), tf.gather(targets, clips)))
     else:
         like_length = clip_samples is None
         batches = epochs.flat_map(
             lambda epoch: _record_batches(files, like_length, batch_size, seed, epoch)
-        ).map(_Parser(labels, clip_samples), num_parallel_calls=tf.data.AUTOTUNE)
+        ).map(_Parser(learned, clip_samples), num_parallel_calls=tf.data.AUTOTUNE)
     return _in_order(batches)
 
 
@@ -148,69 +161,68 @@ def _record_batches(
 
 def make_eval_dataset(
     files: Sequence[str],
-    labels: Sequence[str],
+    learned: Learned,
     clip_samples: int | None,
     batch_size: int,
     cache_bytes: int = CACHE_BYTES,
 ) -> tf.data.Dataset:
-    """One pass in the order of `files`: (waveform, class) batches as in training.
+    """One pass in the order of `files`: (waveform, target) batches as in training.
 
-    Where `clip_samples` is None, ((waveform, lengths), class).
+    Where `clip_samples` is None, ((waveform, lengths), target).
 
     Raises:
         DataError: there is no clip, or one has a label that is not in `labels`.
     """
-    if unknown := sorted(count_labels(files).keys() - set(labels)):
+    found = Learned.read(files, learned.task)
+    if unknown := sorted(set(found.labels) - set(learned.labels)):
         raise DataError(f"labels that training never sees: {', '.join(unknown)}")
     if _total_bytes(files) > cache_bytes:
         records = tf.data.TFRecordDataset(list(files)).batch(batch_size)
-        return _in_order(records.map(_Parser(labels, clip_samples)))
-    clips = tf.data.Dataset.from_tensor_slices(_load(files, labels, clip_samples))
-    return _in_order(clips.batch(batch_size).map(lambda pcm, class_: (_to_inputs(pcm), class_)))
+        return _in_order(records.map(_Parser(learned, clip_samples)))
+    clips = tf.data.Dataset.from_tensor_slices(_load(files, learned, clip_samples))
+    return _in_order(clips.batch(batch_size).map(lambda pcm, target: (_to_inputs(pcm), target)))
 
 
 class _Parser:
-    """Serialized tf.Examples [batch] -> (what the model takes of them, class [batch])."""
+    """Serialized tf.Examples [batch] -> (what the model takes of them, target [batch])."""
 
-    def __init__(self, labels: Sequence[str], clip_samples: int | None) -> None:
+    def __init__(self, learned: Learned, clip_samples: int | None) -> None:
         self._clip_samples = clip_samples
-        self._classes = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(
-                tf.constant(list(labels)), tf.range(len(labels), dtype=tf.int64)
-            ),
-            default_value=-1,
-        )
+        self._spec = _target_spec(learned.task)
+        self._encode = feeding.model(learned.task).encode_batch(learned.labels)
 
     def parse(self, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """PCM int16 [batch, clip_samples], ragged where that is None, and class int64 [batch]."""
+        """PCM int16 [batch, clip_samples], ragged where that is None, and target [batch]."""
         features = tf.io.parse_example(
-            records,
-            {
-                "audio": tf.io.FixedLenFeature([], tf.string),
-                "label": tf.io.FixedLenFeature([], tf.string),
-            },
+            records, {"audio": tf.io.FixedLenFeature([], tf.string), **self._spec}
         )
-        audio, class_ = features["audio"], self._classes.lookup(features["label"])
+        audio, target = features["audio"], self._encode(features)
         if self._clip_samples is None:
-            return decode_ragged(audio), class_
+            return decode_ragged(audio), target
         pcm = tf.io.decode_raw(audio, tf.int16, little_endian=True)
-        return tf.ensure_shape(pcm, [None, self._clip_samples]), class_
+        return tf.ensure_shape(pcm, [None, self._clip_samples]), target
 
     def __call__(self, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pcm, class_ = self.parse(records)
-        return _to_inputs(pcm), class_
+        pcm, target = self.parse(records)
+        return _to_inputs(pcm), target
+
+
+def _target_spec(task: str) -> dict[str, tf.io.FixedLenFeature]:
+    """How the features of a task's target are parsed."""
+    kinds = feeding.features(task).FEATURES
+    return {name: tf.io.FixedLenFeature([], _DTYPES[kind]) for name, kind in kinds.items()}
 
 
 def _load(
-    files: Sequence[str], labels: Sequence[str], clip_samples: int | None
+    files: Sequence[str], learned: Learned, clip_samples: int | None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    parser = _Parser(labels, clip_samples)
+    parser = _Parser(learned, clip_samples)
     batches = list(tf.data.TFRecordDataset(list(files)).batch(_READ_CLIPS).map(parser.parse))
     if not batches:
         raise DataError(f"no clips to learn from in {len(files)} example files")
     with tf.device("CPU"):  # the clips stay in main memory where there is a GPU
-        pcm, classes = (tf.concat(part, axis=0) for part in zip(*batches, strict=True))
-    return pcm, classes
+        pcm, targets = (tf.concat(part, axis=0) for part in zip(*batches, strict=True))
+    return pcm, targets
 
 
 def _to_inputs(pcm: tf.Tensor) -> Any:

@@ -7,6 +7,7 @@ explained. Only built-in TensorFlow ops are used. A model that takes lengths is 
 `components.trainer.export_lengths`.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,25 @@ from components.audio.limits import MAX_DURATION_S
 from components.audio.pcm16 import FULL_SCALE
 from components.models import split_model
 from components.storage.location import location_of
+from components.tasks import feeding
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 
 
 class ServedModel(tf.Module):
-    """A classifier of waveforms of any length, over a Keras model of clips of one length.
+    """Answers waveforms of any length, over a Keras model of clips of one length.
 
     `features`: float32 [batch, clip_samples] -> what the frontend makes of it, float32 [batch,
-    frames, bins]. `scores_of_features`: the same -> float32 [batch, classes] that sum to 1.
+    frames, bins]. `scores_of_features`: the same -> what the task makes of the head's outputs,
+    float32 [batch, outputs].
     """
 
-    def __init__(
-        self, model: keras.Model, labels: list[str], sample_rate: int, clip_samples: int
-    ) -> None:
+    def __init__(self, model: keras.Model, card: ModelCard) -> None:
         super().__init__(name="auricle")
         self._model_variables = model.variables  # tracked, so that they are saved
-        frontend, classifier = split_model(model)
+        serving = feeding.serving(card.task)
+        frontend, head = split_model(model)
+        audio = card.audio
+        clip_samples = round(audio.clip_s * audio.sample_rate)
         # Behind functions, since no Keras object is to become part of the SavedModel.
         self.features = tf.function(
             lambda waveform: frontend(waveform, training=False),
@@ -40,44 +44,40 @@ class ServedModel(tf.Module):
             autograph=False,
         )
         self.scores_of_features = tf.function(
-            lambda features: tf.nn.softmax(classifier(features, training=False)),
-            input_signature=[tf.TensorSpec(classifier.input_shape, tf.float32, name="features")],
+            lambda features: serving.activate(head(features, training=False)),
+            input_signature=[tf.TensorSpec(head.input_shape, tf.float32, name="features")],
             autograph=False,
         )
-        self._labels = tf.constant(labels)
-        self._sample_rate = sample_rate
+        self._respond = functools.partial(serving.respond, labels=card.labels)
+        self._sample_rate = audio.sample_rate
         self._clip_samples = clip_samples
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, None], tf.float32, name="waveform")], autograph=False
     )
     def serving_default(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
-        """float32 [batch, samples] in [-1, 1] at the model's rate -> scores, label."""
-        return self._classify(self._fit_length(waveform))
+        """float32 [batch, samples] in [-1, 1] at the model's rate -> the task's outputs."""
+        return self._answer(self._fit_length(waveform))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="audio")], autograph=False)
     def serving_wav(self, audio: tf.Tensor) -> dict[str, tf.Tensor]:
-        """string [batch], 16-bit PCM WAV files at the model's rate -> scores, label."""
+        """string [batch], 16-bit PCM WAV files at the model's rate -> the task's outputs."""
         clips = tf.map_fn(
             self._decode_wav,
             audio,
             fn_output_signature=tf.TensorSpec([self._clip_samples], tf.float32),
         )
-        return self._classify(clips)
+        return self._answer(clips)
 
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
     )
     def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """string [batch], serialized tf.Examples of ingest -> scores, label, classes."""
+        """string [batch], serialized tf.Examples of ingest -> the task's outputs."""
         audio = tf.io.parse_example(examples, {"audio": tf.io.FixedLenFeature([], tf.string)})
         pcm = tf.io.decode_raw(audio["audio"], tf.int16, little_endian=True)
         waveform = tf.cast(pcm, tf.float32) / FULL_SCALE
-        answers = self._classify(tf.reshape(waveform, [-1, self._clip_samples]))
-        # Under this name TFMA finds which class each score belongs to.
-        batch = tf.shape(examples)[0]
-        answers["classes"] = tf.tile(self._labels[tf.newaxis], [batch, 1])
-        return answers
+        return self._answer(tf.reshape(waveform, [-1, self._clip_samples]))
 
     def signatures(self) -> dict[str, Any]:
         """What the SavedModel can be asked, by name."""
@@ -87,9 +87,8 @@ class ServedModel(tf.Module):
             "serving_examples": self.serving_examples,
         }
 
-    def _classify(self, clips: tf.Tensor) -> dict[str, tf.Tensor]:
-        scores = self.scores_of_features(self.features(clips))
-        return {"scores": scores, "label": tf.gather(self._labels, tf.argmax(scores, axis=-1))}
+    def _answer(self, clips: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._respond(self.scores_of_features(self.features(clips)))
 
     def _decode_wav(self, audio: tf.Tensor) -> tf.Tensor:
         waveform = decode_wav(audio, self._sample_rate)
@@ -139,10 +138,9 @@ def check_waveform(waveform: tf.Tensor, sample_rate: int) -> tf.Tensor:
         return tf.identity(waveform)
 
 
-def export_model(model: keras.Model, card: ModelCard, clip_samples: int, directory: str) -> None:
-    """Writes `model` (waveform [batch, clip_samples] -> logits) with its card to `directory`."""
-    served = ServedModel(model, card.labels, card.audio.sample_rate, clip_samples)
-    write_served(served, card, directory)
+def export_model(model: keras.Model, card: ModelCard, directory: str) -> None:
+    """Writes `model` (waveform [batch, clip_samples] -> outputs) with its card to `directory`."""
+    write_served(ServedModel(model, card), card, directory)
 
 
 def write_served(served: Any, card: ModelCard, directory: str) -> None:

@@ -5,11 +5,14 @@ batch of waveforms and the length of each. Where a client gives no lengths, a wa
 clip: nothing is cropped, and nothing is padded that the answer could depend on.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
 from components.models import split_model
 from components.models.masking import keep_steps
+from components.tasks import feeding
 from components.trainer.export import check_waveform, decode_wav, write_served
 from components.trainer.padding import decode_ragged, pad_waveforms
 from schemas.reports.model_card import ModelCard
@@ -19,18 +22,20 @@ _LENGTHS = tf.TensorSpec([None], tf.int32, name="lengths")
 
 
 class ServedLengths(tf.Module):
-    """A classifier of waveforms of any length, over a Keras model that takes lengths.
+    """Answers waveforms of any length, over a Keras model that takes lengths.
 
     `features`: waveform float32 [batch, samples] and lengths int32 [batch] -> features float32
     [batch, frames, bins] and how many frames are each clip's own, int32 [batch].
-    `scores_of_features`: these two -> float32 [batch, classes] that sum to 1.
+    `scores_of_features`: these two -> what the task makes of the head's outputs, float32 [batch,
+    outputs].
     """
 
-    def __init__(self, model: keras.Model, labels: list[str], sample_rate: int) -> None:
+    def __init__(self, model: keras.Model, card: ModelCard) -> None:
         super().__init__(name="auricle")
         self._model_variables = model.variables  # tracked, so that they are saved
-        frontend, classifier = split_model(model)
-        features, num_frames = classifier.input_shape
+        serving = feeding.serving(card.task)
+        frontend, head = split_model(model)
+        features, num_frames = head.input_shape
         # Behind functions, since no Keras object is to become part of the SavedModel.
         self.features = tf.function(
             lambda waveform, lengths: tuple(frontend([waveform, lengths], training=False)),
@@ -38,8 +43,8 @@ class ServedLengths(tf.Module):
             autograph=False,
         )
         self.scores_of_features = tf.function(
-            lambda features, num_frames: tf.nn.softmax(
-                classifier([features, num_frames], training=False)
+            lambda features, num_frames: serving.activate(
+                head([features, num_frames], training=False)
             ),
             input_signature=[
                 tf.TensorSpec(features, tf.float32, name="features"),
@@ -47,13 +52,13 @@ class ServedLengths(tf.Module):
             ],
             autograph=False,
         )
-        self._labels = tf.constant(labels)
-        self._sample_rate = sample_rate
+        self._respond = functools.partial(serving.respond, labels=card.labels)
+        self._sample_rate = card.audio.sample_rate
 
     @tf.function(input_signature=[_WAVEFORM], autograph=False)
     def serving_default(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
-        """float32 [batch, samples] in [-1, 1] at the model's rate -> scores, label."""
-        return self._classify(waveform, tf.fill(tf.shape(waveform)[:1], tf.shape(waveform)[1]))
+        """float32 [batch, samples] in [-1, 1] at the model's rate -> the task's outputs."""
+        return self._answer(waveform, tf.fill(tf.shape(waveform)[:1], tf.shape(waveform)[1]))
 
     @tf.function(input_signature=[_WAVEFORM, _LENGTHS], autograph=False)
     def serving_lengths(self, waveform: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -63,29 +68,25 @@ class ServedLengths(tf.Module):
         message = "lengths must be from 1 to the samples of the waveform; these are"
         check = tf.debugging.Assert(in_range, [message, lengths, samples], summarize=10)
         with tf.control_dependencies([check]):
-            return self._classify(waveform, tf.identity(lengths))
+            return self._answer(waveform, tf.identity(lengths))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="audio")], autograph=False)
     def serving_wav(self, audio: tf.Tensor) -> dict[str, tf.Tensor]:
-        """string [batch], 16-bit PCM WAV files at the model's rate -> scores, label."""
+        """string [batch], 16-bit PCM WAV files at the model's rate -> the task's outputs."""
         clips = tf.map_fn(
             lambda file: decode_wav(file, self._sample_rate),
             audio,
             fn_output_signature=tf.RaggedTensorSpec([None], tf.float32),
         )
-        return self._classify(clips.to_tensor(), tf.cast(clips.row_lengths(), tf.int32))
+        return self._answer(clips.to_tensor(), tf.cast(clips.row_lengths(), tf.int32))
 
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
     )
     def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """string [batch], serialized tf.Examples of ingest -> scores, label, classes."""
+        """string [batch], serialized tf.Examples of ingest -> the task's outputs."""
         audio = tf.io.parse_example(examples, {"audio": tf.io.FixedLenFeature([], tf.string)})
-        answers = self._classify(*pad_waveforms(decode_ragged(audio["audio"])))
-        # Under this name TFMA finds which class each score belongs to.
-        batch = tf.shape(examples)[0]
-        answers["classes"] = tf.tile(self._labels[tf.newaxis], [batch, 1])
-        return answers
+        return self._answer(*pad_waveforms(decode_ragged(audio["audio"])))
 
     def signatures(self) -> dict[str, object]:
         """What the SavedModel can be asked, by name."""
@@ -96,13 +97,11 @@ class ServedLengths(tf.Module):
             "serving_examples": self.serving_examples,
         }
 
-    def _classify(self, waveform: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _answer(self, waveform: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
         clips = check_waveform(keep_steps(waveform, lengths), self._sample_rate)
-        scores = self.scores_of_features(*self.features(clips, lengths))
-        return {"scores": scores, "label": tf.gather(self._labels, tf.argmax(scores, axis=-1))}
+        return self._respond(self.scores_of_features(*self.features(clips, lengths)))
 
 
 def export_model_of_lengths(model: keras.Model, card: ModelCard, directory: str) -> None:
-    """Writes `model` (waveform, lengths -> logits) with its card to `directory`."""
-    served = ServedLengths(model, card.labels, card.audio.sample_rate)
-    write_served(served, card, directory)
+    """Writes `model` (waveform, lengths -> outputs) with its card to `directory`."""
+    write_served(ServedLengths(model, card), card, directory)

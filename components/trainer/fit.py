@@ -20,6 +20,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.storage.location import location_of
+from components.tasks.feeding import ModelPart
 from schemas.errors import AuricleError
 from schemas.progress import report_progress
 from schemas.reports.training import HISTORY_FILE, Epoch
@@ -62,6 +63,7 @@ def fit(
     model: keras.Model,
     make_train: Callable[[int], tf.data.Dataset],
     eval_dataset: tf.data.Dataset,
+    part: ModelPart,
     *,
     epochs: int,
     steps_per_epoch: int,
@@ -70,12 +72,13 @@ def fit(
     checkpoint_dir: str | Path,
     log_dir: str | Path,
 ) -> list[Epoch]:
-    """Trains `model` (waveform -> logits) in place and leaves it with its best weights.
+    """Trains `model` (waveform -> outputs) in place and leaves it with its best weights.
 
-    Cross-entropy, Adam with clipped gradients, a rate that rises to `learning_rate` and falls along
-    a cosine. Stops after `patience` epochs without a lower eval loss; the weights of the lowest are
-    kept. `make_train(epoch)` gives endless batches from that epoch on. Scalars for TensorBoard and
-    `history.json` are written to `log_dir`. Build the model under `strategy().scope()`.
+    The loss and the metric that is reported are those of `part`. Adam with clipped gradients, a
+    rate that rises to `learning_rate` and falls along a cosine. Stops after `patience` epochs
+    without a lower eval loss; the weights of the lowest are kept. `make_train(epoch)` gives endless
+    batches from that epoch on. Scalars for TensorBoard and `history.json` are written to
+    `log_dir`. Build the model under `strategy().scope()`.
 
     Returns:
         All epochs, also those of earlier calls that were interrupted.
@@ -89,8 +92,8 @@ def fit(
         )
         model.compile(
             optimizer=optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
+            loss=part.loss(),
+            metrics=[part.metric()],
             jit_compile=False,  # XLA is slower on CPU, and on GPU excludes cuDNN's LSTM
         )
         # All variables before the first step: one that makes some is traced twice.
@@ -98,6 +101,7 @@ def fit(
         model.compute_metrics(None, tf.zeros([1]), tf.zeros([1, model.output_shape[-1]]))
     state = _State(model, Path(checkpoint_dir) / _CHECKPOINT_FILE)
     state.restore()
+    recorder = _Recorder(state, part.METRIC, epochs, steps_per_epoch, patience, Path(log_dir))
     if state.epochs_left(epochs, patience):
         model.fit(
             make_train(len(state.history)),
@@ -105,7 +109,7 @@ def fit(
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=eval_dataset,
-            callbacks=[_Recorder(state, epochs, steps_per_epoch, patience, Path(log_dir))],
+            callbacks=[recorder],
             verbose=0,
         )
     _write_history(state.history, Path(log_dir))
@@ -182,10 +186,17 @@ class _Recorder(keras.callbacks.Callback):
     """Writes down each epoch, says how far training is, and stops it when it is time."""
 
     def __init__(
-        self, state: _State, epochs: int, steps_per_epoch: int, patience: int, log_dir: Path
+        self,
+        state: _State,
+        metric: str,
+        epochs: int,
+        steps_per_epoch: int,
+        patience: int,
+        log_dir: Path,
     ) -> None:
         super().__init__()
         self._state = state
+        self._metric = metric
         self._epochs = epochs
         self._steps_per_epoch = steps_per_epoch
         self._patience = patience
@@ -212,14 +223,18 @@ class _Recorder(keras.callbacks.Callback):
             )
         finished = Epoch(
             epoch=epoch + 1,
-            **{key: metrics[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")},
+            loss=metrics["loss"],
+            metric=self._metric,
+            value=metrics[self._metric],
+            val_loss=metrics["val_loss"],
+            val_value=metrics[f"val_{self._metric}"],
             learning_rate=float(self.model.optimizer.learning_rate),
             seconds=time.monotonic() - self._epoch_started,
         )
         self._write_scalars(finished)
         self._state.add(finished)
         _write_history(self._state.history, self._log_dir)
-        self._report(0, f"loss {finished.loss:.3f}, eval accuracy {finished.val_accuracy:.3f}")
+        self._report(0, f"loss {finished.loss:.3f}, eval {self._metric} {finished.val_value:.3f}")
         if not self._state.epochs_left(self._epochs, self._patience):
             self.model.stop_training = True
 
@@ -234,12 +249,12 @@ class _Recorder(keras.callbacks.Callback):
         scalars = {
             "train": {
                 "epoch_loss": epoch.loss,
-                "epoch_accuracy": epoch.accuracy,
+                f"epoch_{epoch.metric}": epoch.value,
                 "epoch_learning_rate": epoch.learning_rate,
             },
             "validation": {
                 "epoch_loss": epoch.val_loss,
-                "epoch_accuracy": epoch.val_accuracy,
+                f"epoch_{epoch.metric}": epoch.val_value,
             },
         }
         for split, values in scalars.items():

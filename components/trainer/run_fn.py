@@ -13,13 +13,15 @@ import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.models import build_model
+from components.tasks import feeding, parts
 from components.trainer.dataset import (
-    count_labels,
+    Learned,
     describe_data,
     make_eval_dataset,
     make_train_dataset,
 )
 from components.trainer.export import export_model
+from components.trainer.export_lengths import export_model_of_lengths
 from components.trainer.fit import fit, precision, strategy
 from components.trainer.start_selection import choose_start, hold_trial
 from components.trainer.warm_start import (
@@ -43,28 +45,34 @@ class _Training:
     settings: TrainingSettings
     train_files: list[str]
     eval_files: list[str]
-    clips_by_label: dict[str, int]
+    learned: Learned
 
     @property
     def labels(self) -> list[str]:
-        return list(self.clips_by_label)
+        return self.learned.labels
 
     @property
-    def clip_samples(self) -> int:
+    def has_variable_length(self) -> bool:
+        return feeding.features(self.learned.task).VARIABLE_LENGTH
+
+    @property
+    def clip_samples(self) -> int | None:
+        """None where clips keep their length."""
         audio = self.settings.audio
-        return round(audio.clip_s * audio.sample_rate)
+        return None if self.has_variable_length else round(audio.clip_s * audio.sample_rate)
 
     def build(self) -> keras.Model:
         """The model before its training; each call gives the same weights."""
         with strategy().scope():
             return build_model(
-                num_classes=len(self.labels),
+                num_outputs=feeding.model(self.learned.task).num_outputs(self.labels),
                 sample_rate=self.settings.audio.sample_rate,
-                clip_samples=self.clip_samples,
+                clip_samples=self.clip_samples or 0,
                 frontend=self.settings.frontend,
                 augment=self.settings.augment,
                 model=self.settings.model,
                 seed=self.settings.train.seed,
+                variable_length=self.has_variable_length,
             )
 
     def fit(self, model: keras.Model, checkpoint_dir: Path, log_dir: Path) -> None:
@@ -74,15 +82,16 @@ class _Training:
             model,
             lambda epoch: make_train_dataset(
                 self.train_files,
-                self.labels,
+                self.learned,
                 self.clip_samples,
                 train.batch_size,
                 train.seed,
                 epoch,
             ),
             self.eval_dataset(),
+            feeding.model(self.learned.task),
             epochs=train.epochs,
-            steps_per_epoch=-(-sum(self.clips_by_label.values()) // train.batch_size),
+            steps_per_epoch=-(-self.learned.clips // train.batch_size),
             learning_rate=train.learning_rate,
             patience=train.patience,
             checkpoint_dir=checkpoint_dir,
@@ -92,7 +101,7 @@ class _Training:
     def eval_dataset(self) -> tf.data.Dataset:
         """The clips that pick the best epoch, and the better of two trainings."""
         batch_size = self.settings.train.batch_size
-        return make_eval_dataset(self.eval_files, self.labels, self.clip_samples, batch_size)
+        return make_eval_dataset(self.eval_files, self.learned, self.clip_samples, batch_size)
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -104,7 +113,8 @@ def run_fn(fn_args: FnArgs) -> None:
     config = fn_args.custom_config
     settings = TrainingSettings.model_validate_json(config["workflow"])
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
-    training = _Training(settings, train_files, eval_files, count_labels(train_files))
+    task = config.get("task", FIRST_TASK)
+    training = _Training(settings, train_files, eval_files, Learned.read(train_files, task))
     key = _training_key(config, train_files + eval_files, fn_args.base_model)
     checkpoint = Path(config["checkpoints"]) / key
     keras.config.set_dtype_policy(precision())
@@ -112,11 +122,12 @@ def run_fn(fn_args: FnArgs) -> None:
     model, start = _train(
         training, champion, config.get("confidence"), checkpoint, Path(fn_args.model_run_dir)
     )
-    export_model(
+    export = export_model_of_lengths if training.has_variable_length else export_model
+    export(
         model,
         ModelCard(
             name=settings.name,
-            task=config.get("task", FIRST_TASK),
+            task=task,
             labels=training.labels,
             audio=settings.audio,
             frontend=settings.frontend,
@@ -133,7 +144,6 @@ def run_fn(fn_args: FnArgs) -> None:
             ),
             start=start,
         ),
-        training.clip_samples,
         fn_args.serving_model_dir,
     )
     shutil.rmtree(checkpoint, ignore_errors=True)
@@ -157,18 +167,18 @@ def _train(
     if champion is None or start.weights == "scratch":
         training.fit(model, checkpoint, log_dir)
         return model, start
+    part = feeding.model(training.learned.task)
     if trial_confidence is None:
-        carry_weights(champion, model, training.labels)
+        carry_weights(champion, model, training.labels, part)
         training.fit(model, checkpoint, log_dir)
         return model, start
     models = {"scratch": model, "champion": training.build()}
-    carry_weights(champion, models["champion"], training.labels)
+    carry_weights(champion, models["champion"], training.labels, part)
     for name, each in models.items():
         training.fit(each, checkpoint / name, log_dir / name)
-    trial = hold_trial(
-        models["champion"], models["scratch"], training.eval_dataset(), trial_confidence
-    )
-    start = choose_start(trial, start)
+    measure = parts.scoring(training.learned.task).MEASURE
+    trial = hold_trial(models, training.eval_dataset(), trial_confidence, part, measure)
+    start = choose_start(trial, start, measure)
     _LOG.info("of two trainings the better one is that %s", start.said)
     shutil.copyfile(log_dir / start.weights / HISTORY_FILE, log_dir / HISTORY_FILE)
     return models[start.weights], start
@@ -181,7 +191,7 @@ def _find_start(training: _Training, champion: Champion | None, model: keras.Mod
     if champion is None:
         said = "from scratch, since no model was blessed before these examples were made"
         return Start(weights="scratch", said=said)
-    if misfit := find_misfit(champion, training.settings, model):
+    if misfit := find_misfit(champion, training.settings, training.learned.task, model):
         said = f"from scratch, since the last blessed model does not fit: {misfit}"
         return Start(weights="scratch", said=said)
     about = [champion.digest[:12]]

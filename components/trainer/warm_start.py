@@ -15,11 +15,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.tasks import parts
+from components.tasks.feeding import ModelPart
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.versions import model_digest_of
 from schemas.workflow.training import TrainingSettings
 
-_HEAD = "logits"  # the last layer, whose last axis is the classes
+_HEAD = "logits"  # the last layer, whose last axis is what the model answers
 _MAY_DIFFER = ("dropout",)  # of the blocks that give weights their meaning
 _COUNTER = re.compile(r"_\d+(?=/|$)")  # Keras counts the layers of a process: conv2d_7
 
@@ -57,13 +59,17 @@ def read_champion(directory: str) -> Champion:
     )
 
 
-def find_misfit(champion: Champion, settings: TrainingSettings, model: keras.Model) -> str:
-    """Why `model`, built from the blocks of `settings`, cannot start from the champion.
+def find_misfit(
+    champion: Champion, settings: TrainingSettings, task: str, model: keras.Model
+) -> str:
+    """Why `model` of a `task`, built from the blocks of `settings`, cannot start from the champion.
 
     Empty where it can. Other labels are no reason, nor is a setting that the champion's card does
     not have yet.
     """
     card = champion.card
+    if parts.scoring(card.task).ANSWERS != parts.scoring(task).ANSWERS:
+        return f"task was {card.task!r} and is {task!r}"
     compared = {
         "audio": (card.audio, settings.audio),
         "frontend": (card.frontend, settings.frontend),
@@ -84,26 +90,25 @@ def find_misfit(champion: Champion, settings: TrainingSettings, model: keras.Mod
     return "" if ours == theirs else "its layers are not those of this version of the code"
 
 
-def carry_weights(champion: Champion, model: keras.Model, labels: Sequence[str]) -> None:
+def carry_weights(
+    champion: Champion, model: keras.Model, labels: Sequence[str], part: ModelPart
+) -> None:
     """Gives `model`, which answers `labels`, all weights of a champion that fits.
 
-    The statistics of normalisation are among them. In the last layer a class has the weights that
-    its label had; a label that the champion did not know keeps those it has.
+    The statistics of normalisation are among them. The task's `part` says what becomes of the last
+    layer, whose labels may be others.
     """
     known = champion.card.labels
-    shared = [label for label in labels if label in known]
-    ours, theirs = [list(labels).index(s) for s in shared], [known.index(s) for s in shared]
     for weight, (name, value) in zip(model.weights, champion.weights, strict=True):
         if _is_head(name):
-            merged = np.array(keras.ops.convert_to_numpy(weight))
-            merged[..., ours] = value[..., theirs]
-            weight.assign(merged)
+            ours = np.array(keras.ops.convert_to_numpy(weight))
+            weight.assign(part.carry_head(ours, value, labels, known))
         else:
             weight.assign(value)
 
 
 def _body_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
-    """Without the classes, which may be others."""
+    """Without the labels, which may be others."""
     return tuple(shape)[:-1] if _is_head(name) else tuple(shape)
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
 from schemas.errors import WorkflowError
-from schemas.tasks import FIRST_TASK, is_task, own_keys, task_names
+from schemas.tasks import FIRST_TASK, foreign_keys, is_task, meant_task, task_names
 from schemas.text import nearest
 from schemas.workflow.workflow import Workflow
 
@@ -46,26 +46,20 @@ def read_with_notes(path: str | Path) -> tuple[Workflow, tuple[str, ...]]:
         problems += _explain(error, document)
         if not _conflicts(error):
             problems += _conflicts_beside(error, document)
-    problems += _keys_of_other_tasks(document)
+    foreign = _keys_of_other_tasks(document)
+    problems = [each for each in problems if each.key not in {other.key for other in foreign}]
+    problems += foreign
     if workflow is None or problems:
         raise WorkflowError(_render(path, problems))
     if _named_task(document) is None and workflow.task != FIRST_TASK:
-        keys = [key for key in own_keys(workflow.task) if document.has_key(key)]
+        keys = [key for key in foreign_keys(FIRST_TASK) if document.has_key(key)]
         return workflow, (f"{path}: read as `task: {workflow.task}`, since it has {keys[0]}",)
     return workflow, ()
 
 
 def _keys_of_other_tasks(document: Document) -> list[Problem]:
-    """Keys that the task which the file names does not have."""
-    task = _named_task(document)
-    if not isinstance(task, str) or not is_task(task):
-        return []
-    foreign = [
-        (name, key)
-        for name in task_names()
-        for key in own_keys(name)
-        if document.has_key(key) and key not in own_keys(task)
-    ]
+    """Keys that the task of the file does not have."""
+    task = _task_of(document)
     return [
         Problem(
             document.line(tuple(key.split("."))),
@@ -73,12 +67,21 @@ def _keys_of_other_tasks(document: Document) -> list[Problem]:
             f"a key of `task: {name}`",
             f"no such key with `task: {task}`",
         )
-        for name, key in foreign
+        for key, name in foreign_keys(task).items()
+        if document.has_key(key)
     ]
 
 
 def _named_task(document: Document) -> Any:
     return document.value.get("task") if isinstance(document.value, dict) else None
+
+
+def _task_of(document: Document) -> str:
+    """The task that the file names, or else means; the first one where it names none that is."""
+    named = _named_task(document)
+    if named is None and isinstance(document.value, dict):
+        return meant_task(document.value)
+    return named if isinstance(named, str) and is_task(named) else FIRST_TASK
 
 
 def slug(text: str) -> str | None:
@@ -105,15 +108,15 @@ def _explain(error: ValidationError, document: Document) -> list[Problem]:
 
 
 def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
-    line, key = document.line(path), dotted(path)
+    line, key, task = document.line(path), dotted(path), _task_of(document)
     if kind == "extra_forbidden":
-        near = expectations.nearest_key(path)
-        valid = ", ".join(expectations.keys_at(path[:-1]))
+        near = expectations.nearest_key(path, task)
+        valid = ", ".join(expectations.keys_at(path[:-1], task))
         return Problem(line, key, "an unknown key", f"one of {valid}", near)
     if kind == "missing":
-        return Problem(line, key, "nothing", expectations.expected_at(path))
+        return Problem(line, key, "nothing", expectations.expected_at(path, task))
     value = document.at(path)
-    expected = expectations.expected_at(path)
+    expected = expectations.expected_at(path, task)
     near = None
     if path == ("task",):  # packages of others add tasks, which no schema knows
         expected = f"one of {', '.join(task_names())}"
@@ -121,7 +124,7 @@ def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
     elif value == "":
         expected += " (not empty)"
     elif isinstance(value, str):
-        near = _nearest_value(value, path, expected)
+        near = _nearest_value(value, path, expected, task)
     elif expected.startswith("text") and isinstance(value, bool | int | float):
         expected += " (in quotes)"
     elif value is None:
@@ -129,12 +132,12 @@ def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
     return Problem(line, key, _show(value), expected, near)
 
 
-def _nearest_value(value: str, path: KeyPath, expected: str) -> str | None:
+def _nearest_value(value: str, path: KeyPath, expected: str, task: str) -> str | None:
     if expected == "true or false":
         return _SWITCHES.get(value.lower())
     if path == ("name",):
         return slug(value)
-    return nearest(value, expectations.allowed_names(path), expectations.NEAR)
+    return nearest(value, expectations.allowed_names(path, task), expectations.NEAR)
 
 
 def _conflicts(error: ValidationError) -> list[Any]:

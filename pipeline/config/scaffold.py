@@ -232,7 +232,7 @@ def _makes_data_set(rows: list[Utterance], split: Split) -> bool:
 
 def _name_speakers(rows: list[Utterance], speakers: list[str]) -> Split:
     """A fifth each to judge and to validate: who said most labels, and of them the fewest clips."""
-    labels = {name: {row.label for row in rows if row.speaker == name} for name in speakers}
+    labels = {name: {row.target for row in rows if row.speaker == name} for name in speakers}
     clips = Counter(row.speaker for row in rows)
     ranked = sorted(speakers, key=lambda name: (-len(labels[name]), clips[name], name))
     each = max(1, len(speakers) // 5)
@@ -265,7 +265,7 @@ def _render(name: str, findings: _Findings) -> str:
 
 
 def _summary(findings: _Findings) -> str:
-    labels = len({row.label for row in findings.rows})
+    labels = len({row.target for row in findings.rows})
     speakers = f"{findings.speakers} speakers" if findings.speakers else "speakers unknown"
     return f"{len(findings.rows):,} clips, {labels} labels, {speakers}"
 

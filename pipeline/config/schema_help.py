@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from pydantic import Field, create_model
+
 from pipeline.config.yaml_source import KeyPath, dotted
+from schemas.tasks import TASKS, load_part
 from schemas.text import nearest
+from schemas.workflow.gate import Gate
 from schemas.workflow.workflow import Workflow
 
 Schema = dict[str, Any]
@@ -18,23 +22,50 @@ NEAR = 0.55  # the ratio from which a name is worth suggesting
 
 
 @cache
-def root_schema() -> Schema:
-    """The JSON schema of a workflow file."""
-    return Workflow.model_json_schema()
+def root_schema(task: str | None = None) -> Schema:
+    """The JSON schema of a workflow file of a `task`, or of all tasks of ours together."""
+    gates = [load_part(name, "config").Gate for name in ([task] if task else TASKS)]
+    gate = create_model("Gate", __base__=tuple(reversed(gates)), __doc__=Gate.__doc__)
+    description = Workflow.model_fields["gate"].description
+    workflow = create_model(
+        "Workflow",
+        __base__=Workflow,
+        __doc__=Workflow.__doc__,
+        gate=(gate, Field(gate(), description=description)),
+    )
+    return workflow.model_json_schema()
 
 
-def schema_at(path: KeyPath) -> Schema | None:
-    """The schema of what stands at `path`; None where no workflow file has such a key."""
-    schema: Schema | None = root_schema()
-    for step in path:
-        found = _step_into(schema, step) if schema is not None else None
-        schema = _resolve(found) if found is not None else None
+@cache
+def _resolved_schema(task: str | None) -> Schema:
+    """The same, every reference replaced by what it stands for."""
+    root = root_schema(task)
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolve(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            named = root["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+            node = {**named, **{key: value for key, value in node.items() if key != "$ref"}}
+        return {key: resolve(value) for key, value in node.items() if key != "$defs"}
+
+    schema: Schema = resolve(root)
     return schema
 
 
-def keys_at(path: KeyPath) -> list[str]:
+def schema_at(path: KeyPath, task: str | None = None) -> Schema | None:
+    """The schema of what stands at `path`; None where no workflow file has such a key."""
+    schema: Schema | None = _resolved_schema(task)
+    for step in path:
+        schema = _step_into(schema, step) if schema is not None else None
+    return schema
+
+
+def keys_at(path: KeyPath, task: str | None = None) -> list[str]:
     """The keys of the block at `path`; empty where there is no block."""
-    schema = schema_at(path)
+    schema = schema_at(path, task)
     for variant in _variants(schema) if schema else ():
         if "properties" in variant:
             return list(variant["properties"])
@@ -46,9 +77,9 @@ def required_keys(schema: Schema) -> list[str]:
     return [key for variant in _variants(schema) for key in variant.get("required", ())]
 
 
-def expected_at(path: KeyPath) -> str:
+def expected_at(path: KeyPath, task: str | None = None) -> str:
     """What may stand at `path`, e.g. `a whole number from 1 to 4096`."""
-    schema = schema_at(path)
+    schema = schema_at(path, task)
     return describe(schema) if schema is not None else "no such key"
 
 
@@ -58,9 +89,9 @@ def describe(schema: Schema) -> str:
     return " or ".join(dict.fromkeys(words))
 
 
-def allowed_names(path: KeyPath) -> list[str]:
+def allowed_names(path: KeyPath, task: str | None = None) -> list[str]:
     """The closed list of names that may stand at `path`; empty where it is open."""
-    schema = schema_at(path)
+    schema = schema_at(path, task)
     return [
         name
         for variant in (_variants(schema) if schema else ())
@@ -68,51 +99,39 @@ def allowed_names(path: KeyPath) -> list[str]:
     ]
 
 
-def nearest_key(path: KeyPath) -> str | None:
+def nearest_key(path: KeyPath, task: str | None = None) -> str | None:
     """The dotted key that the unknown key at `path` was most likely meant to be; None if none is.
 
     Keys of the same block first, then the same name in another block.
     """
     *block, name = path
-    here = nearest(str(name), keys_at(tuple(block)), NEAR)
+    here = nearest(str(name), keys_at(tuple(block), task), NEAR)
     if here is not None:
         return dotted((*block, here))
-    elsewhere = {str(known[-1]): dotted(known) for known, _ in leaves()}
+    elsewhere = {str(known[-1]): dotted(known) for known, _ in leaves(task=task)}
     return elsewhere.get(nearest(str(name), elsewhere, NEAR) or "")
 
 
-def leaves(path: KeyPath = ()) -> Iterator[tuple[KeyPath, Schema]]:
+def leaves(path: KeyPath = (), task: str | None = None) -> Iterator[tuple[KeyPath, Schema]]:
     """Every key that takes a value rather than a block, with its schema, in the order of the types.
 
     A block that may be left out (`data.generated`) comes before the keys inside it.
     """
-    for key in keys_at(path):
+    for key in keys_at(path, task):
         here = (*path, key)
-        schema = schema_at(here)
+        schema = schema_at(here, task)
         assert schema is not None  # keys_at names only keys that are there
-        if not keys_at(here):
+        if not keys_at(here, task):
             yield here, schema
             continue
-        if len(_resolve(schema).get("anyOf", ())) > 1:
+        if len(schema.get("anyOf", ())) > 1:
             yield here, schema
-        yield from leaves(here)
-
-
-def _resolve(schema: Schema) -> Schema:
-    reference = schema.get("$ref")
-    if reference is None:
-        return schema
-    return {**root_schema()["$defs"][reference.rsplit("/", 1)[-1]], **schema, "$ref": None}
+        yield from leaves(here, task)
 
 
 def _variants(schema: Schema) -> list[Schema]:
     """The alternatives of a schema, without null: leaving the key out is how one says null."""
-    resolved = _resolve(schema)
-    return [
-        variant
-        for choice in resolved.get("anyOf", [resolved])
-        if (variant := _resolve(choice)).get("type") != "null"
-    ]
+    return [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
 
 
 def _step_into(schema: Schema, step: str | int) -> Schema | None:

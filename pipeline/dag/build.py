@@ -36,6 +36,7 @@ from components.resolvers import (
     PassedBeforeStrategy,
 )
 from components.serving_check.component import ServingCheck
+from components.tasks import feeding
 from schemas.example import SIDE_FEATURES
 from schemas.tasks import FIRST_TASK
 from schemas.workflow.training import TrainingSettings
@@ -85,7 +86,9 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     examples = example_gen.outputs["examples"]
     statistics_gen = StatisticsGen(
         examples=examples,
-        stats_options=StatsOptions(feature_allowlist=[*SIDE_FEATURES, "label", "speaker"]),
+        stats_options=StatsOptions(
+            feature_allowlist=[*SIDE_FEATURES, *feeding.features(task).FEATURES, "speaker"]
+        ),
     )
     schema_gen = ImportSchemaGen(schema_file=locations.schema_uri)
     example_validator = ExampleValidator(
@@ -100,6 +103,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         passed_before=passed_before.outputs["verdict"],
         gate=workflow.data_gate.model_dump_json(),
         max_reject_fraction=workflow.data.max_reject_fraction,
+        **_task_settings(workflow),
     )
     champion = _champion(locations.champion_strategy, examples, workflow)
     trainer = Trainer(
@@ -232,8 +236,8 @@ def _trial_settings(workflow: Workflow) -> dict[str, Any]:
     return {"confidence": workflow.gate.confidence}
 
 
-def _task_settings(workflow: Workflow) -> dict[str, Any]:
-    """The task of the model; not said of the first one, whose trainings were keyed before it had a
+def _task_settings(workflow: Workflow) -> dict[str, str]:
+    """The task of the model; not said of the first one, whose steps were keyed before it had a
     name.
     """
     return {} if workflow.task == FIRST_TASK else {"task": workflow.task}

@@ -4,8 +4,8 @@ TFX's cache key knows neither an imported helper nor a library's version, so it 
 results after either changes. The fingerprint made here is put into the key of every component.
 Code is found by following import statements from the component's modules, so editing a file
 redoes just the components that can reach it. What counts is the syntax tree: comments, docstrings,
-the layout of the text and the descriptions of workflow keys do not, nor do paths and times, so a
-fresh checkout has the same fingerprints.
+the layout of the text, imports for type checking and the descriptions of workflow keys do not, nor
+do paths and times, so a fresh checkout has the same fingerprints.
 """
 
 import ast
@@ -45,8 +45,8 @@ DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Dependence:
-    """What one component runs: modules of ours, parts of the workflow's task, and libraries that
-    are behind a stock executor.
+    """What one component runs: modules of ours, parts of the workflow's task where it has them, and
+    libraries that are behind a stock executor.
     """
 
     modules: tuple[str, ...] = ()
@@ -59,16 +59,22 @@ DEPENDENCES = {
     "StatisticsGen": Dependence(libraries=("tfx", "tensorflow-data-validation")),
     "ImportSchemaGen": Dependence(libraries=("tfx",)),
     "ExampleValidator": Dependence(libraries=("tfx", "tensorflow-data-validation")),
-    "DataGate": Dependence(modules=("components.data_gate.executor",)),
-    "Trainer": Dependence(modules=("components.trainer.run_fn",), libraries=("tfx",)),
+    "DataGate": Dependence(
+        modules=("components.data_gate.executor",), parts=("features", "targets")
+    ),
+    "Trainer": Dependence(
+        modules=("components.trainer.run_fn",),
+        parts=("features", "model", "scoring", "serving"),
+        libraries=("tfx",),
+    ),
     "Evaluator": Dependence(
         # TFMA imports the metric by its name.
         modules=("components.evaluator.executor", "components.evaluation.tfma_sums"),
-        parts=("scoring",),
+        parts=("features", "recordings", "scoring"),
     ),
     "ModelGate": Dependence(
         modules=("components.model_gate.executor",),
-        parts=("details", "gate", "metrics", "scoring"),
+        parts=("details", "gate", "scoring"),
     ),
     "ServingCheck": Dependence(
         # The executor runs the client as a program.
@@ -76,7 +82,8 @@ DEPENDENCES = {
     ),
     "Pusher": Dependence(modules=("components.pusher.executor",), parts=("card", "details")),
     "Report": Dependence(
-        modules=("components.report.executor",), parts=("details", "report", "scoring")
+        modules=("components.report.executor",),
+        parts=("details", "features", "report", "scoring"),
     ),
 }
 
@@ -200,6 +207,7 @@ class _Source(NamedTuple):
 def _read(source: str, name: str, is_package: bool) -> _Source:
     found: list[str] = []
     tree = ast.parse(source)
+    _drop_imports_for_types(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
@@ -218,6 +226,12 @@ def _read(source: str, name: str, is_package: bool) -> _Source:
     }
     meaning = hashlib.sha256(ast.dump(tree).encode()).digest()
     return _Source(tuple(sorted(with_parents - {name})), meaning)
+
+
+def _drop_imports_for_types(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
 
 
 def _drop_words(node: ast.AST) -> None:

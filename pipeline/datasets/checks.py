@@ -3,6 +3,7 @@
 from components.evaluation.slices import check_slices
 from components.example_gen.background import list_background
 from components.example_gen.splits import check_data_set
+from components.tasks import feeding
 from pipeline.workspace.project import Project
 from schemas.background import BackgroundRecording
 from schemas.utterance import Utterance
@@ -25,8 +26,9 @@ def check_rows(workflow: Workflow, rows: list[Utterance]) -> None:
     Raises:
         DataError: says what is missing.
     """
-    check_data_set(rows, workflow.data.split)
-    check_slices(workflow.gate.accuracy.slices, rows)
+    check_data_set(rows, workflow.data.split, workflow.task)
+    for key, names in workflow.gate.slices().items():
+        check_slices(key, names, rows, feeding.features(workflow.task).GROUPED_BY)
 
 
 def background_of(project: Project, rows: list[Utterance]) -> list[BackgroundRecording]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from components.audio.formats import is_supported
 from components.audio.probe import Header, probe
 from components.example_gen.splits import assign_split, split_by
+from components.tasks import feeding
 from pipeline.dag.steps import STEPS
 from pipeline.datasets.checks import background_of, check_rows
 from pipeline.datasets.rows import list_rows
@@ -27,6 +28,7 @@ from schemas.workflow.workflow import Workflow
 
 _MOST_HEADERS = 2000  # files whose header is read for its duration
 _MAGIC_BYTES = 64
+_NO_RULES = "no thresholds: every model is blessed"
 _STARTS = {
     "scratch": "",
     "champion": ", from the last blessed model",
@@ -163,9 +165,10 @@ def _count_splits(
     members: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
     for row in rows:
         members[assign_split(row, workflow.data.split)].append(row)
+    is_grouped = feeding.features(workflow.task).GROUPED_BY is not None
     return {
         name: SplitCounts.of(
-            Counter((row.label, row.speaker) for row in members[name]),
+            Counter((row.target if is_grouped else "", row.speaker) for row in members[name]),
             sum(durations_s[row.id] for row in members[name]),
         )
         for name in SPLITS
@@ -199,25 +202,9 @@ def _steps(workflow: Workflow, splits: dict[str, SplitCounts]) -> list[PlannedSt
             f"{workflow.model.architecture} on {workflow.frontend.kind}, at most {train.epochs} "
             f"epochs of {steps_per_epoch:,} steps{_STARTS[train.start]}"
         ),
-        "ModelGate": _thresholds(workflow),
+        "ModelGate": "; ".join(workflow.gate.in_words()) or _NO_RULES,
     }
     return [
         PlannedStep(name=name, does=f"{does} ({more[name]})" if name in more else does)
         for name, does in STEPS.items()
     ]
-
-
-def _thresholds(workflow: Workflow) -> str:
-    rule = workflow.gate.accuracy
-    said = []
-    if rule.at_least is not None:
-        where = f", also for every {' and '.join(rule.slices)}" if rule.slices else ""
-        said.append(f"accuracy at least {rule.at_least:g}{where}")
-    if rule.no_worse_by_more_than is not None:
-        said.append(f"no worse than the last by more than {rule.no_worse_by_more_than:g}")
-    if workflow.data.background is not None:
-        gate = workflow.gate
-        said.append(f"false alarms at most {gate.false_alarms_per_hour:g} an hour")
-        if gate.false_rejects.at_most is not None:
-            said.append(f"false rejects at most {gate.false_rejects.at_most:g}")
-    return "; ".join(said) or "no thresholds: every model is blessed"

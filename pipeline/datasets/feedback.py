@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from components.example_gen.sources import AUDIO_SUFFIXES
 from components.storage.location import location_of
+from components.tasks import feeding
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
@@ -21,7 +22,7 @@ from pipeline.inference.predict import load_model, read_card, read_clips
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
-from schemas.errors import InputError
+from schemas.errors import ClipError, InputError
 from schemas.text import nearest
 
 
@@ -192,7 +193,7 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
             refused[str(file)] = str(error.strerror)
     try:
         clips: dict[Path, np.ndarray] = {}
-        read = read_clips([draft for draft, _ in drafts.values()], audio)
+        read = read_clips([draft for draft, _ in drafts.values()], audio, workflow.task)
         for file, clip in zip(drafts, read, strict=True):
             if isinstance(clip, str):
                 refused[str(file)] = clip
@@ -244,6 +245,9 @@ def _row(stored: Path, file: Path, said: Feedback, answered: str | None) -> Feed
 
 def _check_label(project: Project, label: str, new_label: bool) -> list[str]:
     """Refuses a label that nobody knows; returns what a new one asks for."""
+    task = project.workflow.task
+    if feeding.features(task).GROUPED_BY is None:
+        return _check_target(label, feeding.targets(task))
     known = _known_labels(project)
     if label in known:
         return []
@@ -258,13 +262,21 @@ def _check_label(project: Project, label: str, new_label: bool) -> list[str]:
     return [f"{label!r} is new: a run needs clips of it in train, eval and test"]
 
 
+def _check_target(target: str, targets: feeding.Targets) -> list[str]:
+    try:
+        targets.read_target({targets.KEY: target})
+    except ClipError as error:
+        raise InputError(f"--label: {error.detail}") from error
+    return []
+
+
 def _known_labels(project: Project) -> list[str]:
     """Those that the workflow names, or else those of the served model and of the data."""
     if (named := project.workflow.data.labels) is not None:
         return named
     served = newest_version(project.run_directory.serving)
     labels = read_card(served.path).labels if served is not None else []
-    return sorted({*labels, *(row.label for row in list_rows(project).utterances)})
+    return sorted({*labels, *(row.target for row in list_rows(project).utterances)})
 
 
 def _write_feedback(clips: list[FeedbackClip], directory: RunDirectory) -> None:

@@ -26,9 +26,9 @@ def list_rows(project: Project) -> Listing:
         DataError: nothing in the data can be used.
         InputError: the list of forgotten speakers cannot be read.
     """
-    data, folder = project.workflow.data, project.folder
+    data, folder, task = project.workflow.data, project.folder, project.workflow.task
     if not project.is_local:
-        return list_utterances(data, folder)
+        return list_utterances(data, folder, task=task)
     directory = project.run_directory
     remembered = _Remembered(read_forgotten(directory))
-    return list_utterances(data, folder, directory.feedback, remembered.__getitem__)
+    return list_utterances(data, folder, directory.feedback, remembered.__getitem__, task)

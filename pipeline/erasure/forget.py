@@ -136,7 +136,7 @@ def _own_rows(project: Project) -> list[Utterance]:
     """All rows of the person's data, whoever is forgotten; none where the data is gone."""
     whole = project.workflow.data.model_copy(update={"cut": None})
     try:
-        return list_utterances(whole, project.folder).utterances
+        return list_utterances(whole, project.folder, task=project.workflow.task).utterances
     except DataError:
         return []
 

@@ -60,7 +60,9 @@ def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     """
     published = load_model(project)
     card = published.card
-    [clip] = read_clips([file], card.audio)
+    if not card.labels:
+        raise InputError(f"answers of task {card.task!r} cannot be explained: it has no labels")
+    [clip] = read_clips([file], card.audio, card.task)
     if isinstance(clip, str):
         raise InputError(f"{file}: {clip}")
     from components.explanation.explain import attribute, is_explainable

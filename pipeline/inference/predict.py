@@ -17,7 +17,9 @@ from pydantic import BaseModel, ValidationError
 
 from components.audio.condition import condition
 from components.audio.decode import decode
+from components.audio.limits import MAX_DURATION_S
 from components.subprocess_pool import Failure, SubprocessPool
+from components.tasks import feeding
 from components.versions.manifest import verify
 from components.versions.serving import newest_version
 from pipeline.workspace.project import Project
@@ -32,10 +34,10 @@ _BATCH = 64
 
 
 class Answer(BaseModel):
-    """A label and its probability."""
+    """What a model answers, as text, and its confidence from 0 to 1; None where it gives none."""
 
     label: str
-    score: float
+    score: float | None
 
 
 class FilePrediction(BaseModel):
@@ -88,8 +90,8 @@ class PublishedModel:
         return _load_saved_model(self.folder)
 
     def predict(self, files: Sequence[str | Path], top: int = 1) -> Predictions:
-        """The `top` most likely labels of each audio file, in the order of `files`; a file that
-        cannot be used has an `error` instead.
+        """The `top` best answers to each audio file, in the order of `files`; a file that cannot be
+        used has an `error` instead.
 
         Raises:
             InputError: the model cannot be loaded.
@@ -97,7 +99,9 @@ class PublishedModel:
         paths = [Path(file) for file in files]
         clips: dict[Path, np.ndarray] = {}
         errors: dict[Path, str] = {}
-        for path, clip in zip(paths, read_clips(paths, self.card.audio), strict=True):
+        for path, clip in zip(
+            paths, read_clips(paths, self.card.audio, self.card.task), strict=True
+        ):
             if isinstance(clip, str):
                 errors[path] = clip
             else:
@@ -114,26 +118,33 @@ class PublishedModel:
         )
 
     def answer(self, clips: Sequence["np.ndarray"], top: int) -> Iterator[list[Answer]]:
-        """The `top` most likely labels of clips as `read_clips` gives them."""
+        """The `top` best answers to clips as `read_clips` gives them."""
         if not clips:
             return
         import numpy as np
 
         serve = self.saved_model.signatures["serving_default"]
-        for first in range(0, len(clips), _BATCH):
-            scores = serve(waveform=np.stack(clips[first : first + _BATCH]))["scores"].numpy()
-            for row in scores:
-                best = np.argsort(-row, kind="stable")[:top]
-                yield [Answer(label=self.card.labels[i], score=float(row[i])) for i in best]
+        part = feeding.serving(self.card.task)  # TensorFlow is there by now
+        at_once = 1 if feeding.features(self.card.task).VARIABLE_LENGTH else _BATCH
+        for first in range(0, len(clips), at_once):
+            outputs = serve(waveform=np.stack(clips[first : first + at_once]))
+            arrays = {name: values.numpy() for name, values in outputs.items()}
+            for answers in part.read_answers(arrays, self.card, top):
+                yield [Answer(label=each.text, score=each.score) for each in answers]
 
     def _prediction(self, file: Path, answers: list[Answer], error: str | None) -> FilePrediction:
         best = answers[0] if answers else None
         return FilePrediction(
             file=str(file),
             answers=answers,
-            heard=self.card.is_heard(best.label, best.score) if best else None,
+            heard=self._is_heard(best),
             error=error,
         )
+
+    def _is_heard(self, best: Answer | None) -> bool | None:
+        if best is None or best.score is None:
+            return None
+        return self.card.is_heard(best.label, best.score)
 
 
 def load_model(project: Project, version: int | None = None) -> PublishedModel:
@@ -176,13 +187,13 @@ def read_card(version: Path) -> ModelCard:
         raise InputError(f"{version} is no model that auricle pushed: {path}: {error}") from error
 
 
-def read_clips(files: list[Path], audio: Audio) -> Iterator["np.ndarray | str"]:
-    """Each file as a model of these settings takes it, float32 [clip_samples]; or why it cannot be
-    used.
+def read_clips(files: list[Path], audio: Audio, task: str) -> Iterator["np.ndarray | str"]:
+    """Each file as a model of these settings takes it, float32 [samples]; or why it cannot be used.
 
     Decoding happens in a child process, so a file that crashes a decoder costs itself only.
     """
-    pool = SubprocessPool(ClipReader(audio))
+    longest_s = MAX_DURATION_S if feeding.features(task).VARIABLE_LENGTH else None
+    pool = SubprocessPool(ClipReader(audio, longest_s))
     try:
         for clip in pool.map(files):
             yield clip.detail if isinstance(clip, Failure) else clip
@@ -192,14 +203,18 @@ def read_clips(files: list[Path], audio: Audio) -> Iterator["np.ndarray | str"]:
 
 @dataclass(frozen=True)
 class ClipReader:
-    """A file becomes float32 [clip_samples], or the words that say why not; in a child process."""
+    """A file becomes float32 [samples], or the words that say why not; in a child process.
+
+    With `longest_s` it keeps its length.
+    """
 
     audio: Audio
+    longest_s: float | None
 
     def __call__(self, file: Path) -> "np.ndarray | str":
         try:
             waveform = decode(file.read_bytes(), self.audio.sample_rate).waveform
-            return condition(waveform, self.audio)
+            return condition(waveform, self.audio, longest_s=self.longest_s)
         except ClipError as error:
             return str(error)
         except OSError as error:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from components.evaluation.scores import SCORES_FILE
 from components.example_gen.background import write_background
-from components.example_gen.index import IndexRef, write_index
+from components.example_gen.index import IndexRef
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
 from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.storage.location import location_of
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
+from pipeline.dag.data_schema import SCHEMA_FILE, data_schema
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_fingerprint
 from pipeline.dag.predecessors import SAME_SHARDS
 from pipeline.datasets.checks import check_inputs
@@ -49,8 +51,6 @@ from schemas.workflow.workflow import Workflow
 if TYPE_CHECKING:
     from pipeline.dag.build import RunLocations
     from pipeline.runners.launcher import Outcome
-
-SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "utterance.pbtxt"
 
 
 def run_workflow(project: Project, now: datetime.datetime | None = None) -> RunResult:
@@ -136,7 +136,7 @@ def _run_graph(
         from pipeline.dag.build import build_pipeline
         from pipeline.runners.launcher import launch_pipeline
 
-        locations = _locations(directory, index, background, beam_args, ingest_args)
+        locations = _locations(directory, index, background, beam_args, ingest_args, workflow.task)
         pipeline = build_pipeline(workflow, locations)
         finish("Prepare", "done")
         try:
@@ -172,6 +172,7 @@ def _locations(
     background: IndexRef,
     beam_args: list[str],
     ingest_args: list[str],
+    task: str,
 ) -> "RunLocations":
     from tfx.orchestration import metadata
 
@@ -182,7 +183,7 @@ def _locations(
     )
     from pipeline.dag.build import RunLocations
 
-    trainer_code = component_fingerprint("Trainer")
+    trainer_code = component_fingerprint("Trainer", task=task)
     return RunLocations(
         root=str(directory.artifacts),
         serving=str(directory.serving),
@@ -195,7 +196,7 @@ def _locations(
         background_uri=background.uri,
         background_digest=background.digest,
         shards=str(_shards(directory)),
-        schema_uri=str(_copy_schema(directory)),
+        schema_uri=str(_copy_schema(directory, task)),
         metadata=metadata.sqlite_metadata_connection_config(str(directory.metadata)),
         beam_args=beam_args,
         ingest_args=ingest_args,
@@ -222,16 +223,16 @@ def _remove_superseded_shards(directory: RunDirectory) -> None:
 
 
 def _fingerprints(directory: RunDirectory, task: str) -> dict[str, str]:
-    inputs = {"ImportSchemaGen": file_digest(_copy_schema(directory))}
+    inputs = {"ImportSchemaGen": file_digest(_copy_schema(directory, task))}
     return {
         name: component_fingerprint(name, inputs.get(name, ""), task=task) for name in DEPENDENCES
     }
 
 
-def _copy_schema(directory: RunDirectory) -> Path:
+def _copy_schema(directory: RunDirectory, task: str) -> Path:
     """The schema at a path that is the same from whatever checkout the run is started."""
     target = directory.root / SCHEMA_FILE.name
-    location_of(target).put(SCHEMA_FILE.read_bytes())
+    location_of(target).put(data_schema(task))
     return target
 
 

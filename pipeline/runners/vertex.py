@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from components.example_gen.background import write_background
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from pipeline.dag.beam import beam_pipeline_args
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.datasets.checks import check_inputs
@@ -52,7 +52,7 @@ def compile_workflow(project: Project, output: Path) -> None:
         ledger=f"{root}/versions.json",
         checkpoints=f"{root}/checkpoints",
         timings="",
-        trainer_code=component_fingerprint("Trainer"),
+        trainer_code=component_fingerprint("Trainer", task=workflow.task),
         index_uri=f"{root}/index/{Path(index.uri).name}",
         index_digest=index.digest,
         background_uri=background.uri and f"{root}/index/{Path(background.uri).name}",

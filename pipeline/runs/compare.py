@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from components.evaluation.scores import ClipScores, Pairs, read_scores
 from components.evaluation.tallies import Tally
-from components.tasks.parts import metrics
+from components.tasks.parts import scoring
 from pipeline.runs.records import RunRecord
 from schemas.errors import InputError
 from schemas.reports.metrics import Interval
@@ -65,7 +65,7 @@ def compare_runs(first: RunRecord, second: RunRecord) -> Comparison:
     )
     if not len(ours):
         raise InputError("no clip was tested in both runs with the same label: nothing to compare")
-    table, measure = tables[1].select(theirs), metrics(second.verdict.task).MEASURE
+    table, measure = tables[1].select(theirs), scoring(second.verdict.task).MEASURE
     pairs = Pairs(
         table.candidate.errors, tables[0].candidate.errors[ours], table.units, table.speakers
     )

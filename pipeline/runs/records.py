@@ -6,7 +6,7 @@ Scores of single clips stay where Evaluator put them; a record says where.
 import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from components.storage.location import location_of
 from pipeline.workspace.project import Project
@@ -14,6 +14,7 @@ from schemas.errors import InputError
 from schemas.outcomes import RunOutcome
 from schemas.reports.serving import ServingReport
 from schemas.reports.verdict import Verdict
+from schemas.tasks import bring_up_to_date
 from schemas.workflow.workflow import Workflow
 
 
@@ -32,6 +33,12 @@ class RunRecord(BaseModel):
     scores: str
     seconds: float
     is_withdrawn: bool = False
+
+    @field_validator("workflow", mode="before")
+    @classmethod
+    def _bring_up_to_date(cls, workflow: object) -> object:
+        """One written before each task had a gate."""
+        return bring_up_to_date(workflow) if isinstance(workflow, dict) else workflow
 
     @property
     def outcome(self) -> RunOutcome:

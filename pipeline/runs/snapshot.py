@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from components.example_gen.sources import Listing, find_manifests
 from components.storage.digests import file_digest
 from components.storage.location import location_of
+from components.tasks import feeding
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
-from schemas.tasks import FIRST_TASK, meant_task
+from schemas.tasks import bring_up_to_date
 from schemas.workflow.workflow import Workflow
 
 # Blocks that say when and where, not what is trained.
@@ -43,10 +44,8 @@ class RunSnapshot(BaseModel):
     @field_validator("settings")
     @classmethod
     def _bring_up_to_date(cls, settings: dict[str, object]) -> dict[str, object]:
-        """Those written before tasks had names, with the task that they mean."""
-        if settings.get("task") != FIRST_TASK:
-            return settings
-        return settings | {"task": meant_task(settings)}
+        """Those written before each task had a gate."""
+        return bring_up_to_date(settings)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def observe(project: Project, listing: Listing) -> Observation:
     """What a run of `listing` is made from."""
     return Observation(
         settings=trained_settings(project.workflow),
-        code=trained_code(),
+        code=trained_code(project.workflow.task),
         manifests=manifest_digests(project),
         labels=label_counts(listing),
         files=dict(file_stamps(sorted({row.path for row in listing.utterances if row.path}))),
@@ -99,9 +98,9 @@ def trained_settings(workflow: Workflow) -> dict[str, object]:
     return workflow.model_dump(mode="json", exclude=_NOT_SETTINGS)
 
 
-def trained_code() -> str:
-    """Keys of the code and libraries that make examples and train."""
-    return f"{shards_fingerprint()} {component_fingerprint('Trainer')}"
+def trained_code(task: str) -> str:
+    """Keys of the code and libraries that make examples and train a model of a task."""
+    return f"{shards_fingerprint()} {component_fingerprint('Trainer', task=task)}"
 
 
 def manifest_digests(project: Project) -> dict[str, str]:
@@ -123,8 +122,10 @@ def file_stamps(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def label_counts(listing: Listing) -> dict[str, int]:
-    """Clips of each label, by name."""
-    return dict(sorted(Counter(row.label for row in listing.utterances).items()))
+    """Clips of each label, by name; none of targets that form no groups."""
+    if feeding.features(listing.task).GROUPED_BY is None:
+        return {}
+    return dict(sorted(Counter(row.target for row in listing.utterances).items()))
 
 
 def read_snapshot(file: Path) -> RunSnapshot | None:

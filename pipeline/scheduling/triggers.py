@@ -51,7 +51,7 @@ def check_triggers(project: Project, now: datetime.datetime) -> TriggerDecision:
         return TriggerDecision(train=True, reasons=["no run has finished yet"])
     reasons = [
         *_changed_settings(seen, workflow),
-        *_changed_code(seen),
+        *_changed_code(seen, project.workflow.task),
         *_too_old(seen, workflow.schedule.max_age_days, now),
         *_to_be_replaced(directory),
     ]
@@ -70,7 +70,8 @@ def _look_closely(
     seen: RunSnapshot, manifests: dict[str, str], project: Project
 ) -> TriggerDecision:
     """Which rows are new or changed, of which there have to be enough, or drift."""
-    from components.example_gen.index import read_row_keys, write_index
+    from components.example_gen.index import read_row_keys
+    from components.example_gen.index_writer import write_index
 
     workflow, directory = project.workflow, project.run_directory
     listing = list_rows(project)
@@ -111,8 +112,10 @@ def _changed_settings(seen: RunSnapshot, workflow: Workflow) -> list[str]:
     return _names("changed settings", [k for k in {**before, **now} if before.get(k) != now.get(k)])
 
 
-def _changed_code(seen: RunSnapshot) -> list[str]:
-    return [] if seen.code == trained_code() else ["auricle's code or a library's version changed"]
+def _changed_code(seen: RunSnapshot, task: str) -> list[str]:
+    if seen.code == trained_code(task):
+        return []
+    return ["auricle's code or a library's version changed"]
 
 
 def _too_old(seen: RunSnapshot, max_age_days: float | None, now: datetime.datetime) -> list[str]:

@@ -9,7 +9,6 @@ from components.storage.location import location_of
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import BusyError, RunDirectoryError
-from schemas.workflow.workflow import Workflow
 
 IDENTITY_FILE = "workflow.json"
 FORMAT = 2  # of run directories: verdicts with a headline, workflows with their task
@@ -69,7 +68,7 @@ def adopt(project: Project) -> None:
     _check_format(directory)
     identity = directory.root / IDENTITY_FILE
     if identity.exists():
-        owner = Workflow.model_validate_json(identity.read_text()).name
+        owner = json.loads(identity.read_text())["name"]
         if owner != workflow.name:
             raise RunDirectoryError(
                 f"{directory.root} belongs to workflow '{owner}', not '{workflow.name}'; "

@@ -16,7 +16,10 @@ INGEST_REPORT_FILE = "report.json"
 
 
 class SplitCounts(Document):
-    """What one split holds: clips by label and by known speaker, known speakers by label."""
+    """What one split holds: clips by label and by known speaker, known speakers by label.
+
+    Labels are those of targets that form groups; of others there are none.
+    """
 
     clips: int
     hours: float
@@ -26,17 +29,18 @@ class SplitCounts(Document):
 
     @classmethod
     def of(cls, clips: Mapping[tuple[str, str], int], seconds: float) -> "SplitCounts":
-        """From the clips of each label and speaker, who is empty where nobody knows."""
+        """From the clips of each label and speaker, which are empty where there is none."""
         labels: Counter[str] = Counter()
         speakers: Counter[str] = Counter()
         speakers_by_label: Counter[str] = Counter()
         for (label, speaker), count in sorted(clips.items()):
-            labels[label] += count
-            speakers_by_label[label] += bool(speaker)
+            if label:
+                labels[label] += count
+                speakers_by_label[label] += bool(speaker)
             if speaker:
                 speakers[speaker] += count
         return cls(
-            clips=labels.total(),
+            clips=sum(clips.values()),
             hours=seconds / 3600,
             labels=dict(labels),
             speakers=dict(sorted(speakers.items())),

@@ -1,6 +1,9 @@
 """How training went."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from schemas.document import Document
 from schemas.reports.metrics import Interval
@@ -9,29 +12,48 @@ HISTORY_FILE = "history.json"
 
 
 class Epoch(Document):
-    """One epoch of training; a history file is a list of these."""
+    """One epoch of training; a history file is a list of these.
+
+    `value` and `val_value` are the task's metric on the train and on the eval split.
+    """
 
     epoch: int
     loss: float
-    accuracy: float
+    metric: str
+    value: float
     val_loss: float
-    val_accuracy: float
+    val_value: float
     learning_rate: float
     seconds: float
 
+    @model_validator(mode="before")
+    @classmethod
+    def _bring_up_to_date(cls, stored: Any) -> Any:
+        """An epoch written before tasks had metrics of their own."""
+        return _named_metric(stored, {"accuracy": "value", "val_accuracy": "val_value"})
+
 
 class Trial(Document):
-    """How the model trained from the champion and the one from scratch answered the eval clips.
+    """How the model trained from the champion and the one from scratch answered the eval clips:
+    the task's metric of each.
 
-    `difference` is the first one's accuracy less the second one's, on the same clips.
+    `difference` is the first one's less the second one's, on the same clips.
     """
 
     clips: int
-    champion_accuracy: float
-    scratch_accuracy: float
+    metric: str
+    champion: float
+    scratch: float
     difference: float
     difference_interval: Interval
     confidence: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bring_up_to_date(cls, stored: Any) -> Any:
+        """A trial written before tasks had metrics of their own."""
+        renamed = {"champion_accuracy": "champion", "scratch_accuracy": "scratch"}
+        return _named_metric(stored, renamed)
 
 
 class Start(Document):
@@ -45,3 +67,11 @@ class Start(Document):
     said: str
     champion: str | None = None
     trial: Trial | None = None
+
+
+def _named_metric(stored: Any, renamed: Mapping[str, str]) -> Any:
+    """`stored` with the accuracy of before as the metric of that name."""
+    if not isinstance(stored, dict) or not renamed.keys() <= stored.keys():
+        return stored
+    kept = {renamed.get(key, key): value for key, value in stored.items()}
+    return {**kept, "metric": "accuracy"}

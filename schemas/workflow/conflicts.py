@@ -17,7 +17,6 @@ from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
 from schemas.workflow.data import Data
 from schemas.workflow.frontend import Frontend
-from schemas.workflow.gate import Gate
 from schemas.workflow.model import Model
 from schemas.workflow.notify import Notify
 from schemas.workflow.registry import Registry
@@ -250,16 +249,6 @@ def model_conflicts(model: Model) -> Iterator[Conflict]:
             ("model.peephole", "model.architecture"),
             f"peephole connections in the architecture {model.architecture}, which has no LSTM",
             "the architecture lstm or cnn_lstm",
-        )
-
-
-def gate_conflicts(gate: Gate) -> Iterator[Conflict]:
-    """Among the rules of the gate."""
-    if gate.accuracy.slices and gate.accuracy.at_least is None:
-        yield Conflict(
-            ("gate.accuracy.slices",),
-            "slices without a threshold",
-            "gate.accuracy.at_least beside them",
         )
 
 

@@ -8,7 +8,14 @@ from these types.
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from schemas.tasks import FIRST_TASK, TASKS, is_task, load_part, meant_task
@@ -55,7 +62,9 @@ class Workflow(Block):
     model: Model = Field(Model(), description="The Keras model behind the frontend.")
     train: Train = Field(Train(), description="How the model is trained.")
     data_gate: DataGate = Field(DataGate(), description="When training may begin.")
-    gate: Gate = Field(Gate(), description="When a model is blessed.")
+    gate: SerializeAsAny[Gate] = Field(
+        Gate(), validate_default=True, description="When a model is blessed."
+    )
     serving_check: ServingCheck = Field(
         ServingCheck(), description="What the exported model has to do before it is published."
     )
@@ -73,6 +82,15 @@ class Workflow(Block):
             return {**stored, "task": meant_task(stored)}
         return stored
 
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _read_gate(cls, gate: Any, info: ValidationInfo) -> Any:
+        """The rules of the task; of a task that is wrong itself there is nothing to say."""
+        if "task" not in info.data:
+            return Gate()
+        said = gate.model_dump(exclude_unset=True) if isinstance(gate, Gate) else gate
+        return load_part(info.data["task"], "config").Gate.model_validate(said)
+
     @model_validator(mode="after")
     def _refuse_conflicts(self) -> "Workflow":
         found = list(self.find_conflicts())
@@ -88,7 +106,6 @@ class Workflow(Block):
         yield from conflicts.band_conflicts(self.audio, self.frontend)
         yield from conflicts.augment_conflicts(self.audio, self.frontend, self.augment)
         yield from conflicts.model_conflicts(self.model)
-        yield from conflicts.gate_conflicts(self.gate)
         yield from conflicts.registry_conflicts(self.registry)
         yield from conflicts.schedule_conflicts(self.schedule)
         yield from conflicts.notify_conflicts(self.notify)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from e2e.tiny import TINY, write_workflow
 
+import pipeline.dag.data_schema as data_schema
 import pipeline.runners.local as local
 from pipeline.dag.fingerprint import (
     DEPENDENCES,
@@ -61,7 +62,7 @@ class Checkout:
         monkeypatch.setattr(
             local, "shards_fingerprint", functools.partial(shards_fingerprint, root=checkout)
         )
-        monkeypatch.setattr(local, "SCHEMA_FILE", checkout / "schemas" / "utterance.pbtxt")
+        monkeypatch.setattr(data_schema, "SCHEMA_FILE", checkout / "schemas" / "utterance.pbtxt")
 
     def ran(self) -> set[str]:
         result = local.run_workflow(read_project(self.project / "workflow.yaml"))
@@ -206,6 +207,6 @@ def assert_fresh_checkout_reuses(
     monkeypatch.setattr(
         local, "shards_fingerprint", functools.partial(shards_fingerprint, root=fresh / "code")
     )
-    monkeypatch.setattr(local, "SCHEMA_FILE", fresh / "code" / "schemas" / "utterance.pbtxt")
+    monkeypatch.setattr(data_schema, "SCHEMA_FILE", fresh / "code" / "schemas" / "utterance.pbtxt")
     checkout.project = fresh
     assert checkout.ran() == set()

@@ -3,12 +3,62 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
+from schemas.workflow import gate
+from schemas.workflow.block import Block, Text
 from schemas.workflow.conflicts import Conflict
 
 if TYPE_CHECKING:
     from schemas.workflow.workflow import Workflow
 
-OWN_KEYS: tuple[str, ...] = ()  # that no other task has
+OWN_KEYS: tuple[str, ...] = (
+    "data.labels",
+    "data_gate.min_clips_per_class",
+    "data_gate.min_speakers_per_class",
+    "gate.accuracy",
+)
+
+
+class Threshold(Block):
+    """What one metric has to reach on the test split."""
+
+    at_least: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="A model is blessed when its whole interval is above this value.",
+    )
+    no_worse_by_more_than: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="A model is blessed when it loses no more than this against the last blessed"
+        " model.",
+    )
+    slices: list[Text] = Field(
+        [],
+        description="`at_least` also holds for every value of these: speaker, label, snr, duration,"
+        " or a key of the manifest.",
+    )
+
+
+class Gate(gate.Gate):
+    """When a model is blessed; without any rule every model is."""
+
+    accuracy: Threshold = Field(Threshold(), description="Share of test clips labelled right.")
+
+    def slices(self) -> dict[str, list[str]]:
+        return {"gate.accuracy.slices": self.accuracy.slices}
+
+    def in_words(self) -> list[str]:
+        rule, said = self.accuracy, []
+        if rule.at_least is not None:
+            where = f", also for every {' and '.join(rule.slices)}" if rule.slices else ""
+            said.append(f"accuracy at least {rule.at_least:g}{where}")
+        if rule.no_worse_by_more_than is not None:
+            said.append(f"no worse than the last by more than {rule.no_worse_by_more_than:g}")
+        return said
 
 
 def is_meant(document: dict[str, Any]) -> bool:
@@ -18,9 +68,11 @@ def is_meant(document: dict[str, Any]) -> bool:
 
 def conflicts(workflow: "Workflow") -> Iterator[Conflict]:
     """Combinations that cannot work for this task."""
-    if workflow.gate.false_rejects.at_most is not None:
+    settings = workflow.gate
+    assert isinstance(settings, Gate)
+    if settings.accuracy.slices and settings.accuracy.at_least is None:
         yield Conflict(
-            ("gate.false_rejects.at_most", "data.background"),
-            "a limit of false rejects, which a threshold decides that nothing chooses",
-            "data.background: long recordings without any of the words",
+            ("gate.accuracy.slices",),
+            "slices without a threshold",
+            "gate.accuracy.at_least beside them",
         )

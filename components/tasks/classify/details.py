@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from components.tasks.classify.features import GROUPED_BY
 from schemas.document import Document
 from schemas.reports.verdict import TaskDetails
 
-HEADLINE = "accuracy"
 MACRO_F1 = "macro_f1"
 CALIBRATION_ERROR = "calibration_error"
 _RENAMED = {"baseline_accuracy": "baseline"}
@@ -25,7 +25,7 @@ class ClassMetrics(Document):
 class ClassDetails(TaskDetails):
     """`confusion` is [true class, answered class], both in the order of `labels`."""
 
-    target_feature: ClassVar[str | None] = "label"
+    target_feature: ClassVar[str | None] = GROUPED_BY
 
     classes: dict[str, ClassMetrics]
     confusion: list[list[int]]
@@ -52,7 +52,7 @@ def moved(stored: Mapping[str, Any], task: str) -> dict[str, Any]:
     """The numbers of an old verdict where they are now, but `keywords`."""
     old = {key: value for key, value in stored.items() if key != "keywords"}
     headline = {
-        "name": HEADLINE,
+        "name": "accuracy",
         "value": old.pop("accuracy"),
         "interval": old.pop("accuracy_interval"),
         "unit": "",

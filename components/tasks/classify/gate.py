@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from components.evaluation.case import Case, Judgement
 from components.evaluation.rules import limit, limit_in_slices, no_worse
 from components.evaluation.wording import count
+from components.tasks.classify.config import Gate
 from components.tasks.classify.details import CALIBRATION_ERROR, MACRO_F1, Details
 from components.tasks.classify.metrics import (
     all_labels,
@@ -15,7 +16,6 @@ from components.tasks.classify.metrics import (
 )
 from components.tasks.classify.scoring import untaught
 from schemas.reports.verdict import GateRule
-from schemas.workflow.gate import Gate
 
 
 def faults(case: Case) -> list[str]:

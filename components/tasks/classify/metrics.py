@@ -2,13 +2,10 @@
 
 import numpy as np
 
-from components.evaluation.measures import Measure, ShareRight
 from components.evaluation.scores import ClipScores
 from components.tasks.classify.curves import BINS
-from components.tasks.classify.details import HEADLINE, ClassMetrics
+from components.tasks.classify.details import ClassMetrics
 from components.tasks.classify.scoring import labels_of, scores_of, top_scores, untaught
-
-MEASURE: Measure = ShareRight(HEADLINE)
 
 
 def all_labels(scores: ClipScores) -> list[str]:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluation.measures import Measure, ShareRight
 from components.evaluation.scores import SPEAKER, ClipScores, ModelScores, Numbers, Texts
-from components.tasks.classify.details import ClassDetails
+from components.tasks.classify.features import GROUPED_BY
 from schemas.reports.model_card import ModelCard
 
+MEASURE: Measure = ShareRight("accuracy")
 ANSWERS = "label"  # models that answer with the same kind of thing can be compared
-TARGET_FEATURE = ClassDetails.target_feature
 _SCORES = "scores"
 OUTPUTS = (_SCORES,)
 
@@ -73,7 +74,7 @@ def bring_up_to_date(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[An
     targets = brought["targets"] = brought.pop("labels")
     brought["units"] = units(targets)
     brought["speakers"] = brought.get(f"feature {SPEAKER}", np.full(len(targets), "", np.str_))
-    brought[f"feature {TARGET_FEATURE}"] = targets
+    brought[f"feature {GROUPED_BY}"] = targets
     for whose in ("candidate", "baseline"):
         if f"{whose}_scores" not in brought:
             continue

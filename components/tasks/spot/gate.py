@@ -10,6 +10,7 @@ from components.evaluation.rules import worst_clips
 from components.evaluation.scores import ClipScores
 from components.evaluation.wording import between, number, on, would_decide
 from components.tasks.classify import gate as classify
+from components.tasks.spot.config import Gate
 from components.tasks.spot.details import Details, OperatingPoint
 from components.tasks.spot.wake_word import (
     BACKGROUND_FILE,
@@ -24,7 +25,6 @@ from components.tasks.spot.wake_word import (
 from schemas.reports.metrics import Interval
 from schemas.reports.verdict import GateRule
 from schemas.text import some
-from schemas.workflow.gate import Gate
 
 _NAMED = 3  # recordings that were left out
 

@@ -1,18 +1,5 @@
-"""What a keyword spotter answered: on clips as a classifier, and on long recordings."""
+"""What a keyword spotter answered on each clip: what a classifier does."""
 
-from pathlib import Path
+from components.tasks.classify.scoring import ANSWERS, MEASURE, OUTPUTS, judge, units
 
-from components.tasks.classify.scoring import ANSWERS, OUTPUTS, TARGET_FEATURE, judge, units
-from components.tasks.spot.stream_scoring import score_recordings
-from components.tasks.spot.wake_word import BACKGROUND_FILE, write_background
-from schemas.background import BACKGROUND_LIST
-from schemas.reports.model_card import ModelCard
-
-__all__ = ["ANSWERS", "OUTPUTS", "TARGET_FEATURE", "judge", "score_recordings_of", "units"]
-
-
-def score_recordings_of(listed: bytes, saved_model: Path, card: ModelCard, folder: Path) -> None:
-    """Writes what the model answers on all windows of the recordings `listed` into `folder`."""
-    recordings = BACKGROUND_LIST.validate_json(listed)
-    background = score_recordings(recordings, saved_model, card)
-    write_background(background, folder / BACKGROUND_FILE)
+__all__ = ["ANSWERS", "MEASURE", "OUTPUTS", "judge", "units"]

@@ -12,6 +12,7 @@ from tfx.types import standard_artifacts
 from components.artifacts import DataVerdict, IngestReport, Rejects
 from components.data_gate.executor import Executor, measure_drift
 from schemas.errors import DataGateError
+from schemas.example import LABEL_FEATURES, SIDE_FEATURES
 from schemas.reports.data_verdict import DataVerdict as Verdict
 from schemas.reports.ingest import IngestReport as Report
 from schemas.reports.ingest import SplitCounts
@@ -34,6 +35,8 @@ CERTIFICATE = SplitCertificate(
     copies_within_splits=0,
     same_recording=0.95,
 )
+
+WATCHED = LABEL_FEATURES | SIDE_FEATURES
 
 
 def statistics(rms_db: float = -23.0, no: float = 0.5):
@@ -138,9 +141,12 @@ def test_what_the_schema_calls_an_error_stops_the_run(do):
 
 
 def test_drift_is_the_jensen_shannon_divergence_and_the_largest_change_of_a_share():
-    same = {drift.feature: drift.distance for drift in measure_drift(statistics(), statistics())}
+    same = {
+        drift.feature: drift.distance
+        for drift in measure_drift(statistics(), statistics(), WATCHED)
+    }
     assert max(same.values()) < 1e-6
-    moved = measure_drift(statistics(rms_db=-80.0, no=0.8), statistics())
+    moved = measure_drift(statistics(rms_db=-80.0, no=0.8), statistics(), WATCHED)
     found = {drift.feature: drift.distance for drift in moved}
     assert found["label"] == pytest.approx(0.3)
     assert found["rms_db"] == pytest.approx(1.0, abs=0.05)  # no overlap at all

@@ -33,9 +33,10 @@ def test_metadata_is_sliced_by():
 
 def test_a_gate_on_what_no_clip_has_is_refused_before_anything_runs():
     rows = [Utterance("a", "a", "a", "no", metadata={"room": "hall"})]
-    check_slices(["room", "speaker", "label", "snr", "duration"], rows)
-    with pytest.raises(DataError, match=r"'speakers'.* speaker\b"):
-        check_slices(["speakers"], rows)
+    check_slices("gate.slices", ["room", "speaker", "label", "snr", "duration"], rows, "label")
+    for name, grouped_by in (("speakers", "label"), ("label", None)):
+        with pytest.raises(DataError, match=rf"gate\.slices: got '{name}'"):
+            check_slices("gate.slices", [name], rows, grouped_by)
 
 
 def test_a_feature_with_too_many_values_is_named_not_sliced():

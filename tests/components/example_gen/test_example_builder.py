@@ -6,7 +6,7 @@ import soundfile
 
 from components.example_gen.example_builder import ClipReader
 from schemas.errors import AuricleError, ClipError
-from schemas.example import FEATURES, decode_example, encode_example
+from schemas.example import COMMON_FEATURES, LABEL_FEATURES, decode_example, encode_example
 from schemas.workflow.audio import Audio
 from schemas.workflow.generated import Generated
 
@@ -32,7 +32,7 @@ def ramp(tmp_path):
 
 def test_an_example_has_every_feature_and_encodes(ramp):
     example, _ = ClipReader(PLAIN).example(_row(ramp))
-    assert example.keys() == FEATURES.keys()
+    assert example.keys() == (COMMON_FEATURES | LABEL_FEATURES).keys()
     decoded = decode_example(encode_example(example))
     assert len(decoded["audio"]) == 2 * 16000
     assert decoded["duration_s"] == 2.0

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import schemas
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import list_utterances
 from pipeline.dag.beam import beam_pipeline_args
 from schemas.errors import DataError

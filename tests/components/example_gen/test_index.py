@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 from waiting import wait_until
 
-from components.example_gen.index import (
-    read_index,
-    read_rejects,
-    read_rows,
-    shard_count,
-    write_index,
-)
+from components.example_gen.index import read_index, read_rejects, read_rows
+from components.example_gen.index_writer import shard_count, write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.storage.digests import _SETTLED_NS
 from schemas.errors import AuricleError
@@ -45,7 +40,7 @@ def test_everything_is_in_the_index_once(recordings, data, tmp_path):
     for row in rows:
         utterance = expected[row["id"]]
         assert (row["path"], row["uri"], row["label"], row["speaker"]) == (
-            utterance.path, utterance.uri, utterance.label, utterance.speaker,
+            utterance.path, utterance.uri, utterance.target, utterance.speaker,
         )  # fmt: skip
         named = {"bob": "eval", "cyd": "test"}
         assert row["split"] == named.get(utterance.speaker, "train")

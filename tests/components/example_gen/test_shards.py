@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from waiting import wait_until
 
 from components.example_gen.files import link_or_copy
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import ShardStore, drop_records
 from components.example_gen.sources import list_utterances

@@ -32,7 +32,7 @@ def test_a_row_is_carried_whole(tmp_path):
     second, first = list_utterances(Data(manifests="data/manifest.jsonl"), tmp_path).utterances[
         ::-1
     ]
-    assert (first.id, first.uri, first.label) == ("clips/1.wav@1", "clips/1.wav", "yes")
+    assert (first.id, first.uri, first.target) == ("clips/1.wav@1", "clips/1.wav", "yes")
     assert first.path == str(tmp_path / "data" / "clips" / "1.wav")
     assert (first.speaker, first.offset_s, first.duration_s) == ("theo", 1.0, 0.5)
     assert first.metadata == {"license": "CC0", "take": 3}
@@ -108,7 +108,7 @@ def test_of_duplicates_the_same_one_stays_whatever_the_order(tmp_path):
     for order in (rows, rows[::-1]):
         _manifest(tmp_path, order)
         listing = list_utterances(Data(manifests="manifest.jsonl"), tmp_path)
-        assert [row.label for row in listing.utterances] == ["maybe"]
+        assert [row.target for row in listing.utterances] == ["maybe"]
         assert [reject.reason for reject in listing.rejects] == ["duplicate", "duplicate"]
 
 
@@ -168,11 +168,11 @@ def test_labels_that_are_not_known_are_rejected_with_the_nearest(tmp_path):
     _manifest(tmp_path, rows)
     data = Data(manifests="manifest.jsonl", labels=["yes", "no"])
     listing = list_utterances(data, tmp_path)
-    assert [row.label for row in listing.utterances] == ["no", "yes"]
+    assert [row.target for row in listing.utterances] == ["no", "yes"]
     (reject,) = listing.rejects
     assert (reject.id, reject.reason) == ("yess", "unknown_label")
     assert reject.detail == "'yess' is not in data.labels; nearest: 'yes'"
-    with pytest.raises(DataError, match=r"no row has one of them; the first of 3"):
+    with pytest.raises(DataError, match=r"no row is left; the first of 3: .* nearest: 'left'"):
         list_utterances(Data(manifests="manifest.jsonl", labels=["left", "right"]), tmp_path)
 
 
@@ -190,7 +190,7 @@ def test_a_folder_of_labels(tmp_path):
     (tmp_path / "clips" / "no" / "notes.txt").touch()
     (tmp_path / "clips" / "no" / "deeper").mkdir()
     listing = list_utterances(Data(folder="clips"), tmp_path)
-    found = [(row.id, row.label, row.speaker) for row in listing.utterances]
+    found = [(row.id, row.target, row.speaker) for row in listing.utterances]
     assert found == [("no/1.mp3", "no", ""), ("yes/1.wav", "yes", ""), ("yes/2.FLAC", "yes", "")]
     assert [(reject.id, reject.reason) for reject in listing.rejects] == [
         ("no/deeper", "unsupported"),
@@ -218,7 +218,7 @@ def test_generated_speech_is_a_source():
     assert len(listing.utterances) == len({row.id for row in listing.utterances}) == 12
     first = listing.utterances[0]
     assert first.uri == first.id == f"generated:no/{first.speaker}/0"
-    assert (first.path, first.label) == ("", "no")
+    assert (first.path, first.target) == ("", "no")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from fake_store import FakeStore
 from planted import CrashingReader
 from waiting import wait_until
 
-from components.example_gen.index import read_index, write_index
+from components.example_gen.index import read_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.example_gen.transforms import (
     IngestUtterances,

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.example_gen.index import write_index
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
 from components.example_gen.windows import cut_recordings

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from pushed import make_card
 
 from components.explanation.attribution import (
     Attribution,
@@ -188,7 +189,7 @@ REAL_FRAMES = Frames(sample_rate=RATE, frame_length=160, frame_step=80)
 
 def real_model(architecture: str, kind: str) -> ServedModel:
     keras_model = build_model(
-        num_classes=3,
+        num_outputs=3,
         sample_rate=RATE,
         clip_samples=SAMPLES,
         frontend=Frontend.model_validate(
@@ -230,7 +231,8 @@ def real_model(architecture: str, kind: str) -> ServedModel:
         ),
         seed=1,
     )
-    return ServedModel(keras_model, ["a", "b", "c"], RATE, SAMPLES)
+    audio = {"sample_rate": RATE, "clip_s": SAMPLES / RATE}
+    return ServedModel(keras_model, make_card(labels=["a", "b", "c"], audio=audio))
 
 
 def padded_clip() -> np.ndarray:

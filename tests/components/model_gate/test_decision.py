@@ -9,9 +9,9 @@ import scored
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import Tally
 from components.model_gate.decision import decide
+from components.tasks.classify.config import Gate
 from components.tasks.classify.details import ClassMetrics
 from schemas.reports.verdict import Verdict
-from schemas.workflow.gate import Gate
 
 LABELS = ["no", "yes"]
 SPEAKERS = "gate.accuracy.slices: speaker"

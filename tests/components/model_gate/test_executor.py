@@ -17,11 +17,11 @@ from components.artifacts import ClipScores
 from components.evaluator.executor import Executor as EvaluatorExecutor
 from components.model_gate.component import ModelGate
 from components.model_gate.executor import Executor
+from components.tasks.classify.config import Gate
 from schemas.example import SIDE_FEATURES, encode_example
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
 from schemas.workflow.audio import Audio
-from schemas.workflow.gate import Gate
 
 # TFMA 0.47 turns arrays of one element into floats, which numpy will refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0")

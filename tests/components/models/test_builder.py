@@ -12,7 +12,7 @@ from schemas.workflow.augment import Augment
 from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 
-SAMPLE_RATE, CLIP_SAMPLES, NUM_CLASSES = 8000, 2400, 3
+SAMPLE_RATE, CLIP_SAMPLES, NUM_OUTPUTS = 8000, 2400, 3
 FRONTENDS = ("log_mel", "mfcc", "waveform")
 AUGMENT = {
     "time_shift_ms": 20.0,
@@ -26,7 +26,7 @@ AUGMENT = {
 
 def _build(architecture="cnn", kind="log_mel", seed=1, augment=AUGMENT, **model):
     return build_model(
-        num_classes=NUM_CLASSES,
+        num_outputs=NUM_OUTPUTS,
         sample_rate=SAMPLE_RATE,
         clip_samples=CLIP_SAMPLES,
         frontend=Frontend.model_validate(
@@ -63,7 +63,7 @@ def _clips(count, seed=1):
 
 def _tones(count):
     """Clips of three pitches in noise, and which of the three each is."""
-    classes = np.arange(count) % NUM_CLASSES
+    classes = np.arange(count) % NUM_OUTPUTS
     seconds = np.arange(CLIP_SAMPLES) / SAMPLE_RATE
     tones = np.sin(2 * np.pi * np.array([300.0, 900.0, 2500.0])[classes, None] * seconds)
     return (tones * 0.1 + _clips(count) * 0.1).astype(np.float32), classes
@@ -80,7 +80,7 @@ def built(request):
 def test_logits_for_any_batch_size(built):
     clips = _clips(3)
     logits = np.array(built(clips))
-    assert logits.shape == (3, NUM_CLASSES)
+    assert logits.shape == (3, NUM_OUTPUTS)
     assert logits.dtype == np.float32
     np.testing.assert_allclose(built(clips[:1]), logits[:1], atol=1e-5)
 
@@ -160,7 +160,7 @@ def test_another_seed_gives_other_weights():
 def test_peepholes_add_three_weights_a_unit_and_layer(architecture, lstm_layers):
     without, with_ = _build(architecture), _build(architecture, peephole=True)
     assert with_.count_params() - without.count_params() == 3 * 8 * lstm_layers
-    assert with_(_clips(2)).shape == (2, NUM_CLASSES)
+    assert with_(_clips(2)).shape == (2, NUM_OUTPUTS)
 
 
 def test_pooling_is_what_was_asked_for():

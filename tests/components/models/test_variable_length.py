@@ -15,7 +15,7 @@ from schemas.workflow.augment import Augment
 from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 
-RATE, NUM_CLASSES = 8000, 3
+RATE, NUM_OUTPUTS = 8000, 3
 # Shorter than a frame of 160 samples, a frame, one frame more, and odd ones up to the longest.
 LENGTHS = [101, 160, 240, 801, 1237, 2399, 3333]
 LONGEST = max(LENGTHS)
@@ -41,7 +41,7 @@ def _build(architecture, kind="log_mel", clip_samples=None, augment=AUGMENT, see
     """A model for clips of one length where that is given, else for those of any."""
     settings = {"architecture": architecture, "units": 8, "layers": 2, "filters": 4, "dropout": 0.1}
     built = build_model(
-        num_classes=NUM_CLASSES,
+        num_outputs=NUM_OUTPUTS,
         sample_rate=RATE,
         clip_samples=clip_samples or LONGEST,
         frontend=Frontend.model_validate(
@@ -154,7 +154,7 @@ def test_the_weights_drawn_are_those_of_the_model_for_one_length(kind, built):
 def test_a_step_of_training_does_not_see_what_lies_beyond(architecture):
     """Statistics of normalisation and gradients, of a batch padded with noise."""
     clips = _clips([1237] * 6)
-    classes = np.arange(6) % NUM_CLASSES
+    classes = np.arange(6) % NUM_OUTPUTS
     after = []
     for samples in (1237, 2000):
         model = _build(architecture, augment=NO_AUGMENT, dropout=0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from components.pages.drawing import accuracy_svg, best_epoch, loss_svg, spectrogram_png
+from components.pages.drawing import best_epoch, loss_svg, metric_svg, spectrogram_png
 from schemas.reports.training import Epoch
 
 RATE = 16000
@@ -55,15 +55,16 @@ def epoch(number: int, val_loss: float) -> Epoch:
     return Epoch(
         epoch=number,
         loss=1.0,
-        accuracy=0.5,
+        metric="accuracy",
+        value=0.5,
         val_loss=val_loss,
-        val_accuracy=0.5,
+        val_value=0.5,
         learning_rate=0.1,
         seconds=1.0,
     )
 
 
-@pytest.mark.parametrize("draw", [loss_svg, accuracy_svg])
+@pytest.mark.parametrize("draw", [loss_svg, metric_svg])
 @pytest.mark.parametrize("losses", [[3.0, 2.0, 2.5], [1.0], [math.nan, 2.0], [math.nan]])
 def test_curves_are_one_svg_element_in_the_colours_of_the_page(draw, losses) -> None:
     svg = draw([epoch(i + 1, loss) for i, loss in enumerate(losses)])

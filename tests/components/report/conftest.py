@@ -13,7 +13,7 @@ from scored import classifier_verdict
 
 from components.evaluation.scores import SCORES_FILE, ClipScores, write_scores
 from components.tasks.classify.details import ClassMetrics
-from schemas.example import encode_example
+from schemas.example import FeatureValue, encode_example
 from schemas.reports.data_verdict import DataVerdict
 from schemas.reports.ingest import IngestReport, SplitCounts
 from schemas.reports.leakage import Leak, SplitCertificate
@@ -41,29 +41,29 @@ class Row:
     speaker: str
     rms_db: float
 
-    def record(self, samples: int = RATE // 2) -> bytes:
+    def common_values(self, samples: int = RATE // 2) -> dict[str, FeatureValue]:
         tone = np.sin(2 * np.pi * 500 * np.arange(samples) / RATE)
-        return encode_example(
-            {
-                "id": self.id,
-                "uri": f"clips/{self.id}.wav",
-                "split_key": self.speaker,
-                "speaker": self.speaker,
-                "label": self.label,
-                "metadata": "{}",
-                "audio": (tone * 9000).astype("<i2").tobytes(),
-                "duration_s": 0.5,
-                "rms_db": self.rms_db,
-                "peak_db": -3.0,
-                "clipped_fraction": 0.0,
-                "dc_offset": 0.0,
-                "snr_db": 20.0,
-                "speech_fraction": 0.5,
-                "source_rate_hz": RATE,
-                "source_channels": 1,
-                "source_format": "wav",
-            }
-        )
+        return {
+            "id": self.id,
+            "uri": f"clips/{self.id}.wav",
+            "split_key": self.speaker,
+            "speaker": self.speaker,
+            "metadata": "{}",
+            "audio": (tone * 9000).astype("<i2").tobytes(),
+            "duration_s": 0.5,
+            "rms_db": self.rms_db,
+            "peak_db": -3.0,
+            "clipped_fraction": 0.0,
+            "dc_offset": 0.0,
+            "snr_db": 20.0,
+            "speech_fraction": 0.5,
+            "source_rate_hz": RATE,
+            "source_channels": 1,
+            "source_format": "wav",
+        }
+
+    def record(self, samples: int = RATE // 2) -> bytes:
+        return encode_example(self.common_values(samples) | {"label": self.label})
 
 
 def make_rows(split: str, clips: int, labels: list[str] = LABELS) -> list[Row]:
@@ -160,6 +160,11 @@ class RunFiles:
     rows: dict[str, list[Row]]
     labels: list[str]
 
+    def write_examples(self, record: Callable[[Row], bytes]) -> None:
+        for split, rows in self.rows.items():
+            folder = self.root / "examples" / f"Split-{split}"
+            write_records(folder / "data_tfrecord-00000-of-00001", map(record, rows))
+
 
 def write_run(
     root: Path,
@@ -170,11 +175,6 @@ def write_run(
     named: tuple[list[str], list[str]] = ([], []),
 ) -> RunFiles:
     rows = {split: make_rows(split, clips, labels) for split in ("train", "eval", "test")}
-    for split, of_split in rows.items():
-        write_records(
-            root / "examples" / f"Split-{split}" / "data_tfrecord-00000-of-00001",
-            (row.record() for row in of_split),
-        )
     rejects = [
         Reject(id=f"r{i}", uri=f"bad/{SCRIPT}{i}.wav", reason="silent", detail=f"<b>{i}</b>")
         for i in range(8)
@@ -218,9 +218,10 @@ def write_run(
         {
             "epoch": i + 1,
             "loss": 2 / (i + 1),
-            "accuracy": 0.5,
+            "metric": "accuracy",
+            "value": 0.5,
             "val_loss": abs(i - 3) + 1.0,
-            "val_accuracy": 0.25,
+            "val_value": 0.25,
             "learning_rate": 0.001,
             "seconds": 30.0,
         }
@@ -244,7 +245,9 @@ def write_run(
     for name, text in documents.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    return RunFiles(root, rows, labels)
+    files = RunFiles(root, rows, labels)
+    files.write_examples(Row.record)
+    return files
 
 
 @pytest.fixture(scope="module")

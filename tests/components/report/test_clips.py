@@ -14,6 +14,7 @@ from components.pages.clips import (
     sample_clips,
     worst_places,
 )
+from components.tasks.classify.features import decode_target
 from components.tasks.classify.report import mistake_places
 
 LABELS = ["no", "yes"]
@@ -93,7 +94,7 @@ def test_samples_are_of_different_speakers_where_there_are(
         for label, names in speakers.items()
         for i, speaker in enumerate(names)
     ]
-    found = sample_clips([records_file(rows)], ["no", "yes", "up", "gone"], 3)
+    found = sample_clips([records_file(rows)], ["no", "yes", "up", "gone"], 3, decode_target)
     assert {label: [c.id for c in clips] for label, clips in found.items()} == {
         "no": ["no0", "no3", "no4"],
         "yes": ["yes0", "yes1", "yes2"],

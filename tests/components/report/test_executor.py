@@ -1,7 +1,6 @@
 """The page of a small run with hostile names: made by the executor, read by a parser, a browser."""
 
 import hashlib
-import importlib
 import json
 import re
 import shutil
@@ -16,6 +15,7 @@ import pytest
 import tensorflow as tf
 from scored import spotted
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
+from third import TASK, installed
 
 from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects, RunReport
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
@@ -23,7 +23,7 @@ from components.report.component import Report
 from components.report.executor import Executor
 from components.tasks.spot.details import OperatingPoint
 from components.versions.manifest import write_manifest
-from schemas import tasks
+from schemas.example import encode_example
 from schemas.reports.metrics import Interval
 from schemas.reports.step_timings import TIMINGS_FILE
 from schemas.reports.verdict import Verdict
@@ -240,17 +240,21 @@ def test_keyword_spotting_has_a_section_where_there_was_background(run_files: Ca
 def test_a_task_without_classes_has_a_page_of_its_own_sections(
     run_files: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "third_task"))
-    importlib.invalidate_caches()
-    tasks._entry_points.cache_clear()
+    installation = installed(monkeypatch)
+    next(installation)
     run = run_files()
+    run.write_examples(
+        lambda row: encode_example(
+            row.common_values() | {"loudness_db": row.rms_db}, {"loudness_db": "float"}
+        )
+    )
     file = run.root / "blessing" / "verdict.json"
     verdict = json.loads(Verdict.model_validate_json(file.read_bytes()).model_dump_json())
-    verdict["details"] = {"task": "loudness", "bias_db": 1.5}
+    verdict["details"] = {"task": TASK, "bias_db": 1.5}
     verdict["headline"] |= {"name": "mean error", "unit": "dB", "higher_is_better": False}
     file.write_text(json.dumps(verdict))
     page = _Page(make_report(run))
-    tasks._entry_points.cache_clear()
+    next(installation, None)
     assert page.sections == [
         *("verdict", "data", "examples", "training", "bias", "slices", "worst"),
         *("serving", "settings", "lineage"),

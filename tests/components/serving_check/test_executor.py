@@ -37,14 +37,14 @@ class _World:
         card = ModelCard(
             name="t",
             labels=LABELS,
-            audio={"sample_rate": RATE},
+            audio={"sample_rate": RATE, "clip_s": SAMPLES / RATE},
             frontend={},
             model={},
             parameters=1,
             generated=False,
         )
         self.model = folder / "model" / "Format-Serving"
-        export_model(model, card, SAMPLES, str(self.model))
+        export_model(model, card, str(self.model))
         self.split = folder / "examples" / "Split-test"
         self.split.mkdir(parents=True)
         records = b"".join(frame_record(_example(number)) for number in range(12))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 from fake_store import FakeStore
 
-from components.storage.interface import ABSENT, HeldError, StaleError, Storage
+from components.storage.interface import ABSENT, Entry, HeldError, StaleError, Storage
 from components.storage.local import LocalStorage
 from components.storage.location import location_of, register_scheme
 
@@ -201,6 +201,35 @@ def test_of_two_publishers_one_wins_whole(case: Case) -> None:
     assert sum(won) == 1
     found = {case.storage.read(f"{case.root}/1/{part}").content for part in range(20)}
     assert found == {b"abcd"[won.index(True) : won.index(True) + 1]}
+
+
+def test_who_comes_as_another_ends_writes_nothing(tmp_path: Path) -> None:
+    class Slow(FakeStore):
+        """Another publishes between its first question and its next."""
+
+        meanwhile: Callable[[], None] | None = None
+
+        def _once(self) -> None:
+            first, self.meanwhile = self.meanwhile, None
+            if first is not None:
+                first()
+
+        def entry(self, name: str) -> Entry | None:
+            found = super().entry(name)
+            self._once()
+            return found
+
+        def put(self, name: str, content: bytes, *, if_match: str | None = None) -> str:
+            self._once()
+            return super().put(name, content, if_match=if_match)
+
+    slow = Slow(tmp_path / "objects")
+    case, other = Case(slow, "bucket/files"), open_case("fake", tmp_path)
+    slow.meanwhile = lambda: staged(other, {"model": b"first"}, "1")
+    with pytest.raises(FileExistsError):
+        staged(case, {"model": b"second", "more": b""}, "1")
+    assert names(other) == [f"1/{MANIFEST}", "1/model"]
+    assert other.storage.read("bucket/files/1/model").content == b"first"
 
 
 def test_a_poller_sees_whole_folders(case: Case) -> None:

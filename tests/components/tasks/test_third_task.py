@@ -1,6 +1,5 @@
 """A task of another package, judged by nothing that knows it: decibels, and lower is better."""
 
-import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import tensorflow as tf
 from pushed import make_card
 from tfx.types import artifact_utils, standard_artifacts
+from third import TASK, installed
 
 from components.artifacts import ClipScores as ClipScoresArtifact
 from components.evaluation.case import Case
@@ -32,21 +32,12 @@ from schemas.reports.model_card import MODEL_CARD_FILE
 from schemas.reports.verdict import Verdict, read_verdict
 from schemas.tfrecord import frame_record
 
-FOLDER = Path(__file__).parents[2] / "third_task"
-TASK = "loudness"
 CLIPS = 400
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The package, found as any that is installed."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    importlib.invalidate_caches()
-    tasks._entry_points.cache_clear()
-    yield
-    tasks._entry_points.cache_clear()
-    for name in [name for name in sys.modules if name.partition(".")[0] == TASK]:
-        del sys.modules[name]
+def _installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    yield from installed(monkeypatch)
 
 
 def table(off_db: float, baseline_off_db: float | None = None, hard: bool = False) -> ClipScores:
@@ -89,7 +80,7 @@ def verdict_on(scores: ClipScores, settings: str = "{}") -> Verdict:
             for name, column in columns.items()
         }
 
-    measure = parts.metrics(TASK).MEASURE
+    measure = parts.scoring(TASK).MEASURE
     case = Case(measure, 0.95, counted, tallies(counted.candidate), Path())
     before = counted.baseline and tallies(counted.baseline)
     return decide(case, scores, task=TASK, settings=settings, baseline=before)
@@ -136,9 +127,9 @@ def test_a_ceiling_is_judged_by_the_interval(at_most: float, outcome: str) -> No
 
 
 def test_every_slice_has_to_keep_the_ceiling() -> None:
-    settings = '{"at_most_db": 4.0, "slices": ["room"]}'
+    settings = '{"at_most_db": 4.0, "slice_by": ["room"]}'
     rule = verdict_on(table(off_db=2.0), settings).rules[1]
-    assert (rule.name, rule.outcome) == ("gate.slices: room", "held")
+    assert (rule.name, rule.outcome) == ("gate.slice_by: room", "held")
     settings = settings.replace("4.0", "0.5")
     rule = verdict_on(table(off_db=2.0), settings).rules[1]
     assert rule.outcome == "broken"
@@ -204,7 +195,7 @@ def write_clips(folder: Path, loudness_db: list[float]) -> standard_artifacts.Ex
             features = dict.fromkeys(SIDE_FEATURES, 0.0) | dict.fromkeys(texts, "x")
             features |= {
                 "id": f"clip{number}",
-                "label": str(value),
+                "loudness_db": value,
                 "speaker": f"s{number % 7}",
                 "metadata": '{"room": "a"}',
                 "audio": b"",
@@ -212,7 +203,7 @@ def write_clips(folder: Path, loudness_db: list[float]) -> standard_artifacts.Ex
                 "source_rate_hz": 16000,
                 "source_channels": 1,
             }
-            records.write(frame_record(encode_example(features)))
+            records.write(frame_record(encode_example(features, {"loudness_db": "float"})))
     examples = standard_artifacts.Examples()
     examples.uri, examples.split_names = str(folder), artifact_utils.encode_split_names(["test"])
     return examples
@@ -235,7 +226,7 @@ def test_the_steps_that_judge_ask_the_task(tmp_path: Path) -> None:
     examples = write_clips(tmp_path / "examples", np.linspace(-40, -1, 60).tolist())
     inputs = {name: [artifact] for name, artifact in artifacts.items()}
     Evaluator().Do(inputs | {"examples": [examples]}, inputs, {"task": TASK})
-    settings = {"gate": '{"at_most_db": 2.0, "slices": ["speaker"]}', "task": TASK}
+    settings = {"gate": '{"at_most_db": 2.0, "slice_by": ["speaker"]}', "task": TASK}
     ModelGate().Do(inputs, inputs, settings)
     verdict = read_verdict(tmp_path / "blessing" / "verdict.json")
     assert [rule.outcome for rule in verdict.rules] == ["held", "held"]

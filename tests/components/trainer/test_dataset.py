@@ -1,15 +1,16 @@
 """Batches: what is in them, in which order, and that the order can be taken up again anywhere."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.trainer.dataset import (
-    count_labels,
+    Learned,
     describe_data,
     make_eval_dataset,
     make_train_dataset,
-    read_labels,
 )
 from schemas.errors import DataError
 from schemas.reports.model_card import TrainingData
@@ -17,6 +18,7 @@ from schemas.reports.model_card import TrainingData
 CLIPS, CLIP_SAMPLES, BATCH = 50, 2400, 16
 STEPS_PER_EPOCH = 4  # 16, 16, 16, 2
 LABELS = ["high", "low", "mid"]
+LEARNED = Learned("classify", LABELS, 50)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def _numbers(batches):
 
 def _train(files, cache_bytes, seed=1, start_epoch=0):
     return make_train_dataset(
-        files, LABELS, CLIP_SAMPLES, BATCH, seed, start_epoch, cache_bytes=cache_bytes
+        files, LEARNED, CLIP_SAMPLES, BATCH, seed, start_epoch, cache_bytes=cache_bytes
     )
 
 
@@ -52,8 +54,7 @@ def _flat(batches):
 
 
 def test_labels_are_sorted_and_counted(files):
-    assert count_labels(files) == {"high": 17, "low": 17, "mid": 16}
-    assert read_labels(files) == LABELS
+    assert Learned.read(files, "classify") == Learned("classify", ["high", "low", "mid"], 50)
     assert describe_data(files) == TrainingData(clips=50, speakers=0, licences={})
 
 
@@ -93,25 +94,25 @@ def test_a_later_start_gives_the_batches_of_the_whole_run(files, cache_bytes):
 
 
 def test_evaluation_is_one_pass_in_the_order_of_the_files(files, cache_bytes):
-    dataset = make_eval_dataset(files, LABELS, CLIP_SAMPLES, BATCH, cache_bytes=cache_bytes)
+    dataset = make_eval_dataset(files, LEARNED, CLIP_SAMPLES, BATCH, cache_bytes=cache_bytes)
     assert _flat(_numbers(dataset)) == list(range(CLIPS))
     assert _flat(_numbers(dataset)) == list(range(CLIPS))
 
 
 def test_a_label_that_training_never_sees_is_refused(files):
     with pytest.raises(DataError, match="labels that training never sees: mid"):
-        make_eval_dataset(files, ["high", "low"], CLIP_SAMPLES, BATCH)
+        make_eval_dataset(files, replace(LEARNED, labels=["high", "low"]), CLIP_SAMPLES, BATCH)
 
 
 def test_files_without_clips_are_refused(tmp_path):
     empty = str(tmp_path / "data_tfrecord-00000-of-00001")
     tf.io.TFRecordWriter(empty).close()
     with pytest.raises(DataError, match="no clips"):
-        read_labels([empty])
+        Learned.read([empty], "classify")
     with pytest.raises(DataError, match="no clips"):
-        make_train_dataset([empty], LABELS, CLIP_SAMPLES, BATCH, 1)
+        make_train_dataset([empty], LEARNED, CLIP_SAMPLES, BATCH, 1)
 
 
 def test_clips_of_another_length_are_refused(files):
     with pytest.raises(tf.errors.InvalidArgumentError, match="2400"):
-        make_train_dataset(files, LABELS, CLIP_SAMPLES + 1, BATCH, 1)
+        make_train_dataset(files, LEARNED, CLIP_SAMPLES + 1, BATCH, 1)

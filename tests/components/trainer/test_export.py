@@ -32,7 +32,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, str
     frames = Framing(100, 100)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(8)(frames)))
     directory = str(tmp_path_factory.mktemp("model") / "saved")
-    export_model(model, make_card(model), SAMPLES, directory)
+    export_model(model, make_card(model), directory)
     return model, directory
 
 
@@ -40,7 +40,7 @@ def make_card(model: keras.Model) -> ModelCard:
     return ModelCard(
         name="t",
         labels=LABELS,
-        audio={"sample_rate": RATE},
+        audio={"sample_rate": RATE, "clip_s": SAMPLES / RATE},
         frontend={},
         model={},
         parameters=model.count_params(),
@@ -75,13 +75,12 @@ def test_every_signature_answers_as_the_keras_model(exported: tuple[keras.Model,
         assert [LABELS[i] for i in expected.argmax(1)] == [
             label.decode() for label in answer["label"].numpy()
         ]
-    assert by_example["classes"].numpy().tolist() == [[b"no", b"stop", b"yes"]] * 5
 
 
 def build_tiny(architecture: str) -> keras.Model:
     """One of ours, small, with all that changes clips while training."""
     return build_model(
-        num_classes=len(LABELS),
+        num_outputs=len(LABELS),
         sample_rate=RATE,
         clip_samples=SAMPLES,
         frontend=Frontend.model_validate(
@@ -129,7 +128,7 @@ def test_a_loaded_model_gives_its_features_and_the_gradients_of_its_scores(
     architecture: str, tmp_path: Path
 ) -> None:
     model = build_tiny(architecture)
-    export_model(model, make_card(model), SAMPLES, str(tmp_path))
+    export_model(model, make_card(model), str(tmp_path))
     frontend, classifier = split_model(model)
     waveform = tf.constant(clips(3).astype(np.float32) / 32768)
     loaded = tf.saved_model.load(str(tmp_path))

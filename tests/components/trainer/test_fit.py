@@ -14,7 +14,8 @@ import pytest
 import tensorflow as tf
 
 from components.models import build_model
-from components.trainer.dataset import make_eval_dataset, make_train_dataset
+from components.tasks import feeding
+from components.trainer.dataset import Learned, make_eval_dataset, make_train_dataset
 from components.trainer.fit import _precision_of, fit, strategy
 from schemas.errors import AuricleError
 from schemas.progress import LOGGER_NAME
@@ -24,6 +25,7 @@ from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 
 LABELS, CLIP_SAMPLES, BATCH, STEPS_PER_EPOCH = ["high", "low", "mid"], 2400, 16, 3
+LEARNED = Learned("classify", LABELS, 48)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def files(write_tones):
 
 def _model():
     return build_model(
-        num_classes=len(LABELS),
+        num_outputs=len(LABELS),
         sample_rate=8000,
         clip_samples=CLIP_SAMPLES,
         frontend=Frontend.model_validate(
@@ -78,9 +80,9 @@ def _model():
 
 def _fit(model, files, directory, **changes):
     make_train = functools.partial(
-        make_train_dataset, files["train"], LABELS, CLIP_SAMPLES, BATCH, 1
+        make_train_dataset, files["train"], LEARNED, CLIP_SAMPLES, BATCH, 1
     )
-    eval_dataset = make_eval_dataset(files["eval"], LABELS, CLIP_SAMPLES, BATCH)
+    eval_dataset = make_eval_dataset(files["eval"], LEARNED, CLIP_SAMPLES, BATCH)
     settings = {
         "epochs": 4,
         "steps_per_epoch": STEPS_PER_EPOCH,
@@ -90,7 +92,7 @@ def _fit(model, files, directory, **changes):
         "log_dir": directory / "log",
         **changes,
     }
-    return fit(model, make_train, eval_dataset, **settings)
+    return fit(model, make_train, eval_dataset, feeding.model("classify"), **settings)
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +131,10 @@ def test_a_step_is_traced_once(files, tmp_path, monkeypatch):
 def test_the_best_weights_are_kept(trained, files):
     model, history, _ = trained
     loss, accuracy = model.evaluate(
-        make_eval_dataset(files["eval"], LABELS, CLIP_SAMPLES, BATCH), verbose=0
+        make_eval_dataset(files["eval"], LEARNED, CLIP_SAMPLES, BATCH), verbose=0
     )
     best = min(history, key=lambda epoch: epoch.val_loss)
-    assert (loss, accuracy) == pytest.approx((best.val_loss, best.val_accuracy), abs=1e-5)
+    assert (loss, accuracy) == pytest.approx((best.val_loss, best.val_value), abs=1e-5)
 
 
 def test_curves_for_people_and_for_tensorboard(trained):
@@ -148,7 +150,7 @@ def test_curves_for_people_and_for_tensorboard(trained):
                 losses.setdefault((split, value.tag), {})[event.step] = number
     assert losses["train", "epoch_loss"] == pytest.approx({e.epoch: e.loss for e in history})
     assert losses["validation", "epoch_accuracy"] == pytest.approx(
-        {e.epoch: e.val_accuracy for e in history}
+        {e.epoch: e.val_value for e in history}
     )
 
 

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.tasks import feeding, parts
 from components.trainer.start_selection import choose_start, hold_trial
-from schemas.reports.training import Start
+from schemas.reports.training import Start, Trial
 
 CLIPS = 40
+PART = feeding.model("classify")
+MEASURE = parts.scoring("classify").MEASURE
 FROM_CHAMPION = Start(weights="champion", said="from the champion", champion="c")
 
 
@@ -28,6 +31,10 @@ def clips() -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((numbers, classes)).batch(16)
 
 
+def trial_of(champion: keras.Model, scratch: keras.Model, clips: tf.data.Dataset) -> Trial:
+    return hold_trial({"champion": champion, "scratch": scratch}, clips, 0.95, PART, MEASURE)
+
+
 @pytest.mark.parametrize(
     ("champion", "scratch", "chosen", "has_zero"),
     [
@@ -41,14 +48,14 @@ def clips() -> tf.data.Dataset:
 def test_the_better_one_goes_on(
     clips: tf.data.Dataset, champion: int, scratch: int, chosen: str, has_zero: bool
 ) -> None:
-    trial = hold_trial(answering(champion), answering(scratch), clips, confidence=0.95)
+    trial = trial_of(answering(champion), answering(scratch), clips)
     assert trial.clips == CLIPS
-    assert trial.champion_accuracy == pytest.approx(champion / CLIPS)
-    assert trial.scratch_accuracy == pytest.approx(scratch / CLIPS)
+    assert trial.champion == pytest.approx(champion / CLIPS)
+    assert trial.scratch == pytest.approx(scratch / CLIPS)
     assert trial.difference == pytest.approx((champion - scratch) / CLIPS)
     interval = trial.difference_interval
     assert (interval.low <= 0 <= interval.high) == has_zero
-    start = choose_start(trial, FROM_CHAMPION)
+    start = choose_start(trial, FROM_CHAMPION, MEASURE)
     assert (start.weights, start.trial) == (chosen, trial)
     assert start.champion == ("c" if chosen == "champion" else None)
     assert f"{champion / CLIPS:.3f} from that model, {scratch / CLIPS:.3f} from" in start.said
@@ -56,10 +63,10 @@ def test_the_better_one_goes_on(
 
 def test_clips_are_paired_one_by_one(clips: tf.data.Dataset) -> None:
     """McNemar's cells decide how wide the interval is, not the two accuracies alone."""
-    nested = hold_trial(answering(30), answering(20), clips, 0.95)
+    nested = trial_of(answering(30), answering(20), clips)
     flipped = answering(20)
     kernel, bias = flipped.layers[1].get_weights()
     flipped.layers[1].set_weights([-kernel, -bias])  # right on the last 20 instead
-    crossed = hold_trial(answering(30), flipped, clips, 0.95)
+    crossed = trial_of(answering(30), flipped, clips)
     assert crossed.difference == nested.difference
     assert crossed.difference_interval.low < nested.difference_interval.low

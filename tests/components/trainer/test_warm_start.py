@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from components.models import MODELS, build_model
+from components.tasks import feeding
 from components.trainer.export import export_model
 from components.trainer.warm_start import carry_weights, find_misfit, read_champion
 from components.versions.manifest import write_manifest
@@ -43,7 +44,7 @@ def make_blocks(architecture: str = "cnn", kind: str = "log_mel", **model: Any) 
 
 def build(blocks: dict[str, Any], labels: list[str] = LABELS, seed: int = 1) -> keras.Model:
     return build_model(
-        num_classes=len(labels),
+        num_outputs=len(labels),
         sample_rate=RATE,
         clip_samples=SAMPLES,
         frontend=Frontend.model_validate(blocks["frontend"]),
@@ -69,7 +70,7 @@ def export(model: keras.Model, blocks: dict[str, Any], folder: Path) -> str:
         parameters=model.count_params(),
         generated=False,
     )
-    export_model(model, card, SAMPLES, str(folder))
+    export_model(model, card, str(folder))
     return str(folder)
 
 
@@ -113,8 +114,8 @@ def test_a_model_that_was_exported_and_read_back_answers_alike(
     fresh = build(blocks, seed=2)
     before = tf.nn.softmax(fresh(waveforms())).numpy()
     champion = read_champion(directory)
-    assert find_misfit(champion, settings(blocks), fresh) == ""
-    carry_weights(champion, fresh, LABELS)
+    assert find_misfit(champion, settings(blocks), "classify", fresh) == ""
+    carry_weights(champion, fresh, LABELS, feeding.model("classify"))
     answer = tf.saved_model.load(directory).signatures["serving_default"](
         waveform=tf.constant(waveforms())
     )
@@ -126,7 +127,7 @@ def test_a_model_that_was_exported_and_read_back_answers_alike(
 
 def test_statistics_of_normalisation_are_carried(cnn: Exported) -> None:
     fresh = build(make_blocks())
-    carry_weights(read_champion(cnn.folder), fresh, LABELS)
+    carry_weights(read_champion(cnn.folder), fresh, LABELS, feeding.model("classify"))
     means = [w for w in fresh.weights if w.path.endswith("moving_mean")]
     assert means
     assert all(np.abs(np.array(mean)).max() > 0 for mean in means)  # 0 in a fresh one
@@ -146,8 +147,8 @@ def test_classes_that_stay_are_scored_as_before(labels: list[str], cnn: Exported
     blocks = make_blocks()
     champion = read_champion(cnn.folder)
     model, fresh = build(blocks, labels), build(blocks, labels)
-    assert find_misfit(champion, settings(blocks), model) == ""
-    carry_weights(champion, model, labels)
+    assert find_misfit(champion, settings(blocks), "classify", model) == ""
+    carry_weights(champion, model, labels, feeding.model("classify"))
     old, new = cnn.model(waveforms()).numpy(), model(waveforms()).numpy()
     for label in set(labels) & set(LABELS):
         np.testing.assert_allclose(
@@ -172,7 +173,9 @@ def test_another_model_does_not_fit_and_it_is_said_why(
     changed: dict[str, Any], said: str, cnn: Exported
 ) -> None:
     others = make_blocks(**changed)
-    assert find_misfit(read_champion(cnn.folder), settings(others), build(others)) == said
+    assert (
+        find_misfit(read_champion(cnn.folder), settings(others), "classify", build(others)) == said
+    )
 
 
 def test_audio_of_another_rate_does_not_fit(cnn: Exported) -> None:
@@ -180,7 +183,7 @@ def test_audio_of_another_rate_does_not_fit(cnn: Exported) -> None:
     champion = read_champion(cnn.folder)
     others = {**blocks, "audio": Audio(sample_rate=4000, clip_s=0.5).model_dump()}
     assert (
-        find_misfit(champion, settings(others), build(blocks))
+        find_misfit(champion, settings(others), "classify", build(blocks))
         == "audio.sample_rate was 8000 and is 4000"
     )
 
@@ -190,7 +193,7 @@ def test_settings_that_leave_the_weights_their_meaning_may_differ(tmp_path: Path
     champion = read_champion(export(build(blocks), blocks, tmp_path))
     others = make_blocks(dropout=0.5)
     others["augment"] = Augment(speed=0.0, time_shift_ms=0.0, gain_db=0.0).model_dump()
-    assert find_misfit(champion, settings(others), build(others)) == ""
+    assert find_misfit(champion, settings(others), "classify", build(others)) == ""
 
 
 def test_weights_of_the_same_shapes_under_other_names_do_not_fit(tmp_path: Path) -> None:
@@ -203,7 +206,9 @@ def test_weights_of_the_same_shapes_under_other_names_do_not_fit(tmp_path: Path)
     place = twins[0]
     weights = champion.weights
     weights[place - 1], weights[place] = weights[place], weights[place - 1]
-    assert "its layers are not those" in find_misfit(champion, settings(blocks), build(blocks))
+    assert "its layers are not those" in find_misfit(
+        champion, settings(blocks), "classify", build(blocks)
+    )
 
 
 def test_its_digest_is_that_of_a_pushed_version(tmp_path: Path) -> None:

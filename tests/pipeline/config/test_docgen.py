@@ -33,7 +33,8 @@ def test_page_has_every_key_with_its_default() -> None:
             return [key for name in value for key in leaves(value[name], f"{path}.{name}")]
         return [path.removeprefix(".")]
 
-    said = Workflow.model_validate({"name": "x", "data": {"generated": {}}}).model_dump()
+    data = {"generated": {}, "background": "x"}
+    said = Workflow.model_validate({"name": "x", "data": data, "task": "spot"}).model_dump()
     blocks = {"data.generated", "data.cut.window_s", "data.cut.step_s"}  # None in this workflow
     assert keys == {*leaves(said, ""), *blocks}
     assert "| `train.epochs` | a whole number from 1 to 10000 | `" in page

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from made_runs import ANN, EVE, TOM, Artifact, Runs, source_of
 
-from components.example_gen.index import index_file, write_index
+from components.example_gen.index import index_file
+from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
 from components.storage.digests import FileDigests
 from pipeline.dag.cache import withdraw_changed
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 def index(runs: Runs, clips: list[tuple[str, str]]) -> None:
     """The index that the next run of `Runs` is made from."""
-    rows = [Utterance(id=i, uri=i, path="", label="go", speaker=s) for i, s in clips]
+    rows = [Utterance(id=i, uri=i, path="", target="go", speaker=s) for i, s in clips]
     written = write_index(Listing(rows, []), runs.workflow.data, runs.directory.index)
     Path(written.uri).rename(index_file(runs.directory.index, source_of(runs.number + 1)))
 

@@ -142,7 +142,7 @@ def test_settings_code_age_and_replacement(
     ledger, _ = follow(Ledger(), directory.serving)
     write_ledger(ledger.changed(1, replace="heard a speaker"), directory.ledger)
     assert ask(tmp_path)[0] and "version 1 " in ask(tmp_path)[1]
-    monkeypatch.setattr("pipeline.runs.snapshot.component_fingerprint", lambda name: name)
+    monkeypatch.setattr("pipeline.runs.snapshot.component_fingerprint", lambda name, task: name)
     assert "code" in ask(tmp_path)[1]
 
 

@@ -1,16 +1,7 @@
-from pydantic import Field
-
 from components.evaluation.case import Judgement
 from components.evaluation.rules import limit, limit_in_slices, no_worse
+from loudness.config import Gate
 from loudness.details import Details
-from schemas.workflow.block import Block
-
-
-class Gate(Block):
-    at_most_db: float | None = None
-    slices: list[str] = Field([])
-    no_worse_by_more_than_db: float | None = None
-    confidence: float = 0.95
 
 
 def faults(case):
@@ -21,8 +12,10 @@ def judge(case, settings, *, is_sound):
     gate, rules = Gate.model_validate_json(settings), []
     if is_sound and gate.at_most_db is not None:
         rules.append(limit(case, "gate.at_most_db", gate.at_most_db))
-        for feature in gate.slices:
-            rules.append(limit_in_slices(case, f"gate.slices: {feature}", feature, gate.at_most_db))
+        for feature in gate.slice_by:
+            rules.append(
+                limit_in_slices(case, f"gate.slice_by: {feature}", feature, gate.at_most_db)
+            )
     if is_sound and gate.no_worse_by_more_than_db is not None:
         allowed = gate.no_worse_by_more_than_db
         rules.append(no_worse(case, "gate.no_worse_by_more_than_db", allowed))

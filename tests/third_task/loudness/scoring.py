@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from components.evaluation.measures import MeanError
 from components.evaluation.scores import ModelScores
 
+MEASURE = MeanError("mean absolute error", "dB")
 ANSWERS = "loudness"
 OUTPUTS = ("loudness_db",)
-TARGET_FEATURE = None
 CLOSE_DB = 3.0  # for a clip that must pass
 NO_NUMBER_DB = 100.0
 

@@ -12,10 +12,10 @@ import scored
 
 from components.evaluation.scores import read_scores, write_scores
 from components.model_gate.decision import decide
+from components.tasks.classify.config import Gate
 from components.tasks.classify.details import Details
 from components.tasks.spot.details import Details as SpotDetails
 from schemas.reports.verdict import Verdict, read_verdict
-from schemas.workflow.gate import Gate
 
 BEFORE = Path(__file__).parent / "before_tasks"
 

@@ -10,10 +10,11 @@ from scipy import stats
 
 from components.evaluation.scores import ClipScores
 from components.model_gate.decision import decide
+from components.tasks.classify import config as classify
+from components.tasks.spot.config import Gate
 from components.tasks.spot.details import Details, OperatingPoint
 from components.tasks.spot.wake_word import BACKGROUND_FILE, Background, write_background
 from schemas.reports.verdict import Verdict
-from schemas.workflow.gate import Gate
 
 LABELS = ["_unknown_", "stop"]
 
@@ -46,8 +47,9 @@ def background(hours: float, *alarms: list[float], left_out: dict[str, str] | No
 def verdict_on(
     scores: ClipScores, heard: Background | None, confidence: float = 0.95, **gate: object
 ) -> Verdict:
-    settings = Gate.model_validate(gate | {"confidence": confidence}).model_dump_json()
     task = "classify" if heard is None else "spot"
+    of_task = classify.Gate if heard is None else Gate
+    settings = of_task.model_validate(gate | {"confidence": confidence}).model_dump_json()
     with tempfile.TemporaryDirectory() as folder:
         if heard is not None:
             write_background(heard, Path(folder) / BACKGROUND_FILE)

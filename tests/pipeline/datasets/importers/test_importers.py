@@ -57,7 +57,7 @@ def test_speech_commands_keeps_speakers_and_the_official_splits(tmp_path, output
     assert imported.first_skipped[0].place == "no/README.md"
     listing = listed(output)
     assert listing.rejects == []
-    found = {u.id: (u.label, u.speaker, assign_split(u, Split())) for u in listing.utterances}
+    found = {u.id: (u.target, u.speaker, assign_split(u, Split())) for u in listing.utterances}
     assert found == {
         "yes/ab_nohash_0.wav": ("yes", "ab", "train"),
         "yes/cd_nohash_0.wav": ("yes", "cd", "test"),
@@ -95,7 +95,7 @@ def test_commonvoice_keeps_the_official_splits_and_single_words(tmp_path, output
     assert (first["text"], first["split"], first["age"]) == ('say "yes', "train", "twenties")
     assert "label" not in first and "age" not in second
     assert (third["label"], third["speaker"], third["split"]) == ("sí", "cyd", "test")
-    assert [u.label for u in listed(output).utterances] == ["sí"]
+    assert [u.target for u in listed(output).utterances] == ["sí"]
 
 
 def test_commonvoice_without_splits_is_what_was_validated(tmp_path, output):
@@ -123,7 +123,7 @@ def test_kaldi_segments_are_pieces_of_recordings(tmp_path, output):
         "expected a recording, a start and an end in seconds",
     }
     [utterance] = listed(output).utterances
-    assert (utterance.id, utterance.label, utterance.speaker) == ("u1", "yes", "ann")
+    assert (utterance.id, utterance.target, utterance.speaker) == ("u1", "yes", "ann")
     assert (utterance.offset_s, utterance.duration_s) == (0.5, 0.75)
     assert Path(utterance.path).samefile(source / "audio/rec 1.wav")
 

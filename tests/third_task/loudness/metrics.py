@@ -1,3 +1,0 @@
-from components.evaluation.measures import MeanError
-
-MEASURE = MeanError("mean absolute error", "dB")
