@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import io
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class FakeStore(ObjectStorage):
                 "generation": generation,
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "size": len(content),
+                "written_s": time.time(),
             }
             self._file(name).write_bytes(json.dumps(header).encode() + b"\n" + content)
         return generation
@@ -107,4 +109,5 @@ class FakeStore(ObjectStorage):
 
 
 def _entry(header: dict[str, str]) -> Entry:
-    return Entry(header["name"], int(header["size"]), header["generation"])
+    size_bytes, written_s = int(header["size"]), float(header["written_s"])
+    return Entry(header["name"], size_bytes, header["generation"], written_s)

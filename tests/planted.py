@@ -1,9 +1,14 @@
 """What goes wrong in a decoder, planted: child processes import it from here."""
 
 import ctypes
+import os
 import threading
+from pathlib import Path
+
+from fake_store import FakeStore
 
 from components.example_gen.example_builder import ClipReader
+from components.storage.location import register_scheme
 from components.tasks.spot.stream_scoring import WindowReader
 
 
@@ -42,6 +47,14 @@ class CrashingReader(ClipReader):
     def __call__(self, row):
         if row["uri"] == "crash.wav":
             ctypes.string_at(0)
+        return super().__call__(row)
+
+
+class ReaderFromStore(ClipReader):
+    """Knows the storage of tests in its own process too; `STORE` of the environment is its folder."""
+
+    def __call__(self, row):
+        register_scheme("fake", lambda: FakeStore(Path(os.environ["STORE"])))
         return super().__call__(row)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from components.audio.decode import AudioFile
+from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
 from schemas.errors import ClipError
 
@@ -17,7 +18,7 @@ class Header:
 
 
 def probe(paths: Iterable[str]) -> Iterator[Header | str]:
-    """The header of each file, in their order, or why it cannot be read."""
+    """The header of each file, a path or a URI, in their order, or why it cannot be read."""
     pool: SubprocessPool[str, Header | str] = SubprocessPool(read_header)
     try:
         for answer in pool.map(paths):
@@ -29,7 +30,7 @@ def probe(paths: Iterable[str]) -> Iterator[Header | str]:
 def read_header(path: str) -> Header | str:
     """The header of one file, in this process, or why it cannot be read."""
     try:
-        with open(path, "rb") as file, AudioFile(file) as audio:  # noqa: PTH123 - of many files
+        with location_of(path).open() as file, AudioFile(file) as audio:
             return Header(audio.duration_s, audio.rate_hz)
     except ClipError as error:
         return str(error)

@@ -1,13 +1,13 @@
 """A file as it was hashed before the run: what is read is that content, or the run ends."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 
 from components.audio.decode import AudioFile, Decoded
+from components.storage.location import location_of
 from schemas.errors import AuricleError, ClipError
 
 _MOST_IN_MEMORY = 64 << 20
@@ -18,26 +18,26 @@ class Recording:
     """One file, of which any part can be decoded.
 
     A file of up to 64 MiB is held in memory. Of a larger one only the parts asked for are read, and
-    its `stat` is watched.
+    its stamp is watched. `digest` is what `digest_files` said of it.
 
     Raises:
-        ClipError: it cannot be read, and could not when it was indexed (`sha256` is empty).
+        ClipError: it cannot be read, and could not when it was indexed (`digest` is empty).
         AuricleError: it is not the one that was indexed.
     """
 
-    def __init__(self, path: str, sha256: str) -> None:
-        self._path = path
+    def __init__(self, path: str, digest: str) -> None:
+        self._place = location_of(path)
         self._audio: AudioFile | None = None
         self._content = b""
         try:
-            self._file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - closed by `close`
-            self._stamp = _stamp(self._file)
-            digest = self._read_all()
+            self._entry = self._place.entry()
+            self._file = self._place.open()
+            found = self._read_all()
         except OSError as error:
-            if sha256:
+            if digest:
                 raise AuricleError(f"{path} is gone since the run began: {error}") from error
             raise ClipError("unreadable", error.strerror or str(error)) from error
-        if digest != sha256:
+        if found != digest:
             raise AuricleError(f"{path} changed since the run began; run again")
 
     def decode(self, sample_rate: int, offset_s: float, duration_s: float | None) -> Decoded:
@@ -71,8 +71,8 @@ class Recording:
         return self._audio
 
     def _check_unchanged(self) -> None:
-        if not self._file.closed and _stamp(self._file) != self._stamp:
-            raise AuricleError(f"{self._path} changed while it was read; run again")
+        if not self._file.closed and self._place.entry() != self._entry:
+            raise AuricleError(f"{self._place} changed while it was read; run again")
 
     def _rewound(self) -> BinaryIO | bytes:
         if self._file.closed:
@@ -81,18 +81,15 @@ class Recording:
         return self._file
 
     def _read_all(self) -> str:
-        """The SHA-256 of the content, which is kept if it is small."""
-        if self._stamp[0] <= _MOST_IN_MEMORY:
+        """The digest of the content, which is kept if it is small."""
+        if self._entry is not None and self._entry.size_bytes <= _MOST_IN_MEMORY:
             with self._file:
                 self._content = self._file.read()
+        if not self._place.is_local:
+            return self._place.digest()
+        if self._file.closed:
             return hashlib.sha256(self._content).hexdigest()
         digest = hashlib.sha256()
         while block := self._file.read(_BLOCK_BYTES):
             digest.update(block)
         return digest.hexdigest()
-
-
-def _stamp(file: BinaryIO) -> tuple[int, int, int]:
-    """Size, modification time and change time."""
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

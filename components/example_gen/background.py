@@ -4,14 +4,14 @@ All that can be wrong with them is said before a model is trained.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from components.audio.probe import probe
 from components.example_gen.index import IndexRef, write_whole
-from components.example_gen.sources import common_root, matching_files
-from components.storage.digests import FileDigests
+from components.example_gen.patterns import common_root, matching_files, name_below
+from components.storage.contents import digest_files
+from components.storage.location import Location, location_of
 from schemas.background import BACKGROUND_LIST, LONGEST_S, BackgroundRecording
 from schemas.errors import DataError
 from schemas.utterance import Utterance
@@ -34,8 +34,8 @@ def list_background(
         return []
     patterns = [data.background] if isinstance(data.background, str) else data.background
     files = matching_files(_KEY, patterns, workflow_dir)
-    labelled = {os.path.normpath(row.path) for row in utterances if row.path}
-    if both := [str(file) for file in files if os.path.normpath(file) in labelled]:
+    labelled = {str(location_of(row.path).normalised()) for row in utterances if row.path}
+    if both := [str(file) for file in files if str(file.normalised()) in labelled]:
         more = f" ({len(both)} files are)" if len(both) > 1 else ""
         raise DataError(
             f"{_KEY}: expected recordings without any of the words; {both[0]} has a label in this"
@@ -51,7 +51,9 @@ def list_background(
 
 
 def write_background(
-    recordings: list[BackgroundRecording], directory: Path, cache_path: Path | None = None
+    recordings: list[BackgroundRecording],
+    directory: Path | Location,
+    cache_path: Path | None = None,
 ) -> IndexRef:
     """Writes `background-<digest>.json` into `directory`; nothing, and no uri, of no recordings.
 
@@ -59,8 +61,7 @@ def write_background(
     """
     if not recordings:
         return IndexRef("", "")
-    with FileDigests(cache_path) as digests:
-        contents = dict(digests.digest_all(recording.path for recording in recordings))
+    contents = digest_files([recording.path for recording in recordings], cache_path)
     listed = [
         recording.model_copy(update={"sha256": contents[recording.path]})
         for recording in recordings
@@ -68,16 +69,16 @@ def write_background(
     digest = hashlib.sha256()
     for recording in listed:
         digest.update(recording.model_dump_json(include={"name", "sha256"}).encode())
-    uri = directory / f"background-{digest.hexdigest()[:16]}.json"
+    uri = location_of(directory) / f"background-{digest.hexdigest()[:16]}.json"
     write_whole(uri, BACKGROUND_LIST.dump_json(listed, indent=2))
     return IndexRef(str(uri), digest.hexdigest())
 
 
-def _look_at(files: list[Path], root: Path) -> list[BackgroundRecording]:
+def _look_at(files: list[Location], root: Location | None) -> list[BackgroundRecording]:
     """Each file with the length that its header claims."""
     recordings, faults = [], []
     for file, header in zip(files, probe(map(str, files)), strict=True):
-        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+        name = name_below(root, file)
         if isinstance(header, str):
             faults.append(f"{name}: {header}")
         else:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from components.example_gen.shard_entry import LABELS, Shard, TargetFeatures
-from components.storage.location import Location, storage_of
+from components.storage.location import Location, location_of
 from schemas.errors import AuricleError
 from schemas.reports.ingest import SplitBy
 from schemas.reports.rejects import Reject
@@ -49,14 +49,9 @@ class IndexRef(NamedTuple):
     digest: str
 
 
-def index_file(directory: Path, digest: str) -> Path:
+def index_file(directory: Path | Location, digest: str) -> Location:
     """Where `write_index` writes the index with this digest."""
-    return directory / index_name(digest)
-
-
-def index_name(digest: str) -> str:
-    """The name of the index with this digest."""
-    return f"index-{digest[:16]}.jsonl"
+    return location_of(directory) / f"index-{digest[:16]}.jsonl"
 
 
 def read_index(file: BinaryIO) -> Index:
@@ -97,14 +92,14 @@ def read_rows(file: BinaryIO, shard: Shard) -> list[dict[str, Any]]:
     return rows
 
 
-def read_row_keys(file: Path) -> dict[str, str]:
+def read_row_keys(file: Location) -> dict[str, str]:
     """The key of each row by its id; empty for one whose recording could not be read.
 
     Raises:
         AuricleError: not an index, or of another format.
         OSError: it cannot be read.
     """
-    with file.open("rb") as lines:
+    with file.open() as lines:
         shards = read_index(lines).shards
         return {row["id"]: row["key"] for shard in shards for row in read_rows(lines, shard)}
 
@@ -115,7 +110,7 @@ def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:
     return [Reject.model_validate_json(line) for line in file.read().splitlines()]
 
 
-def drop_rows(file: Path, speaker: str) -> None:
+def drop_rows(file: Location, speaker: str) -> None:
     """Takes a speaker's rows, and rejects that name them, out of an index, if any are in it.
 
     It then tells who else was in the data; it is not what its digest stands for, so no run reads
@@ -124,7 +119,7 @@ def drop_rows(file: Path, speaker: str) -> None:
     Raises:
         AuricleError: not an index, or of another format.
     """
-    with file.open("rb") as lines:
+    with file.open() as lines:
         index = read_index(lines)
         lines.seek(0)
         header = json.loads(lines.readline())
@@ -143,7 +138,7 @@ def drop_rows(file: Path, speaker: str) -> None:
         start += length
     header |= {"rejects_start": start, "bad_rows": len(rejects)}
     content = b"".join([index_line(header), *itertools.chain(*blocks), *rejects])
-    if content != file.read_bytes():
+    if content != file.read():
         write_whole(file, content)
 
 
@@ -152,8 +147,7 @@ def index_line(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode() + b"\n"
 
 
-def write_whole(path: Path | Location, content: bytes) -> None:
-    """`path` has `content`, or what it had before; its folder is made."""
-    storage, name = storage_of(str(path))
-    with storage.create(name) as file:
+def write_whole(place: Location, content: bytes) -> None:
+    """`place` has `content`, or what it had before; its folder is made."""
+    with place.create() as file:
         file.write(content)

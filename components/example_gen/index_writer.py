@@ -11,15 +11,15 @@ from typing import Any
 from components.example_gen.index import (
     INDEX_FORMAT,
     IndexRef,
+    index_file,
     index_line,
-    index_name,
     write_whole,
 )
 from components.example_gen.shard_entry import LABELS, Shard, TargetFeatures
 from components.example_gen.sources import Listing
 from components.example_gen.splits import assign_split, hash_unit, split_by
-from components.storage.digests import FileDigests
-from components.storage.location import Location, location_of
+from components.storage.contents import digest_files
+from components.storage.location import Location
 from components.tasks import feeding
 from schemas.example import FeatureValue
 from schemas.reports.ingest import SPLITS
@@ -45,9 +45,8 @@ def write_index(
     Raises:
         OSError: the directory cannot be written.
     """
-    with FileDigests(cache_path) as digests:
-        # Empty for a file that cannot be read: its worker will say why.
-        contents = dict(digests.digest_all({row.path for row in listing.utterances if row.path}))
+    # Empty for a file that cannot be read: its worker will say why.
+    contents = digest_files({row.path for row in listing.utterances if row.path}, cache_path)
     shards = _lay_out(listing.utterances, data)
     targeting = feeding.features(listing.task)
     digest = hashlib.sha256()
@@ -85,9 +84,9 @@ def write_index(
         header["target"] = asdict(target)
     digest.update(b"".join([index_line(header), *rejects]))
     header |= {"shards": table, "rejects_start": start, "bad_rows": len(rejects)}
-    uri = location_of(directory) / index_name(digest.hexdigest())
-    write_whole(uri, b"".join([index_line(header), *lines, *rejects]))
-    return IndexRef(str(uri), digest.hexdigest())
+    file = index_file(directory, digest.hexdigest())
+    write_whole(file, b"".join([index_line(header), *lines, *rejects]))
+    return IndexRef(str(file), digest.hexdigest())
 
 
 def shard_count(rows: int) -> int:

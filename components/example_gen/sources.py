@@ -4,21 +4,25 @@ Only lists: nothing is decoded and no content is read but the manifests'. `auric
 share it. What cannot be a clip becomes a reject with its place; it ends nothing.
 """
 
-import glob
 import json
-import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from components.example_gen.spans import span_manifests
+from components.example_gen.patterns import (
+    common_root,
+    join_names,
+    matching_files,
+    name_below,
+    place_of,
+)
+from components.storage.location import Location, location_of
 from components.tasks import feeding
 from schemas.errors import ClipError, DataError
 from schemas.manifest import is_text, text_of
 from schemas.reports.rejects import Reject
-from schemas.spans import has_spans
 from schemas.tasks import FIRST_TASK
 from schemas.utterance import GENERATED_SCHEME, MUST_PASS, Utterance
 from schemas.workflow.data import Data
@@ -73,7 +77,7 @@ IsForgotten = Callable[[str], bool]
 def list_utterances(
     data: Data,
     workflow_dir: Path,
-    feedback: Path | None = None,
+    feedback: Path | Location | None = None,
     is_forgotten: IsForgotten = lambda speaker: False,
     task: str = FIRST_TASK,
 ) -> Listing:
@@ -90,14 +94,13 @@ def list_utterances(
     if data.generated is not None:
         listing = _list_generated(data.generated, is_forgotten)
     elif data.folder is not None:
-        listing = _list_folder(workflow_dir / data.folder, data.folder, targets)
+        listing = _list_folder(place_of(data.folder, workflow_dir), data.folder, targets)
     elif data.manifests is not None:
-        root = workflow_dir / data.root if data.root else None
-        listing = _list_manifests(data, workflow_dir, root, is_forgotten, targets)
+        listing = _list_manifests(data, workflow_dir, is_forgotten, targets)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
-    if feedback is not None and feedback.is_file():
-        listing = _with_feedback(listing, feedback, is_forgotten, targets)
+    if feedback is not None and location_of(feedback).is_file():
+        listing = _with_feedback(listing, location_of(feedback), is_forgotten, targets)
     listing = replace(_without_duplicates(_with_known_targets(listing, data, targets)), task=task)
     if data.cut is None:
         return listing
@@ -124,29 +127,30 @@ def _list_generated(generated: Generated, is_forgotten: IsForgotten) -> Listing:
     return Listing(kept, [], generated, forgotten=len(rows) - len(kept))
 
 
-def _list_folder(folder: Path, said: str, targets: feeding.TargetReader) -> Listing:
-    if not folder.is_dir():
-        raise DataError(f"data.folder: {said} is not a folder (looked at {folder})")
+def _list_folder(folder: Location, said: str, targets: feeding.TargetReader) -> Listing:
+    files, labels = folder.children()
+    if not files and not labels:
+        raise DataError(f"data.folder: {said} is not a folder, or is empty (looked at {folder})")
     rows, rejects = [], []
-    for path in _visible(folder):
-        if not path.is_dir():
-            continue  # a licence or a README beside the labels is no clip
-        for clip in _visible(path):
-            uri = f"{path.name}/{clip.name}"
+    for label in filter(_is_visible, labels):  # a README beside the labels is no clip
+        clips, folders = (folder / label).children()
+        for name in filter(_is_visible, sorted([*clips, *folders])):
+            uri = f"{label}/{name}"
+            suffix = posixpath.splitext(name)[1]
             if not is_text(uri):
                 uri = uri.encode(errors="backslashreplace").decode()
                 rejects.append(
                     Reject(id=uri, uri=uri, reason="bad_row", detail="a name that is not UTF-8")
                 )
-            elif clip.suffix.lower() in AUDIO_SUFFIXES and clip.is_file():
+            elif suffix.lower() in AUDIO_SUFFIXES and name not in folders:
                 try:
-                    target = targets.read_target({targets.KEY: path.name})
+                    target = targets.read_target({targets.KEY: label})
                 except ClipError as error:
                     rejects.append(_rejected(uri, uri, error))
                 else:
-                    rows.append(Utterance(uri, uri, str(clip.absolute()), target))
+                    rows.append(Utterance(uri, uri, str(folder / uri), target))
             else:
-                seen = "a folder" if clip.is_dir() else f"suffix {clip.suffix!r}"
+                seen = "a folder" if name in folders else f"suffix {suffix!r}"
                 expected = f"expected label/clip, a clip being one of {' '.join(AUDIO_SUFFIXES)}"
                 rejects.append(
                     Reject(id=uri, uri=uri, reason="unsupported", detail=f"{seen}; {expected}")
@@ -159,11 +163,11 @@ def _list_folder(folder: Path, said: str, targets: feeding.TargetReader) -> List
     return Listing(rows, rejects)
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".")
 
 
-def find_manifests(data: Data, workflow_dir: Path) -> list[Path]:
+def find_manifests(data: Data, workflow_dir: Path) -> list[Location]:
     """The manifest files of `data`; of spans those of the newest `data.window`.
 
     Raises:
@@ -178,15 +182,11 @@ def manifest_patterns(data: Data) -> list[str]:
 
 
 def _list_manifests(
-    data: Data,
-    workflow_dir: Path,
-    allowed: Path | None,
-    is_forgotten: IsForgotten,
-    targets: feeding.TargetReader,
+    data: Data, workflow_dir: Path, is_forgotten: IsForgotten, targets: feeding.TargetReader
 ) -> Listing:
     manifests = find_manifests(data, workflow_dir)
     root = common_root(manifest_patterns(data), workflow_dir)
-    allowed = Path(os.path.abspath(allowed or root))  # noqa: PTH100 - links are taken as they are
+    allowed = place_of(data.root, workflow_dir) if data.root else root
     listing = _read_manifests(manifests, root, allowed, is_forgotten, targets)
     if not listing.utterances:
         names = ", ".join(str(path) for path in manifests[:3])
@@ -195,17 +195,19 @@ def _list_manifests(
 
 
 def _read_manifests(
-    manifests: Iterable[Path],
-    root: Path,
-    allowed: Path,
+    manifests: Iterable[Location],
+    root: Location | None,
+    allowed: Location | None,
     is_forgotten: IsForgotten,
     targets: feeding.TargetReader,
 ) -> Listing:
+    """Recordings have to lie below `allowed`; where it is None, beside or below their manifest."""
     rows: list[Utterance] = []
     rejects: list[Reject] = []
     forgotten = 0
     for manifest in manifests:
-        for row in _manifest_rows(manifest, root, allowed, is_forgotten, targets):
+        folders = _Folders(manifest.parent, allowed or manifest.parent)
+        for row in _manifest_rows(manifest, root, folders, is_forgotten, targets):
             if row is None:
                 forgotten += 1
             else:
@@ -214,7 +216,7 @@ def _read_manifests(
 
 
 def _with_feedback(
-    listing: Listing, manifest: Path, is_forgotten: IsForgotten, targets: feeding.TargetReader
+    listing: Listing, manifest: Location, is_forgotten: IsForgotten, targets: feeding.TargetReader
 ) -> Listing:
     """`listing` with the rows of a feedback manifest.
 
@@ -253,96 +255,65 @@ class _FeedbackTargets:
         return self._targets.read_target({self._targets.KEY: row.get(self.KEY)})
 
 
-def matching_files(
-    key: str, patterns: list[str], workflow_dir: Path, window: int | None = None
-) -> list[Path]:
-    """The absolute paths of all files that `patterns`, paths or globs, name; sorted. Of a pattern
-    with spans those of the newest `window`.
-
-    Raises:
-        DataError: one of the patterns, which stand at `key` in the workflow, matches no file.
-    """
-    matching: set[Path] = set()
-    for pattern in patterns:
-        if has_spans(pattern):
-            found = span_manifests(pattern, workflow_dir, window)
-        else:
-            found = glob.glob(pattern, root_dir=workflow_dir, recursive=True)  # noqa: PTH207 - or absolute
-        files = {path for path in map(workflow_dir.joinpath, [pattern, *found]) if path.is_file()}
-        if not files:
-            raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
-        matching |= {path.absolute() for path in files}
-    return sorted(matching)
-
-
-def common_root(patterns: list[str], workflow_dir: Path) -> Path:
-    """The deepest folder that every pattern names without wildcards.
-
-    Depends on the patterns alone, so that ids stay when a new manifest appears.
-    """
-    roots = []
-    for pattern in map(Path, patterns):
-        fixed = [] if pattern.is_absolute() else list(workflow_dir.absolute().parts)
-        roots.append(fixed)
-        for part in pattern.parts[:-1]:
-            if glob.has_magic(part) or has_spans(part):
-                break
-            fixed.append(part)
-    shared = []
-    for parts in zip(*roots, strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared.append(parts[0])
-    return Path(*shared)
-
-
 class _Folders:
     """The files beside a manifest: each folder is listed once, instead of a `stat` for each row."""
 
-    def __init__(self, folder: Path, allowed: Path) -> None:
+    def __init__(self, folder: Location, allowed: Location) -> None:
         self._folder = str(folder)
-        self._allowed = allowed
-        self._files: dict[str, set[str]] = {}
+        self._allowed = allowed.normalised()
+        self._listed: dict[str, tuple[set[str], list[str]]] = {}
 
     def path_of(self, written: str) -> str:
-        """The absolute path of a file that is there.
+        """The absolute path, or the URI, of a file that is there.
 
         Raises ClipError: `missing`, or `outside` of the folder that recordings may be in.
         """
-        path = posixpath.join(self._folder, written)
+        path = written if "://" in written else f"{self._folder}/{written}"
+        if written.startswith("/"):
+            path = written
+        elif "://" in path:  # only a disk has links that `..` follows
+            path = str(_location(path).normalised())
         folder, name = posixpath.split(path)
-        if folder not in self._files:
-            if not Path(posixpath.normpath(folder)).is_relative_to(self._allowed):
-                root = f"recordings have to lie below {self._allowed}"
-                raise ClipError("outside", f"{written}: {root}; `data.root` can be another folder")
-            self._files[folder] = _files_in(folder)
-        if name not in self._files[folder]:
-            a_folder = Path(path).is_dir()
-            detail = f"{written} is a folder" if a_folder else f"no file {written}"
-            raise ClipError("missing", detail)
+        if folder not in self._listed:
+            self._listed[folder] = self._list(folder, written)
+        files, folders = self._listed[folder]
+        if name not in files:
+            is_folder = name in ("", ".", "..") or name in folders
+            raise ClipError(
+                "missing", f"{written} is a folder" if is_folder else f"no file {written}"
+            )
         return path
 
+    def _list(self, folder: str, written: str) -> tuple[set[str], list[str]]:
+        place = _location(folder)
+        if not place.normalised().is_in(self._allowed):
+            root = f"recordings have to lie below {self._allowed}"
+            raise ClipError("outside", f"{written}: {root}; `data.root` can be another folder")
+        try:
+            files, folders = place.children()
+        except OSError:
+            return set(), []
+        return set(files), folders
 
-def _files_in(folder: str) -> set[str]:
+
+def _location(written: str) -> Location:
     try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_file()}
-    except OSError:
-        return set()
+        return location_of(written)
+    except ValueError as error:
+        raise ClipError("unsupported", f"audio_filepath: {error}") from error
 
 
 def _manifest_rows(
-    manifest: Path,
-    root: Path,
-    allowed: Path,
+    manifest: Location,
+    root: Location | None,
+    folders: _Folders,
     is_forgotten: IsForgotten,
     targets: feeding.TargetReader,
 ) -> Iterator[Utterance | Reject | None]:
     """What each row becomes; None of a speaker that is forgotten, whose place is not kept."""
-    prefix = manifest.parent.relative_to(root).as_posix()
-    name = posixpath.normpath(posixpath.join(prefix, manifest.name))
-    folders = _Folders(manifest.parent, allowed)
-    with manifest.open("rb") as lines:
+    prefix = name_below(root, manifest.parent)
+    name = join_names(prefix, manifest.name)
+    with manifest.open() as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -372,17 +343,16 @@ def _parse_line(line: bytes) -> dict[str, Any]:
 
 
 def _utterance(
-    row: dict[str, Any], folders: _Folders, prefix: str, root: Path, targets: feeding.TargetReader
+    row: dict[str, Any],
+    folders: _Folders,
+    prefix: str,
+    root: Location | None,
+    targets: feeding.TargetReader,
 ) -> Utterance:
     written = text_of(row, "audio_filepath")
-    if "://" in written:
-        raise ClipError(
-            "unsupported", f"audio_filepath: expected a local file, got {written!r:.200}"
-        )
     path = folders.path_of(written)
-    uri = posixpath.normpath(posixpath.join(prefix, written))
-    if posixpath.isabs(written) and Path(written).is_relative_to(root):
-        uri = Path(written).relative_to(root).as_posix()
+    is_whole = "://" in written or posixpath.isabs(written)
+    uri = name_below(root, location_of(written)) if is_whole else join_names(prefix, written)
     target = targets.read_target(row)
     offset_s, duration_s = _seconds(row, "offset"), _seconds(row, "duration")
     if duration_s == 0.0:

@@ -3,30 +3,24 @@
 `data/{SPAN}/manifest.jsonl` matches numbers, `data/{YYYY}-{MM}-{DD}/manifest.jsonl` dates.
 """
 
-import glob
 import re
-from pathlib import Path
 
-from schemas.errors import DataError
+from components.storage.location import Location
 from schemas.spans import SPAN_PART, SPAN_PARTS
 
 
-def span_manifests(pattern: str, workflow_dir: Path, window: int | None) -> list[str]:
-    """The manifests of the newest `window` spans, of all where it is None; the oldest first.
-
-    Raises:
-        DataError: there is no span.
+def newest_spans(folder: Location, pattern: str, window: int | None) -> list[Location]:
+    """The files of the newest `window` spans below `folder`, of all where it is None; the oldest
+    first.
     """
     shape = re.compile(
         "".join(
             SPAN_PARTS.get(part, re.escape(part)) for part in re.split(r"(\{[A-Z]+\})", pattern)
         )
     )
-    found: dict[tuple[int, ...], list[str]] = {}
-    for path in glob.glob(SPAN_PART.sub("*", pattern), root_dir=workflow_dir):  # noqa: PTH207
-        if (match := shape.fullmatch(path)) and (workflow_dir / path).is_file():
-            found.setdefault(tuple(map(int, match.groups())), []).append(path)
-    if not found:
-        raise DataError(f"data.manifests: {pattern} matches no span (looked in {workflow_dir})")
+    found: dict[tuple[int, ...], list[Location]] = {}
+    for file in folder.glob(SPAN_PART.sub("*", pattern)):
+        if (match := shape.fullmatch(file.relative_to(folder))) and file.is_file():
+            found.setdefault(tuple(map(int, match.groups())), []).append(file)
     newest = sorted(found)[-window:] if window else sorted(found)
-    return [path for span in newest for path in sorted(found[span])]
+    return [file for span in newest for file in found[span]]

@@ -18,11 +18,14 @@ class HeldError(Exception):
 
 
 class Entry(NamedTuple):
-    """A file in a listing; `stamp` differs whenever its content may."""
+    """A file in a listing; `stamp` differs whenever its content may. `written_s` is when it was
+    written, in seconds since 1970, by the storage's clock.
+    """
 
     name: str
     size_bytes: int
     stamp: str
+    written_s: float
 
 
 class Stored(NamedTuple):
@@ -72,6 +75,12 @@ class Storage(ABC):
         """
 
     @abstractmethod
+    def append(self, name: str, content: bytes) -> None:
+        """Adds to the end of a file, which is there afterwards; of several that append at once none
+        is lost.
+        """
+
+    @abstractmethod
     def create(self, name: str, scratch: str | None = None) -> AbstractContextManager[Writer]:
         """Writes a file in parts; it is there, whole, once the block has ended without an error.
 
@@ -90,6 +99,12 @@ class Storage(ABC):
     @abstractmethod
     def children(self, folder: str) -> tuple[list[str], list[str]]:
         """Names of the files and of the folders directly in `folder`, without it, sorted."""
+
+    @abstractmethod
+    def glob(self, folder: str, pattern: str) -> list[str]:
+        """Names below `folder` that `pattern` matches, relative to it, sorted: `*`, `?` and `[]`
+        match within a part, `**` matches parts. A part that begins with `.` has to be named.
+        """
 
     @abstractmethod
     def delete(self, name: str) -> None:

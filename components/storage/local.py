@@ -3,9 +3,11 @@
 import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -50,6 +52,13 @@ class LocalStorage(Storage):
             _replace(file, content)
         return _generation(content)
 
+    def append(self, name: str, content: bytes) -> None:
+        file = Path(name)
+        _make_parent(file)
+        with file.open("ab", buffering=0) as target:
+            target.write(content)
+            os.fsync(target.fileno())
+
     @contextlib.contextmanager
     def create(self, name: str, scratch: str | None = None) -> Iterator["BufferedFile"]:
         file = Path(name)
@@ -70,7 +79,7 @@ class LocalStorage(Storage):
             status = os.stat(name)  # noqa: PTH116 - of many files
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return _entry(name, status)
+        return _entry(name, status) if stat.S_ISREG(status.st_mode) else None
 
     def list_files(self, folder: str) -> Iterator[Entry]:
         found = (f"{parent}/{name}" for parent, _, files in os.walk(folder) for name in files)
@@ -85,10 +94,16 @@ class LocalStorage(Storage):
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    (folders if entry.is_dir() else files).append(entry.name)
+                    if entry.is_dir():
+                        folders.append(entry.name)
+                    elif entry.is_file():  # a FIFO would have its reader wait
+                        files.append(entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return [], []
         return sorted(files), sorted(folders)
+
+    def glob(self, folder: str, pattern: str) -> list[str]:
+        return sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207 - relative
 
     def delete(self, name: str) -> None:
         with contextlib.suppress(NotADirectoryError):
@@ -250,7 +265,7 @@ def _generation(content: bytes) -> str:
 
 def _entry(name: str, status: os.stat_result) -> Entry:
     stamp = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-    return Entry(name, status.st_size, stamp)
+    return Entry(name, status.st_size, stamp, status.st_mtime)
 
 
 def _sync_tree(folder: Path) -> None:

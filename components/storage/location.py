@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from components.storage.interface import Storage
+from components.storage.interface import Entry, Storage, Writer
 from components.storage.local import LocalStorage
 
 _BLOCK_BYTES = 1 << 20
@@ -90,9 +91,29 @@ class Location:
         Raises:
             ValueError: it has none; `local_copy` makes one.
         """
-        if not isinstance(self.storage, LocalStorage):
+        if not self.is_local:
             raise ValueError(f"{self} is not on this machine")
         return Path(self._name)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it has a local path."""
+        return isinstance(self.storage, LocalStorage)
+
+    def is_in(self, folder: "Location") -> bool:
+        """Whether it is `folder`, or below it, by its name."""
+        top = folder._name.rstrip("/")
+        return self.storage is folder.storage and (
+            not folder._name or self._name == top or self._name.startswith(f"{top}/")
+        )
+
+    def normalised(self) -> "Location":
+        """The same without `.` and `..` in its name; links are taken as they are."""
+        return Location(self.storage, posixpath.normpath(self._name))
+
+    def relative_to(self, folder: "Location") -> str:
+        """Its name from a folder that it is in; empty of the folder itself."""
+        return self._name[len(folder._name) :].lstrip("/")
 
     def open(self) -> BinaryIO:
         return self.storage.open(self._name)
@@ -102,6 +123,15 @@ class Location:
 
     def put(self, content: bytes, *, if_match: str | None = None) -> str:
         return self.storage.put(self._name, content, if_match=if_match)
+
+    def create(self, scratch: str | None = None) -> AbstractContextManager[Writer]:
+        return self.storage.create(self._name, scratch)
+
+    def append(self, content: bytes) -> None:
+        self.storage.append(self._name, content)
+
+    def entry(self) -> Entry | None:
+        return self.storage.entry(self._name)
 
     def is_file(self) -> bool:
         return self.storage.entry(self._name) is not None
@@ -115,6 +145,9 @@ class Location:
 
     def children(self) -> tuple[list[str], list[str]]:
         return self.storage.children(self._name)
+
+    def glob(self, pattern: str) -> list["Location"]:
+        return [self / name for name in self.storage.glob(self._name, pattern)]
 
     def delete(self) -> None:
         self.storage.delete(self._name)

@@ -5,6 +5,7 @@ they become folders that are published whole, leases that end with their holder,
 """
 
 import contextlib
+import fnmatch
 import os
 import socket
 import tempfile
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from components.storage.interface import ABSENT, HeldError, StaleError, Storage
+from components.storage.interface import ABSENT, HeldError, StaleError, Storage, Stored
 
 _CLAIM = ".publishing"
 _ENDED = b""
@@ -32,6 +33,16 @@ class ObjectStorage(Storage):
     def wait(self, seconds: float) -> None:
         """Lets `seconds` pass."""
 
+    def append(self, name: str, content: bytes) -> None:
+        while True:
+            try:
+                before = self.read(name)
+            except FileNotFoundError:
+                before = Stored(b"", ABSENT)
+            with contextlib.suppress(StaleError):
+                self.put(name, before.content + content, if_match=before.generation)
+                return
+
     @contextlib.contextmanager
     def create(self, name: str, scratch: str | None = None) -> Iterator[BytesIO]:  # type: ignore[override]
         content = BytesIO()
@@ -45,6 +56,12 @@ class ObjectStorage(Storage):
             first, slash, _ = entry.name[len(folder) + 1 :].partition("/")
             (folders if slash else files).add(first)
         return sorted(files), sorted(folders)
+
+    def glob(self, folder: str, pattern: str) -> list[str]:
+        parts = tuple(pattern.split("/"))
+        depth = len(folder) + 1
+        found = (entry.name[depth:] for entry in self.list_files(folder))
+        return [name for name in found if _matches(tuple(name.split("/")), parts)]
 
     def delete_all(self, folder: str) -> None:
         for entry in list(self.list_files(folder)):
@@ -144,6 +161,18 @@ class ObjectStorage(Storage):
                     file.parent.mkdir(parents=True, exist_ok=True)
                     file.write_bytes(self.read(entry.name).content)
             yield target
+
+
+def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    if not pattern:
+        return not parts
+    first, rest = pattern[0], pattern[1:]
+    if first == "**":
+        is_deeper = bool(parts) and not parts[0].startswith(".")
+        return _matches(parts, rest) or (is_deeper and _matches(parts[1:], pattern))
+    if not parts or (parts[0].startswith(".") and not first.startswith(".")):
+        return False
+    return fnmatch.fnmatchcase(parts[0], first) and _matches(parts[1:], rest)
 
 
 def _holder() -> bytes:

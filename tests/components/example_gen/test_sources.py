@@ -63,7 +63,11 @@ def test_a_row_is_carried_whole(tmp_path):
         (ROW | {"split": "other"}, "bad_row", "split: expected train, eval or test, got 'other'"),
         (b'{"audio_filepath": "gone.wav", "label": "yes"}', "missing", "gone.wav"),
         (b'{"audio_filepath": "a\\u0000b.wav", "label": "yes"}', "bad_row", "audio_filepath"),
-        (b'{"audio_filepath": "gs://bucket/a.wav", "label": "yes"}', "unsupported", "local file"),
+        (
+            b'{"audio_filepath": "gs://bucket/a.wav", "label": "yes"}',
+            "unsupported",
+            "gs://bucket/a.wav",
+        ),
         (b'{"audio_filepath": "clips", "label": "yes"}', "missing", "clips"),
     ],
 )

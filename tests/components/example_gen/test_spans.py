@@ -3,52 +3,67 @@
 from pathlib import Path
 
 import pytest
+from fake_store import FakeStore
 
+from components.example_gen.patterns import matching_files
 from components.example_gen.sources import list_utterances
-from components.example_gen.spans import span_manifests
+from components.example_gen.spans import newest_spans
+from components.storage.location import Location, location_of, register_scheme
 from schemas.errors import DataError
 from schemas.spans import why_no_spans
 from schemas.workflow.data import Data
 
 
-def write_span(folder: Path, clip: str) -> None:
-    folder.mkdir(parents=True)
-    (folder / clip).write_bytes(b"RIFF")
-    (folder / "manifest.jsonl").write_text(f'{{"audio_filepath": "{clip}", "label": "yes"}}\n')
+@pytest.fixture(params=["local", "fake"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    if request.param == "local":
+        return location_of(tmp_path)
+    register_scheme("fake", lambda: FakeStore(tmp_path / "objects"))
+    return location_of("fake://bucket/data set")
 
 
-def test_numbers_are_numbers(tmp_path: Path) -> None:
+def write_span(folder: Location, clip: str) -> None:
+    (folder / clip).put(b"RIFF")
+    row = f'{{"audio_filepath": "{clip}", "label": "yes"}}\n'
+    (folder / "manifest.jsonl").put(row.encode())
+
+
+def spans(folder: Location, pattern: str, window: int | None = None) -> list[str]:
+    return [file.relative_to(folder) for file in newest_spans(folder, pattern, window)]
+
+
+def test_numbers_are_numbers(folder: Location) -> None:
     for name in ("2", "10", "9", "x", "3b"):
-        write_span(tmp_path / "data" / name, "a.wav")
-    (tmp_path / "data" / "11").mkdir()  # without a manifest yet
+        write_span(folder / "data" / name, "a.wav")
+    (folder / "data" / "11" / "other").put(b"")  # without a manifest yet
     pattern = "data/{SPAN}/manifest.jsonl"
-    found = span_manifests(pattern, tmp_path, None)
+    found = spans(folder, pattern)
     assert found == [f"data/{number}/manifest.jsonl" for number in (2, 9, 10)]
-    assert span_manifests(pattern, tmp_path, 2) == found[1:]
-    assert span_manifests(pattern, tmp_path, 9) == found
+    assert spans(folder, pattern, 2) == found[1:]
+    assert spans(folder, pattern, 9) == found
 
 
-def test_dates(tmp_path: Path) -> None:
+def test_dates(folder: Location) -> None:
     for name in ("2026-02-01", "2025-12-31", "2026-1-1"):
-        write_span(tmp_path / name, "a.wav")
-    found = span_manifests("{YYYY}-{MM}-{DD}/manifest.jsonl", tmp_path, None)
+        write_span(folder / name, "a.wav")
+    found = spans(folder, "{YYYY}-{MM}-{DD}/manifest.jsonl")
     assert found == ["2025-12-31/manifest.jsonl", "2026-02-01/manifest.jsonl"]
 
 
-def test_ids_stay_as_spans_come_and_go(tmp_path: Path) -> None:
-    write_span(tmp_path / "data" / "1", "a.wav")
-    data = Data(manifests="data/{SPAN}/manifest.jsonl", window=2)
+def test_ids_stay_as_spans_come_and_go(folder: Location, tmp_path: Path) -> None:
+    write_span(folder / "data" / "1", "a.wav")
+    data = Data(manifests=f"{folder}/data/{{SPAN}}/manifest.jsonl", window=2)
     [first] = list_utterances(data, tmp_path).utterances
     assert first.id == "1/a.wav"
     for number in ("2", "3"):
-        write_span(tmp_path / "data" / number, "a.wav")
+        write_span(folder / "data" / number, "a.wav")
     ids = [row.id for row in list_utterances(data, tmp_path).utterances]
     assert ids == ["2/a.wav", "3/a.wav"]
 
 
 def test_no_span_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        span_manifests("data/{SPAN}/manifest.jsonl", tmp_path, None)
+        matching_files("data.manifests", ["data/{SPAN}/manifest.jsonl"], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from fake_store import FakeStore
-from planted import CrashingReader
+from planted import CrashingReader, ReaderFromStore
 from waiting import wait_until
 
 from components.example_gen.index import read_index
@@ -288,11 +288,21 @@ def test_a_voice_that_must_pass_may_be_known(
     assert certificate["counts"]["speaker"] == leaks
 
 
-def test_an_object_store_gets_the_same_files(recordings, data, tmp_path):
+@pytest.mark.parametrize("is_read_there", [False, True])
+def test_an_object_store_gets_the_same_files(
+    recordings, data, tmp_path, monkeypatch, is_read_there
+):
     store = FakeStore(tmp_path / "objects")
     register_scheme("fake", lambda: store)
     local = _ingest(data, recordings, tmp_path / "out")
     out = location_of("fake://bucket")
+    if is_read_there:
+        for name, file in location_of(recordings).files():
+            (out / "recordings" / name).put(file.read())
+        shutil.rmtree(recordings)
+        data = data.model_copy(update={"manifests": f"{out}/recordings/{data.manifests}"})
+        monkeypatch.setenv("STORE", str(tmp_path / "objects"))
+        monkeypatch.setattr("components.example_gen.transforms.ClipReader", ReaderFromStore)
     ref = write_index(list_utterances(data, recordings), data, out / "index")
     for _ in range(2):  # the second takes the stored shards over
         with beam.Pipeline(options=PipelineOptions(ONE_PROCESS)) as pipeline:

@@ -1,0 +1,84 @@
+"""Paths, URIs and patterns as a workflow writes them, and the files that they name."""
+
+import glob
+import posixpath
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from components.example_gen.spans import newest_spans
+from components.storage.location import Location, location_of
+from schemas.errors import DataError
+from schemas.spans import has_spans
+
+
+def place_of(written: str, workflow_dir: Path) -> Location:
+    """The place that a workflow in `workflow_dir` names: a path, from that folder on, or a URI.
+
+    Raises:
+        DataError: no storage is known for the URI.
+    """
+    try:
+        return location_of(written if "://" in written else (workflow_dir / written).absolute())
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def matching_files(
+    key: str, patterns: Sequence[str], workflow_dir: Path, window: int | None = None
+) -> list[Location]:
+    """All files that `patterns`, paths, URIs or globs, name; sorted. Of a pattern with spans those
+    of the newest `window`.
+
+    Raises:
+        DataError: one of the patterns, which stand at `key` in the workflow, matches no file.
+    """
+    matching: set[Location] = set()
+    for pattern in patterns:
+        place, inside = _fixed_part(pattern, workflow_dir)
+        if has_spans(inside):
+            files = set(newest_spans(place, inside, window))
+        else:
+            found = [place / inside, *place.glob(inside)]
+            files = {file for file in found if file.is_file()}
+        if not files:
+            raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
+        matching |= files
+    return sorted(matching, key=str)
+
+
+def common_root(patterns: Sequence[str], workflow_dir: Path) -> Location | None:
+    """The deepest folder that every pattern names without wildcards; None of several storages.
+
+    Depends on the patterns alone, so that ids stay when a new manifest appears.
+    """
+    folders = [_fixed_part(pattern, workflow_dir)[0] for pattern in patterns]
+    if len({folder.storage for folder in folders}) != 1:
+        return None
+    shared = folders[0]
+    while not all(folder.is_in(shared) for folder in folders):
+        shared = shared.parent
+    return shared
+
+
+def name_below(root: Location | None, place: Location) -> str:
+    """The name of `place` from `root` on; all of it where it is not in there."""
+    return place.relative_to(root) if root and place.is_in(root) else str(place)
+
+
+def join_names(folder: str, name: str) -> str:
+    """`name` in `folder`, both as `name_below` gives them, without `.` and `..`."""
+    if "://" in folder:
+        return f"{folder}/{name}"
+    return posixpath.normpath(posixpath.join(folder, name))
+
+
+def _fixed_part(pattern: str, workflow_dir: Path) -> tuple[Location, str]:
+    """The folder that a pattern names without wildcards, and the rest of it."""
+    scheme, separator, name = pattern.rpartition("://")
+    folder, written = posixpath.split(name)
+    parts = [part for part in folder.split("/") if part not in ("", ".")]
+    fixed = list(takewhile(lambda part: not glob.has_magic(part) and not has_spans(part), parts))
+    inside = "/".join([*parts[len(fixed) :], written])
+    top = "/" if name.startswith("/") else ""
+    return place_of(f"{scheme}{separator}{top}{'/'.join(fixed)}", workflow_dir), inside
