@@ -186,7 +186,7 @@ def disagreement(bench: Bench, before: Ledger) -> str:
         return f"served is {newest}, the ledger says {champion}"
     if champion.version <= (before.champion.version if before.champion else 0):
         return "nothing new is served"
-    client = MlflowClient(f"sqlite:///{bench.directory.root}/registry.sqlite")
+    client = MlflowClient(f"sqlite:///{bench.directory.local}/registry.sqlite")
     aliases = client.get_registered_model("tones").aliases
     registered = {name: str(entry) for name, entry in aliases.items()}
     wanted = {"champion": champion, "previous": ledger.previous, "candidate": ledger.candidate}

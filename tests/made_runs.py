@@ -184,7 +184,7 @@ class Runs:
             properties={"workflow": json.dumps(settings)},
             report=("auricle.RunReport", {"report.html": everyone}),
         )
-        (self.directory.report).write_bytes(everyone)
+        self.directory.report.put(everyone)
         version = self.push(source)
         self.record(examples, verdict, version, Path(scores.uri) / "test.npz")
         return {"model": model, "blessing": blessing, "gated": gated, "scores": scores}
@@ -212,15 +212,15 @@ class Runs:
 
     def more_traces(self) -> None:
         """Index, shards, rejects, logs, file digests and feedback, as runs leave them."""
-        root = self.directory.root
+        root = self.directory.local
         listing = list_utterances(self.workflow.data, self.base)
         write_index(listing, self.workflow.data, self.directory.index, self.directory.digests)
-        store = ShardStore(str(self.directory.shards / "code"), "settings")
+        store = ShardStore(str(self.directory.shards.path / "code"), "settings")
         rows = [("a1", ANN), ("e1", EVE)]
         shard = Shard("train", 0, 1, 0, 0, 2, "d" * 32)
         store.write(shard, [(Entry(i), frame_record(example(i, s))) for i, s in rows])
         (root / "rejects").mkdir()
-        self.directory.rejects.write_text(ANN)
+        self.directory.rejects.path.write_text(ANN)
         (root / "checkpoints/code/training").mkdir(parents=True)
         self.directory.logs.mkdir()
         (self.directory.logs / "1.log").write_text(f"could not read {ANN}, so\n")

@@ -51,7 +51,7 @@ class CrashingReader(ClipReader):
 
 
 class ReaderFromStore(ClipReader):
-    """Knows the storage of tests in its own process too; `STORE` of the environment is its folder."""
+    """Knows the storage of tests in its own process too: its folder is `STORE`."""
 
     def __call__(self, row):
         register_scheme("fake", lambda: FakeStore(Path(os.environ["STORE"])))

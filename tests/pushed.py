@@ -1,9 +1,11 @@
 """Versions in a serving directory for tests: small files that stand for a model, and a verdict."""
 
+import tempfile
 from pathlib import Path
 
 from scored import classifier_verdict
 
+from components.storage.location import Location, location_of
 from components.versions.serving import push_version
 from schemas.reports.metrics import Interval
 from schemas.reports.model_card import MODEL_CARD_FILE, Lineage, ModelCard, TrainingData
@@ -51,15 +53,21 @@ def make_verdict(accuracy: float = 0.912) -> Verdict:
     )
 
 
-def make_version(serving: Path, text: str, accuracy: float = 0.912) -> Path:
+def make_version(serving: Path | Location, text: str, accuracy: float = 0.912) -> Path:
     """Pushes a model that is told from others by `text`; its folder."""
-    model = serving.parent / f"model-{text}"
-    (model / "assets.extra").mkdir(parents=True, exist_ok=True)
-    (model / "saved_model.pb").write_text(text)
+    return push_text(location_of(serving), text, accuracy).path
+
+
+def push_text(serving: Location, text: str, accuracy: float = 0.912) -> Location:
+    """The same in any storage."""
     card = make_card()
-    (model / MODEL_CARD_FILE).write_text(card.model_dump_json())
     texts = {
         CARD_FILE: f"# digits {text}\n",
         VERSION_VERDICT_FILE: make_verdict(accuracy).model_dump_json(),
     }
-    return push_version(model, serving, card.name, texts, lineage=card.lineage).path
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder)
+        (model / "assets.extra").mkdir()
+        (model / "saved_model.pb").write_text(text)
+        (model / MODEL_CARD_FILE).write_text(card.model_dump_json())
+        return push_version(model, serving, card.name, texts, lineage=card.lineage)

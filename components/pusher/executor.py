@@ -14,7 +14,7 @@ from components.pusher.card import render_card
 from components.registry import Registry
 from components.registry.sync import register_versions
 from components.storage.digests import tree_digest
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import push_version
@@ -58,8 +58,8 @@ class Executor(tfx_pusher.Executor):
             version = _push(
                 Path(self.GetModelPath(input_dict)),
                 read_verdict(Path(blessing) / VERDICT_FILE),
-                Path(destination.filesystem.base_directory),
-                Path(config["ledger"]),
+                location_of(destination.filesystem.base_directory),
+                location_of(config["ledger"]),
             )
         except VersionError as error:
             self._MarkNotPushed(pushed)
@@ -70,14 +70,17 @@ class Executor(tfx_pusher.Executor):
         said: dict[str, object] = {"destination": str(version), "version": int(version.name)}
         if (target := config.get("registry")) is not None:
             serving_uri = destination.filesystem.base_directory
-            problem = _register(target, serving_uri, version, Path(config["ledger"]))
+            problem = _register(target, serving_uri, version, location_of(config["ledger"]))
             said |= {"not registered": problem} if problem else {}
         location_of(f"{pushed.uri}/{PUSHED_FILE}").put(json.dumps(said).encode())
-        pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(version))
+        with version.local_copy() as folder:
+            pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(folder))
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
 
 
-def _register(target: dict[str, str], serving_uri: str, version: Path, ledger_file: Path) -> str:
+def _register(
+    target: dict[str, str], serving_uri: str, version: Location, ledger_file: Location
+) -> str:
     from components.registry.vertex import VertexRegistry
 
     name = read_manifest(version).name
@@ -88,7 +91,9 @@ def _register(target: dict[str, str], serving_uri: str, version: Path, ledger_fi
         return str(error)
 
 
-def register_pushed(registry: Registry, serving: Path, ledger_file: Path) -> str:
+def register_pushed(
+    registry: Registry, serving: Path | Location, ledger_file: Path | Location
+) -> str:
     """Has ledger and registry follow a push; why the registry did not, empty where it did.
 
     What is pushed stays pushed: the next push registers what is missing.
@@ -102,7 +107,7 @@ def register_pushed(registry: Registry, serving: Path, ledger_file: Path) -> str
     return ""
 
 
-def _push(model: Path, verdict: Verdict, serving: Path, ledger_file: Path) -> Path:
+def _push(model: Path, verdict: Verdict, serving: Location, ledger_file: Location) -> Location:
     card = ModelCard.model_validate_json((model / MODEL_CARD_FILE).read_bytes())
     ledger = read_ledger(ledger_file)
     return push_version(
@@ -117,4 +122,4 @@ def _push(model: Path, verdict: Verdict, serving: Path, ledger_file: Path) -> Pa
         lineage=card.lineage,
         min_version=ledger.newest,
         why_failed=ledger.why_failed,
-    ).path
+    )

@@ -6,9 +6,9 @@ All of it can be asked again after a crash in the middle, and then changes nothi
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
+from components.storage.location import Location
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
 from schemas.versions import Manifest
@@ -25,7 +25,7 @@ class Registration:
     """
 
     version: int
-    folder: Path
+    folder: Location
     manifest: Manifest
     card: ModelCard
     verdict: Verdict

@@ -133,7 +133,8 @@ class MlflowRegistry:
             params=_settings(registration),
             tags=[RunTag(key, value) for key, value in registration.tags.items()],
         )
-        self._client.log_artifacts(run_id, str(registration.folder), f"{_MODEL}/{_SAVED_MODEL}")
+        with registration.folder.local_copy() as folder:
+            self._client.log_artifacts(run_id, str(folder), f"{_MODEL}/{_SAVED_MODEL}")
         with tempfile.TemporaryDirectory() as scratch:
             model = Model(artifact_path=_MODEL, run_id=run_id)
             model.add_flavor("tensorflow", saved_model_dir=_SAVED_MODEL, model_type="tf2-module")

@@ -3,15 +3,18 @@
 from pathlib import Path
 
 from components.registry.interface import Registration, Registry
+from components.storage.location import Location, location_of
 from components.versions.ledger import write_ledger
 from components.versions.manifest import verify
 from schemas.errors import VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
-from schemas.reports.verdict import read_verdict
+from schemas.reports.verdict import Verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRecord
 
 
-def register_versions(registry: Registry, ledger: Ledger, serving: Path, ledger_file: Path) -> None:
+def register_versions(
+    registry: Registry, ledger: Ledger, serving: Path | Location, ledger_file: Path | Location
+) -> None:
     """Registers what is not registered, tags what failed, and sets the aliases.
 
     What was done is written to `ledger_file` version by version. A damaged version keeps neither
@@ -25,7 +28,7 @@ def register_versions(registry: Registry, ledger: Ledger, serving: Path, ledger_
     for record in ledger.versions:
         if record.entry is None and record.is_there:
             try:
-                registration = _registration(record, serving, ledger)
+                registration = _registration(record, location_of(serving), ledger)
             except VersionError as error:
                 damaged = error
                 continue
@@ -49,7 +52,7 @@ def register_versions(registry: Registry, ledger: Ledger, serving: Path, ledger_
     write_ledger(ledger.model_copy(update={"registered_state": ledger.state}), ledger_file)
 
 
-def _registration(record: VersionRecord, serving: Path, ledger: Ledger) -> Registration:
+def _registration(record: VersionRecord, serving: Location, ledger: Ledger) -> Registration:
     folder = serving / str(record.version)
     manifest = verify(folder)
     first = ledger.find(record.content)
@@ -57,9 +60,9 @@ def _registration(record: VersionRecord, serving: Path, ledger: Ledger) -> Regis
         version=record.version,
         folder=folder,
         manifest=manifest,
-        card=ModelCard.model_validate_json((folder / MODEL_CARD_FILE).read_bytes()),
-        verdict=read_verdict(folder / VERSION_VERDICT_FILE),
-        card_text=(folder / CARD_FILE).read_text(encoding="utf-8"),
+        card=ModelCard.model_validate_json((folder / MODEL_CARD_FILE).read()),
+        verdict=Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read()),
+        card_text=(folder / CARD_FILE).read().decode(),
         same_as=first.entry if first is not None and first is not record else None,
     )
 

@@ -16,7 +16,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.pusher.executor import MODEL_DIGEST_PROPERTY
 from components.storage.digests import DIGEST_PROPERTY, FileDigests
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 from components.versions.serving import newest_version
 
 PUSHED_DESTINATION_PROPERTY = "pushed_destination"  # TFX's name
@@ -44,7 +44,7 @@ def seal_outputs(store: MetadataStore, execution_id: int, digests: FileDigests) 
     store.put_artifacts(artifacts)
 
 
-def withdraw_changed(store: MetadataStore, digests: FileDigests, serving: Path) -> list[str]:
+def withdraw_changed(store: MetadataStore, digests: FileDigests, serving: Location) -> list[str]:
     """Withdraws every live artifact that no longer is what was sealed; returns their URIs.
 
     A pushed model also has to be what the serving directory holds as its newest version.
@@ -91,14 +91,17 @@ def _is_sealed(artifact: metadata_store_pb2.Artifact, digests: FileDigests) -> b
     return bool(artifact.custom_properties[DIGEST_PROPERTY].string_value == actual)
 
 
-def _is_served(artifact: metadata_store_pb2.Artifact, digests: FileDigests, serving: Path) -> bool:
+def _is_served(
+    artifact: metadata_store_pb2.Artifact, digests: FileDigests, serving: Location
+) -> bool:
     if PUSHED_DESTINATION_PROPERTY not in artifact.custom_properties:
         return True  # refused by the gate: nothing to serve
     destination = artifact.custom_properties[PUSHED_DESTINATION_PROPERTY].string_value
     if location_of(destination) != newest_version(serving):
         return False
     sealed = artifact.custom_properties[MODEL_DIGEST_PROPERTY].string_value
-    return digests.tree_digest(destination) == sealed
+    with location_of(destination).local_copy() as folder:
+        return digests.tree_digest(folder) == sealed
 
 
 def _output_ids(store: MetadataStore, execution_id: int) -> Iterable[int]:

@@ -187,7 +187,7 @@ def _look_at_run_directory(project: Project) -> tuple[str, int | None]:
     """Where the run writes, and how much is free there; None where it is not on this machine."""
     if not project.is_local:
         return project.workflow.run.directory or "", None
-    root = existing = project.run_directory.root
+    root = existing = project.run_directory.local
     while not existing.exists():
         existing = existing.parent
     return str(root), shutil.disk_usage(existing).free

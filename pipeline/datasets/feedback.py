@@ -7,13 +7,13 @@ replaced whole: a row without its clip is never seen. Runs join that manifest to
 
 import datetime
 import hashlib
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from components.example_gen.sources import AUDIO_SUFFIXES
-from components.storage.location import location_of
 from components.tasks import feeding
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
@@ -116,7 +116,7 @@ def read_feedback(directory: RunDirectory) -> list[FeedbackClip]:
         InputError: the manifest was changed so that it cannot be read.
     """
     try:
-        lines = directory.feedback.read_bytes().splitlines()
+        lines = directory.feedback.read().splitlines()
         return [FeedbackClip.model_validate_json(line) for line in lines]
     except FileNotFoundError:
         return []
@@ -158,7 +158,7 @@ def drop_clips(directory: RunDirectory, gone: list[FeedbackClip]) -> None:
     """Removes clips: first their rows, then their files. For who holds the run directory."""
     _write_feedback([clip for clip in read_feedback(directory) if clip not in gone], directory)
     for clip in gone:
-        (directory.feedback.parent / clip.audio_filepath).unlink(missing_ok=True)
+        (directory.feedback.parent / clip.audio_filepath).delete()
 
 
 def clips_as_json(clips: list[FeedbackClip]) -> str:
@@ -167,9 +167,9 @@ def clips_as_json(clips: list[FeedbackClip]) -> str:
 
 
 class _Taken(BaseModel):
-    """Clips that were stored, with what the model answered; and those that cannot be used."""
+    """Names of stored clips with what the model answered, and files that cannot be used."""
 
-    stored: dict[Path, tuple[Path, str | None]]
+    stored: dict[Path, tuple[str, str | None]]
     refused: dict[str, str]
 
 
@@ -179,19 +179,22 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
     model = load_model(project) if ask else None
     audio = model.card.audio if model else workflow.audio
     folder = directory.feedback.parent
-    folder.mkdir(exist_ok=True)
+    there = folder.children()[0]
     refused: dict[str, str] = {}
-    drafts: dict[Path, tuple[Path, Path]] = {}
+    drafts: dict[Path, tuple[Path, str]] = {}
     names: dict[str, str] = {}
-    for number, file in enumerate(dict.fromkeys(files)):
-        draft = folder / f".draft-{number}"
-        try:
-            sha256 = _copy(file, draft)
-            name = names.setdefault(sha256, _name(folder, sha256, file.suffix.lower()))
-            drafts[file] = draft, folder / name
-        except OSError as error:
-            refused[str(file)] = str(error.strerror)
-    try:
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, file in enumerate(dict.fromkeys(files)):
+            draft = Path(scratch, str(number))
+            try:
+                content = file.read_bytes()
+            except OSError as error:
+                refused[str(file)] = str(error.strerror)
+                continue
+            draft.write_bytes(content)
+            sha256 = hashlib.sha256(content).hexdigest()
+            name = names.setdefault(sha256, _name(there, sha256, file.suffix.lower()))
+            drafts[file] = draft, name
         clips: dict[Path, np.ndarray] = {}
         read = read_clips([draft for draft, _ in drafts.values()], audio, workflow.task)
         for file, clip in zip(drafts, read, strict=True):
@@ -204,36 +207,26 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
             answered = model.answer(list(clips.values()), 1)
             answers |= {file: best.label for file, [best] in zip(clips, answered, strict=True)}
         for file in clips:
-            draft, target = drafts[file]
-            location_of(draft).copy_to(location_of(target))
-    finally:
-        for draft, _ in drafts.values():
-            location_of(draft).delete()
+            draft, name = drafts[file]
+            (folder / name).put(draft.read_bytes())
     return _Taken(
         stored={file: (drafts[file][1], answer) for file, answer in answers.items()},
         refused=refused,
     )
 
 
-def _copy(file: Path, draft: Path) -> str:
-    """Copies a file to the disk, and returns the SHA-256 of its bytes."""
-    content = file.read_bytes()
-    location_of(draft).put(content)
-    return hashlib.sha256(content).hexdigest()
+def _name(there: list[str], sha256: str, suffix: str) -> str:
+    """What a clip is called: as it was first, if it is `there` already."""
+    named = f"{sha256}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
+    return next((name for name in there if name.startswith(f"{sha256}.")), named)
 
 
-def _name(folder: Path, sha256: str, suffix: str) -> str:
-    """What a clip is called: as it was first, if it is there already."""
-    there = next(folder.glob(f"{sha256}.*"), None)
-    return there.name if there else f"{sha256}{suffix if suffix in AUDIO_SUFFIXES else '.audio'}"
-
-
-def _row(stored: Path, file: Path, said: Feedback, answered: str | None) -> FeedbackClip:
+def _row(stored: str, file: Path, said: Feedback, answered: str | None) -> FeedbackClip:
     return FeedbackClip(
-        audio_filepath=stored.name,
+        audio_filepath=stored,
         label=said.label,
         speaker=said.speaker or None,
-        id=f"feedback-{stored.stem[:16]}",
+        id=f"feedback-{stored[:16]}",
         split="test" if said.must_pass else "train",
         origin=said.origin,
         added=datetime.datetime.now().astimezone().replace(microsecond=0),
@@ -275,12 +268,12 @@ def _known_labels(project: Project) -> list[str]:
     if (named := project.workflow.data.labels) is not None:
         return named
     served = newest_version(project.run_directory.serving)
-    labels = read_card(served.path).labels if served is not None else []
+    labels = read_card(served).labels if served is not None else []
     return sorted({*labels, *(row.target for row in list_rows(project).utterances)})
 
 
 def _write_feedback(clips: list[FeedbackClip], directory: RunDirectory) -> None:
     rows = [clip.model_dump_json(exclude_none=True) for clip in clips]
     content = "".join(f"{row}\n" for row in rows).encode()
-    if clips or directory.feedback.exists():
-        location_of(directory.feedback).put(content)
+    if clips or directory.feedback.is_file():
+        directory.feedback.put(content)

@@ -14,9 +14,10 @@ def read_rejects(project: Project, reason: str | None = None) -> list[Reject]:
     """
     if reason is not None and reason not in REJECT_REASONS:
         raise InputError(f"--reason: got {reason!r}, expected one of {', '.join(REJECT_REASONS)}")
-    path = project.run_directory.rejects
-    if not path.exists():
-        raise InputError(f"no run of {project.name} has read its recordings yet ({path})")
-    with path.open("rb") as file:
-        rejects = [Reject.model_validate_json(line) for line in file]
+    file = project.run_directory.rejects
+    try:
+        rejects = [Reject.model_validate_json(line) for line in file.read().splitlines()]
+    except FileNotFoundError:
+        message = f"no run of {project.name} has read its recordings yet ({file})"
+        raise InputError(message) from None
     return [reject for reject in rejects if reason is None or reject.reason == reason]

@@ -5,7 +5,6 @@ import secrets
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.storage.location import location_of
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import InputError
 
@@ -39,7 +38,7 @@ def read_forgotten(directory: RunDirectory) -> Forgotten:
         InputError: it cannot be read. A run that went on without it would hear them again.
     """
     try:
-        return Forgotten.model_validate_json(directory.forgotten.read_bytes())
+        return Forgotten.model_validate_json(directory.forgotten.read())
     except FileNotFoundError:
         return Forgotten(salt=secrets.token_hex(16))
     except (OSError, ValidationError) as error:
@@ -51,4 +50,4 @@ def read_forgotten(directory: RunDirectory) -> Forgotten:
 
 def write_forgotten(forgotten: Forgotten, directory: RunDirectory) -> None:
     """Replaces the list, whole or not at all."""
-    location_of(directory.forgotten).put(forgotten.model_dump_json(indent=2).encode())
+    directory.forgotten.put(forgotten.model_dump_json(indent=2).encode())

@@ -121,7 +121,7 @@ def _rows_of(
     """The same by the indexes with these digests."""
     for digest in sources:
         file = index_file(directory.index, digest)
-        with contextlib.suppress(AuricleError, OSError), file.open("rb") as lines:
+        with contextlib.suppress(AuricleError, OSError), file.open() as lines:
             for shard in read_index(lines).shards:
                 rows = [row for row in read_rows(lines, shard) if row["speaker"] == speaker]
                 yield from ((row["id"], shard.split) for row in rows)

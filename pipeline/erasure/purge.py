@@ -64,8 +64,8 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
     if logs := _delete_logs(directory, speaker, ids):
         said.append(f"deleted {logs:,} logs that name them")
     remove_cache(directory.digests)  # these hold the names of files
-    directory.seen.unlink(missing_ok=True)
-    directory.seen_files.unlink(missing_ok=True)
+    directory.seen.delete()
+    directory.seen_files.delete()
     rows = _drop_from_shards(directory, speaker)
     if clips := sum(_drop_examples(folder, speaker) for folder in example_folders(directory)):
         said.append(f"removed {clips:,} clips from examples, and {rows:,} rows from shards")
@@ -118,9 +118,9 @@ def _delete_made_again(directory: RunDirectory, heard: list[SpeakerTrace]) -> li
             deleted.append(f"{len(there):,} {name}")
         for folder in there:
             shutil.rmtree(folder)
-    directory.rejects.unlink(missing_ok=True)
+    directory.rejects.delete()
     if heard:
-        directory.report.unlink(missing_ok=True)
+        directory.report.delete()
         if directory.checkpoints.exists():
             deleted.append("unfinished trainings")
             shutil.rmtree(directory.checkpoints)
@@ -265,21 +265,20 @@ def _drop_from_shards(directory: RunDirectory, speaker: str) -> int:
         warnings.simplefilter("ignore")  # what Beam says about Python is no answer to a person
         from components.example_gen.shards import drop_records
     keys: set[str] = set()
-    indexes = list(directory.index.glob("index-*.jsonl"))
+    indexes = directory.index.glob("index-*.jsonl")
     for file in indexes:
-        with contextlib.suppress(AuricleError), file.open("rb") as lines:
+        with contextlib.suppress(AuricleError), file.open() as lines:
             for shard in read_index(lines).shards:
                 keys |= {r["key"] for r in read_rows(lines, shard) if r["speaker"] == speaker}
     rows = sum(
         drop_records(str(folder), lambda record: is_of(record, speaker), frozenset(keys - {""}))
-        for folder in directory.shards.glob("*")
-        if folder.is_dir()
+        for folder in map(directory.shards.__truediv__, directory.shards.children()[1])
     )
     for file in indexes:
         try:
             drop_rows(file, speaker)
         except AuricleError:  # nobody can read who is in it
-            file.unlink()
+            file.delete()
     return rows
 
 

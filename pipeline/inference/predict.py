@@ -18,10 +18,11 @@ from pydantic import BaseModel, ValidationError
 from components.audio.condition import condition
 from components.audio.decode import decode
 from components.audio.limits import MAX_DURATION_S
+from components.storage.location import Location
 from components.subprocess_pool import Failure, SubprocessPool
 from components.tasks import feeding
 from components.versions.manifest import verify
-from components.versions.serving import newest_version
+from components.versions.serving import newest_version, pushed_versions
 from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError, VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -72,7 +73,7 @@ class Predictions(BaseModel):
 class PublishedModel:
     """A published version: its folder, every file of which was verified, and its card."""
 
-    folder: Path
+    folder: Location
     card: ModelCard
 
     @property
@@ -154,16 +155,16 @@ def load_model(project: Project, version: int | None = None) -> PublishedModel:
         InputError: there is none, or no model that auricle published.
         VersionError: no such version is there, or it is not what was published.
     """
-    folder = served_version(project)
+    folder, serving = served_version(project), project.run_directory.serving
     if version is not None:
-        folder = folder.with_name(str(version))
-    if not folder.is_dir():
-        raise VersionError(f"version {version} is not in {folder.parent}; see `auricle models`")
+        folder = serving / version
+        if folder not in pushed_versions(serving):
+            raise VersionError(f"version {version} is not in {serving}; see `auricle models`")
     verify(folder)
     return PublishedModel(folder, read_card(folder))
 
 
-def served_version(project: Project) -> Path:
+def served_version(project: Project) -> Location:
     """The folder of the model that is served.
 
     Raises:
@@ -175,14 +176,14 @@ def served_version(project: Project) -> Path:
         raise InputError(
             f"{project.name} has no pushed model in {serving}; `auricle run` makes one"
         )
-    return newest.path
+    return newest
 
 
-def read_card(version: Path) -> ModelCard:
+def read_card(version: Location) -> ModelCard:
     """The card inside a pushed model; InputError where there is none."""
     path = version / MODEL_CARD_FILE
     try:
-        return ModelCard.model_validate_json(path.read_bytes())
+        return ModelCard.model_validate_json(path.read())
     except (OSError, ValidationError) as error:
         raise InputError(f"{version} is no model that auricle pushed: {path}: {error}") from error
 
@@ -221,7 +222,7 @@ class ClipReader:
             return str(error.strerror)
 
 
-def _load_saved_model(version: Path) -> Any:
+def _load_saved_model(version: Location) -> Any:
     """The SavedModel in the folder `version`; InputError where it cannot be loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; has to come before the import
     with warnings.catch_warnings():
@@ -229,6 +230,7 @@ def _load_saved_model(version: Path) -> Any:
         import tensorflow as tf
 
     try:
-        return tf.saved_model.load(str(version))
+        with version.local_copy() as folder:
+            return tf.saved_model.load(str(folder))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise InputError(f"{version} cannot be loaded: {error}") from error

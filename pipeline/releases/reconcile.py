@@ -7,17 +7,16 @@ push as after a kill, so that the way that mends is the way that is always walke
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_metadata.proto import metadata_store_pb2
 
 from components.registry.sync import register_versions
-from components.storage.location import location_of
+from components.storage.location import Location
 from components.versions.ledger import cut_off, follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import remove_leftovers, remove_version
-from pipeline.metadata.store import open_store
+from pipeline.metadata.artifacts import open_metadata
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import RegistryError, VersionError
@@ -49,7 +48,7 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
     if begun is not None and expected is None:
         said += _written_down_only(before, begun, directory.serving)
     ledger = _remove_old(ledger, directory.serving, workflow.push.keep)
-    ledger = _tell_metadata(ledger, directory.metadata)
+    ledger = _tell_metadata(ledger, directory)
     if ledger != before:
         write_ledger(ledger, directory.ledger)
     if workflow.registry.kind != "none" and ledger.state != ledger.registered_state:
@@ -58,21 +57,21 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
             register_versions(registry, ledger, directory.serving, directory.ledger)
         except (RegistryError, VersionError) as error:
             said.append(f"{error}; the next command registers what is missing there")
-    directory.step.unlink(missing_ok=True)
+    directory.step.delete()
     return said
 
 
 def begin_step(directory: RunDirectory, ledger: Ledger) -> None:
     """Notes that a rollback or promotion begins, which `reconcile` ends."""
-    location_of(directory.step).put(str(ledger.newest).encode())
+    directory.step.put(str(ledger.newest).encode())
 
 
 def read_step(directory: RunDirectory) -> int | None:
     """The newest version before a rollback or promotion that did not end; None where all did."""
-    return int(directory.step.read_bytes()) if directory.step.exists() else None
+    return int(directory.step.read()) if directory.step.is_file() else None
 
 
-def _written_down_only(ledger: Ledger, begun: int, serving: Path) -> Iterator[str]:
+def _written_down_only(ledger: Ledger, begun: int, serving: Location) -> Iterator[str]:
     """Says what a step had done that was cut off when only its own words were missing."""
     for record in ledger.versions:
         if record.version > begun:
@@ -80,7 +79,7 @@ def _written_down_only(ledger: Ledger, begun: int, serving: Path) -> Iterator[st
                 yield cut_off(record.version, read_manifest(serving / str(record.version)))
 
 
-def _remove_old(ledger: Ledger, serving: Path, keep: int) -> Ledger:
+def _remove_old(ledger: Ledger, serving: Location, keep: int) -> Ledger:
     """Keeps the newest versions, the champion among them, and what a rollback goes back to."""
     there = [record for record in ledger.versions if record.is_there]
     for record in there[:-keep]:
@@ -90,21 +89,21 @@ def _remove_old(ledger: Ledger, serving: Path, keep: int) -> Ledger:
     return ledger
 
 
-def _tell_metadata(ledger: Ledger, metadata: Path) -> Ledger:
+def _tell_metadata(ledger: Ledger, directory: RunDirectory) -> Ledger:
     """Takes the blessing from models that failed: none is compared with, or pushed again."""
     for record in ledger.versions:
         is_good = not ledger.why_failed(record.model_digest)
         if record.is_blessed != is_good:
-            _bless(metadata, record.version, is_good)
+            _bless(directory, record.version, is_good)
             ledger = ledger.changed(record.version, is_blessed=is_good)
     return ledger
 
 
-def _bless(metadata: Path, version: int, is_blessed: bool) -> None:
+def _bless(directory: RunDirectory, version: int, is_blessed: bool) -> None:
     """Sets whether the model that was pushed as `version` counts as blessed."""
-    if not metadata.exists():
+    store = open_metadata(directory)
+    if store is None:
         return
-    store = open_store(metadata)
     blessings = list(_blessings_of(store, version))
     for blessing in blessings:
         blessing.custom_properties["blessed"].int_value = int(is_blessed)
@@ -135,4 +134,4 @@ def _open_registry(workflow: Workflow, directory: RunDirectory) -> "Registry":
 
     if workflow.registry.uri is not None:
         return MlflowRegistry(workflow.name, workflow.registry.uri)
-    return MlflowRegistry.embedded(workflow.name, directory.root)
+    return MlflowRegistry.embedded(workflow.name, directory.local)

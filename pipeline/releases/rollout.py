@@ -16,7 +16,7 @@ from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import InputError, VersionError
-from schemas.reports.verdict import Verdict, read_verdict
+from schemas.reports.verdict import Verdict
 from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
 
 
@@ -26,7 +26,7 @@ class Rollout(BaseModel):
     version: int
     content: int
     withdrawn: int | None
-    folder: Path
+    folder: str
     said: list[str]
 
 
@@ -85,7 +85,8 @@ def export(project: Project, version: int, target: Path) -> Path:
     try:
         if target.exists() and any(target.iterdir()):
             raise InputError(f"{target} holds files already; name a folder that is empty or new")
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        with source.local_copy() as folder:
+            shutil.copytree(folder, target, dirs_exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error}") from error
     if verify(target).files != files:
@@ -111,7 +112,7 @@ def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]
     for record in ledger.versions:
         file = directory.serving / str(record.version) / VERSION_VERDICT_FILE
         with contextlib.suppress(OSError):
-            found[record.version] = read_verdict(file)
+            found[record.version] = Verdict.model_validate_json(file.read())
     return found
 
 
@@ -135,7 +136,7 @@ def _reconcile(project: Project) -> tuple[Ledger, list[str], Rollout | None]:
             version=champion.version,
             content=champion.content,
             withdrawn=manifest.withdraws,
-            folder=folder,
+            folder=str(folder),
             said=said,
         ),
     )
@@ -158,12 +159,12 @@ def _restore(
         min_version=ledger.newest,
         withdraws=withdrawn.version if withdrawn else None,
         reason=reason,
-    ).path
+    )
     return Rollout(
         version=int(folder.name),
         content=record.content,
         withdrawn=withdrawn.version if withdrawn else None,
-        folder=folder,
+        folder=str(folder),
         said=[*said, *reconcile(project, int(folder.name))],
     )
 

@@ -18,6 +18,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.storage.digests import FileDigests
+from components.storage.location import Location
 from pipeline.dag.cache import (
     abandon_unfinished,
     key_components,
@@ -42,7 +43,7 @@ def launch_pipeline(
     pipeline: Pipeline,
     fingerprints: Mapping[str, str],
     digests: FileDigests,
-    serving: Path,
+    serving: Location,
     started: Callable[[str], None],
     finished: Callable[[str, StepOutcome], None],
     produced: Callable[[str, Outcome], None],

@@ -5,7 +5,6 @@ import datetime
 import functools
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
 from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.data_schema import SCHEMA_FILE, data_schema
@@ -84,7 +83,7 @@ def _run(project: Project, now: datetime.datetime, begin: Callable[[], None]) ->
             *reconcile(project),
             *remove_old_examples(directory, workflow.run.keep_examples),
         ]
-        require_space(directory.root, needed_bytes(workflow, len(listing.utterances)))
+        require_space(directory.local, needed_bytes(workflow, len(listing.utterances)))
         log = directory.logs / f"{datetime.datetime.now():%Y%m%d-%H%M%S}.log"
         with logged_to(log) as terminal:
             outcomes = _run_graph(
@@ -161,7 +160,7 @@ def _after_ingest(directory: RunDirectory, name: str, outcome: "Outcome") -> Non
     if name != "AudioExampleGen":
         return
     rejects = Path(outcome.artifacts["rejects"].uri) / REJECTS_FILE
-    location_of(directory.rejects).put(rejects.read_bytes())
+    directory.rejects.put(rejects.read_bytes())
     if not outcome.is_reused:
         _remove_superseded_shards(directory)
 
@@ -206,20 +205,23 @@ def _locations(
     )
 
 
-def _shards(directory: RunDirectory) -> Path:
+def _shards(directory: RunDirectory) -> Location:
     """Where shards are kept that the present code made, or that are the same byte by byte."""
     current = directory.shards / shards_fingerprint()[:16]
     for earlier in SAME_SHARDS.get(current.name, ()):
-        if not current.exists() and (directory.shards / earlier).is_dir():
-            (directory.shards / earlier).rename(current)
+        for name, shard in list((directory.shards / earlier).files()):
+            if not (current / name).is_file():
+                shard.copy_to(current / name)
+        (directory.shards / earlier).delete_all()
     return current
 
 
 def _remove_superseded_shards(directory: RunDirectory) -> None:
     """Deletes the shards of other code; called when an ingest has put others in their place."""
-    for other in directory.shards.iterdir():
-        if other != _shards(directory):
-            shutil.rmtree(other)
+    current = _shards(directory).name
+    for other in directory.shards.children()[1]:
+        if other != current:
+            (directory.shards / other).delete_all()
 
 
 def _fingerprints(directory: RunDirectory, task: str) -> dict[str, str]:
@@ -231,7 +233,7 @@ def _fingerprints(directory: RunDirectory, task: str) -> dict[str, str]:
 
 def _copy_schema(directory: RunDirectory, task: str) -> Path:
     """The schema at a path that is the same from whatever checkout the run is started."""
-    target = directory.root / SCHEMA_FILE.name
+    target = directory.local / SCHEMA_FILE.name
     location_of(target).put(data_schema(task))
     return target
 
@@ -244,12 +246,13 @@ def _gather(
     notes: list[str],
 ) -> RunResult:
     report = Path(outcomes["Report"].artifacts["report"].uri) / "report.html"
-    location_of(directory.report).put(report.read_bytes())
+    directory.report.put(report.read_bytes())
+    pushed = directory.serving / record.pushed_version if record.pushed_version else None
     return RunResult(
         record=record,
-        report=directory.report,
+        report=directory.report.path,
         log=log,
-        pushed_to=directory.serving / record.pushed_version if record.pushed_version else None,
+        pushed_to=pushed.path if pushed else None,
         reused=[name for name, outcome in outcomes.items() if outcome.is_reused],
         ran=[name for name, outcome in outcomes.items() if not outcome.is_reused],
         notes=notes + _refused_push(outcomes["Pusher"]),

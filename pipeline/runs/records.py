@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.outcomes import RunOutcome
@@ -60,32 +60,32 @@ class RunRecord(BaseModel):
         return [*self.verdict.reasons, *failed]
 
 
-def next_number(directory: Path) -> int:
+def next_number(directory: Location) -> int:
     """Of the next record in a folder of them."""
-    return max((int(file.stem) for file in _files(directory)), default=0) + 1
+    return max(_numbers(directory), default=0) + 1
 
 
-def write_record(record: RunRecord, directory: Path) -> Path:
+def write_record(record: RunRecord, directory: Location) -> Location:
     """Writes `<directory>/<number>.json`, whole or not at all."""
     file = directory / f"{record.number}.json"
-    location_of(file).put(record.model_dump_json(indent=2).encode())
+    file.put(record.model_dump_json(indent=2).encode())
     return file
 
 
-def read_record(file: Path) -> RunRecord:
+def read_record(file: Path | Location) -> RunRecord:
     """The record in a file.
 
     Raises:
         InputError: there is none.
     """
     try:
-        return RunRecord.model_validate_json(file.read_bytes())
+        return RunRecord.model_validate_json(location_of(file).read())
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
         raise InputError(f"{file} is no record of a run ({what}); see `auricle runs`") from error
 
 
-def list_records(project: Project) -> list[tuple[Path, RunRecord]]:
+def list_records(project: Project) -> list[tuple[Location, RunRecord]]:
     """All judged runs of a workflow with their files, the first one first.
 
     Raises:
@@ -98,7 +98,7 @@ def list_records(project: Project) -> list[tuple[Path, RunRecord]]:
     return [(file, read_record(file)) for file in files]
 
 
-def read_history(directory: Path) -> list[RunRecord]:
+def read_history(directory: Location) -> list[RunRecord]:
     """All records in a folder of them, the first one first.
 
     Raises:
@@ -107,6 +107,10 @@ def read_history(directory: Path) -> list[RunRecord]:
     return [read_record(file) for file in _files(directory)]
 
 
-def _files(directory: Path) -> list[Path]:
-    files = [file for file in directory.glob("*.json") if file.stem.isdecimal()]
-    return sorted(files, key=lambda file: int(file.stem))
+def _files(directory: Location) -> list[Location]:
+    return [directory / f"{number}.json" for number in _numbers(directory)]
+
+
+def _numbers(directory: Location) -> list[int]:
+    stems = [name.removesuffix(".json") for name in directory.children()[0] if "json" in name]
+    return sorted(int(stem) for stem in stems if stem.isdecimal())

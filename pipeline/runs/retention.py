@@ -61,6 +61,7 @@ def _remove_unused_indexes(directory: RunDirectory, store: "MetadataStore") -> N
     digests = index_digests(store.get_executions())
     used = {index_file(directory.index, digest) for digest in digests}
     for file in directory.index.glob("index-*.jsonl"):
-        # Another look may be reading a young one.
-        if file not in used and time.time() - file.stat().st_mtime > _YOUNG_S:
-            file.unlink()
+        entry = file.entry()
+        # Another check may be reading a young one.
+        if file not in used and entry and time.time() - entry.written_s > _YOUNG_S:
+            file.delete()

@@ -11,8 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from components.example_gen.sources import Listing, find_manifests
-from components.storage.digests import file_digest
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 from components.tasks import feeding
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.workspace.paths import RunDirectory
@@ -89,8 +88,8 @@ def remember(
         labels=observed.labels,
         data=data,
     )
-    location_of(directory.seen_files).put(json.dumps(observed.files).encode())
-    location_of(directory.seen).put(seen.model_dump_json().encode())
+    directory.seen_files.put(json.dumps(observed.files).encode())
+    directory.seen.put(seen.model_dump_json().encode())
 
 
 def trained_settings(workflow: Workflow) -> dict[str, object]:
@@ -108,17 +107,19 @@ def manifest_digests(project: Project) -> dict[str, str]:
     directory, folder = project.run_directory, project.folder
     own = [path for path in (directory.feedback, directory.forgotten) if path.is_file()]
     paths = [*find_manifests(project.workflow.data, folder), *own]
-    return {os.path.relpath(path, folder): file_digest(path) for path in paths}
+    return {_name_from(folder, path): path.digest() for path in paths}
+
+
+def _name_from(folder: Path, place: Location) -> str:
+    return os.path.relpath(place.path, folder) if place.is_local else str(place)
 
 
 def file_stamps(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Size and time of each file that is there."""
+    """What differs whenever a file's content may, of each that is there."""
     for path in paths:
-        try:
-            status = os.stat(path)  # noqa: PTH116 - of many files
-        except OSError:
-            continue
-        yield path, f"{status.st_size} {status.st_mtime_ns}"
+        entry = location_of(path).entry()
+        if entry is not None:
+            yield path, entry.stamp
 
 
 def label_counts(listing: Listing) -> dict[str, int]:
@@ -128,18 +129,18 @@ def label_counts(listing: Listing) -> dict[str, int]:
     return dict(sorted(Counter(row.target for row in listing.utterances).items()))
 
 
-def read_snapshot(file: Path) -> RunSnapshot | None:
+def read_snapshot(file: Location) -> RunSnapshot | None:
     """None where there is none, or one of another version of auricle."""
     try:
-        return RunSnapshot.model_validate_json(file.read_bytes())
+        return RunSnapshot.model_validate_json(file.read())
     except (OSError, ValidationError):
         return None
 
 
 def read_file_stamps(directory: RunDirectory) -> dict[str, str]:
-    """Size and time of each recording of the last finished run; none where it is not known."""
+    """Those of the recordings of the last finished run; none where they are not known."""
     try:
-        stamps: dict[str, str] = json.loads(directory.seen_files.read_bytes())
+        stamps: dict[str, str] = json.loads(directory.seen_files.read())
         return stamps
     except (OSError, ValueError):
         return {}

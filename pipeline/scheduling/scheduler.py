@@ -8,7 +8,6 @@ library, or memory that TensorFlow keeps, ends with it.
 import contextlib
 import datetime
 import functools
-import os
 import pickle
 import signal
 import sqlite3
@@ -158,11 +157,13 @@ def read_decisions(project: Project) -> list[Decision]:
         InputError: there was none yet.
     """
     directory = project.run_directory
-    file = directory.decisions
-    if not file.exists():
-        raise InputError(f"the schedule of {project.name} has not looked yet ({file})")
+    try:
+        lines = directory.decisions.read().splitlines()
+    except FileNotFoundError:
+        message = f"the schedule of {project.name} has not looked yet ({directory.decisions})"
+        raise InputError(message) from None
     by_time: dict[datetime.datetime, Decision] = {}
-    for line in file.read_bytes().splitlines():
+    for line in lines:
         with contextlib.suppress(ValidationError):  # torn when the power was cut
             decision = Decision.model_validate_json(line)
             by_time[decision.time] = decision
@@ -189,10 +190,7 @@ def _train(project: Project, now: datetime.datetime, reasons: list[str]) -> Deci
 
 
 def _write(decision: Decision, directory: RunDirectory) -> Decision:
-    with directory.decisions.open("a", encoding="utf-8") as file:
-        file.write(f"{decision.model_dump_json()}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    directory.decisions.append(f"{decision.model_dump_json()}\n".encode())
     return decision
 
 

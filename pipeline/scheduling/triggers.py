@@ -5,11 +5,11 @@ rows listed and contents hashed, as a run would do it.
 """
 
 import datetime
-import os
-from pathlib import Path
 
 from pydantic import BaseModel
 
+from components.example_gen.patterns import place_of
+from components.storage.location import location_of
 from components.versions.ledger import read_ledger
 from pipeline.datasets.rows import list_rows
 from pipeline.runs.snapshot import (
@@ -78,7 +78,7 @@ def _look_closely(
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     if index.digest == seen.data:
         return TriggerDecision(train=False, reasons=["files were touched, but hold what they held"])
-    before, now = _seen_rows(directory, seen.data), read_row_keys(Path(index.uri))
+    before, now = _seen_rows(directory, seen.data), read_row_keys(location_of(index.uri))
     clips = sum(before.get(row) != key for row, key in now.items())
     found = [
         *_names("new manifests", sorted(set(manifests) - set(seen.manifests))),
@@ -135,14 +135,15 @@ def _to_be_replaced(directory: RunDirectory) -> list[str]:
 
 
 def _is_as_seen(project: Project, known: dict[str, str]) -> bool:
-    """Whether the recordings are the files they were, by size and time."""
+    """Whether the recordings are the files they were, by size and times."""
     data, feedback = project.workflow.data, project.run_directory.feedback.parent
     if data.folder is None:
         return dict(file_stamps(known)) == known
-    folders = [entry.path for entry in os.scandir(project.folder / data.folder) if entry.is_dir()]
-    paths = [entry.path for folder in folders for entry in os.scandir(folder)]
-    paths += [path for path in known if Path(path).parent == feedback]
-    return dict(file_stamps(os.path.abspath(path) for path in paths)) == known  # noqa: PTH100
+    folder = place_of(data.folder, project.folder)
+    labels = [folder / label for label in folder.children()[1]]
+    paths = [str(label / name) for label in labels for name in label.children()[0]]
+    paths += [path for path in known if location_of(path).parent == feedback]
+    return dict(file_stamps(paths)) == known
 
 
 def _drift(before: dict[str, int], now: dict[str, int]) -> float:

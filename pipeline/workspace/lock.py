@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 from components.storage.interface import HeldError
-from components.storage.location import location_of
+from components.storage.location import Location
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import BusyError, RunDirectoryError
@@ -42,7 +42,7 @@ def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Ite
     """
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(location_of(directory.root / name).lease())
+            held.enter_context((directory.root / name).lease())
         except HeldError as error:
             raise BusyError(f"{what} ({error}){advice}") from None
         except OSError as error:
@@ -54,7 +54,7 @@ def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Ite
 
 def is_held(directory: RunDirectory) -> bool:
     """Whether a run is under way in it."""
-    return location_of(directory.root / _LOCK).is_held()
+    return (directory.root / _LOCK).is_held()
 
 
 def adopt(project: Project) -> None:
@@ -64,29 +64,33 @@ def adopt(project: Project) -> None:
         RunDirectoryError: it belongs to another workflow, or holds other files.
     """
     directory, workflow = project.run_directory, project.workflow
-    directory.root.mkdir(parents=True, exist_ok=True)
     _check_format(directory)
     identity = directory.root / IDENTITY_FILE
-    if identity.exists():
-        owner = json.loads(identity.read_text())["name"]
+    if identity.is_file():
+        owner = json.loads(identity.read())["name"]
         if owner != workflow.name:
             raise RunDirectoryError(
                 f"{directory.root} belongs to workflow '{owner}', not '{workflow.name}'; "
                 "name another run.directory"
             )
-    elif foreign := sorted(p.name for p in directory.root.iterdir() if not p.name.startswith(".")):
+    elif foreign := sorted(name for name in _names_in(directory.root) if name[0] != "."):
         raise RunDirectoryError(
             f"{directory.root} is not a run directory and holds other files "
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
-    location_of(identity).put(workflow.model_dump_json(indent=2).encode())
-    location_of(directory.format).put(json.dumps({"format": FORMAT}).encode())
+    identity.put(workflow.model_dump_json(indent=2).encode())
+    directory.format.put(json.dumps({"format": FORMAT}).encode())
+
+
+def _names_in(folder: Location) -> list[str]:
+    files, folders = folder.children()
+    return files + folders
 
 
 def _check_format(directory: RunDirectory) -> None:
     """Refuses a run directory that a newer version wrote; one without a format is of the first."""
     try:
-        found = json.loads(location_of(directory.format).read())["format"]
+        found = json.loads(directory.format.read())["format"]
     except OSError:  # there is none, or the lock will say why it cannot be read
         return
     except (ValueError, KeyError, TypeError) as error:

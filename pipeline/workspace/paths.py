@@ -27,6 +27,7 @@ runs/<workflow name>/
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.storage.location import Location, location_of
 from schemas.reports.rejects import REJECTS_FILE
 from schemas.reports.step_timings import TIMINGS_FILE
 from schemas.workflow.workflow import Workflow
@@ -34,101 +35,107 @@ from schemas.workflow.workflow import Workflow
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Paths of one run directory, all absolute."""
+    """The places of one run directory.
 
-    root: Path
-    serving: Path
+    What is kept lies below `root` and `serving`, in any storage. What needs a disk lies below
+    `local`: SQLite files, TFX's artifacts, logs and unfinished work.
+    """
+
+    root: Location
+    serving: Location
+    local: Path
 
     @property
-    def format(self) -> Path:
+    def format(self) -> Location:
         """The format it is written in, by which a newer one is told."""
         return self.root / "format.json"
 
     @property
     def metadata(self) -> Path:
-        return self.root / "metadata.sqlite"
+        return self.local / "metadata.sqlite"
 
     @property
     def artifacts(self) -> Path:
-        return self.root / "artifacts"
+        return self.local / "artifacts"
 
     @property
-    def index(self) -> Path:
+    def index(self) -> Location:
         return self.root / "index"
 
     @property
     def scratch(self) -> Path:
         """For who holds the run directory; what is found there was left by a kill."""
-        return self.root / ".scratch"
+        return self.local / ".scratch"
 
     @property
     def digests(self) -> Path:
-        return self.root / "digests.sqlite"
+        return self.local / "digests.sqlite"
 
     @property
     def checkpoints(self) -> Path:
-        return self.root / "checkpoints"
+        return self.local / "checkpoints"
 
     @property
-    def shards(self) -> Path:
+    def shards(self) -> Location:
         return self.root / "shards"
 
     @property
     def logs(self) -> Path:
-        return self.root / "logs"
+        return self.local / "logs"
 
     @property
-    def rejects(self) -> Path:
+    def rejects(self) -> Location:
         return self.root / "rejects" / REJECTS_FILE
 
     @property
-    def ledger(self) -> Path:
+    def ledger(self) -> Location:
         return self.root / "versions.json"
 
     @property
-    def step(self) -> Path:
+    def step(self) -> Location:
         """There while a rollback or promotion goes on: the newest version before it."""
         return self.root / ".step"
 
     @property
-    def history(self) -> Path:
+    def history(self) -> Location:
         return self.root / "history"
 
     @property
-    def seen(self) -> Path:
+    def seen(self) -> Location:
         return self.root / "seen.json"
 
     @property
-    def seen_files(self) -> Path:
+    def seen_files(self) -> Location:
         return self.root / "seen-files.json"
 
     @property
-    def decisions(self) -> Path:
+    def decisions(self) -> Location:
         return self.root / "decisions.jsonl"
 
     @property
     def schedule(self) -> Path:
-        return self.root / "schedule.sqlite"
+        return self.local / "schedule.sqlite"
 
     @property
-    def feedback(self) -> Path:
+    def feedback(self) -> Location:
         """The manifest of the clips from the field, which lie beside it."""
         return self.root / "feedback" / "manifest.jsonl"
 
     @property
-    def forgotten(self) -> Path:
+    def forgotten(self) -> Location:
         return self.root / "forgotten.json"
 
     @property
-    def report(self) -> Path:
+    def report(self) -> Location:
         return self.root / "report.html"
 
     @property
     def timings(self) -> Path:
-        return self.root / TIMINGS_FILE
+        return self.local / TIMINGS_FILE
 
 
 def locate_run_directory(workflow: Workflow, folder: Path) -> RunDirectory:
     """Where this workflow runs; relative paths are meant from `folder`, where its file lies."""
     root = (folder / (workflow.run.directory or f"runs/{workflow.name}")).resolve()
-    return RunDirectory(root=root, serving=(root / workflow.push.directory).resolve())
+    serving = (root / workflow.push.directory).resolve()
+    return RunDirectory(location_of(root), location_of(serving), local=root)

@@ -17,17 +17,17 @@ pytestmark = pytest.mark.e2e
 def test_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpack(tmp_path)
     directory = read_project(tmp_path / "workflow.yaml").run_directory
-    [recorded] = directory.shards.iterdir()
+    [recorded] = directory.shards.path.iterdir()
     # Other versions of libraries have another key; what is tested is the way over.
     monkeypatch.setitem(SAME_SHARDS, shards_fingerprint()[:16], (recorded.name,))
     shards = {file.name: file.stat().st_ino for file in recorded.iterdir()}
-    served = sorted(path.name for path in directory.serving.iterdir())
+    served = sorted(path.name for path in directory.serving.path.iterdir())
     result = run(tmp_path)
-    [kept] = directory.shards.iterdir()
+    [kept] = directory.shards.path.iterdir()
     assert {file.name: file.stat().st_ino for file in kept.iterdir()} == shards
     first, second, third = read_history(directory.history)
     assert third == result.record
     assert (first.number, second.number, third.number) == (1, 2, 3)
     assert third.data == second.data  # digest of the examples
     assert third.verdict.baseline is not None
-    assert sorted(path.name for path in directory.serving.iterdir())[: len(served)] == served
+    assert sorted(path.name for path in directory.serving.path.iterdir())[: len(served)] == served

@@ -69,12 +69,12 @@ def test_from_manifest_to_published_version(tmp_path: Path) -> None:
     assert [reject.reason for reject in plan.rejects] == ["bad_row", "bad_row"]
 
     first = run(tmp_path)
-    assert first.pushed_to == project.run_directory.serving / "1", first.record.verdict
+    assert first.pushed_to == project.run_directory.serving.path / "1", first.record.verdict
     write_workflow(tmp_path, **SETTINGS | {"model": TINY["model"] | {"architecture": "lstm"}})
     second = run(tmp_path)
     assert second.ran[0] != "AudioExampleGen"  # another model has the same examples
 
-    [newest, oldest] = [record for _, record in list_records(project)]
+    [oldest, newest] = [record for _, record in list_records(project)]
     verdict = oldest.verdict
     assert (verdict.headline.name, verdict.headline.unit) == ("mean absolute error", "dB")
     assert verdict.headline.value < 6.0  # answering the mean of all clips makes 7.5
@@ -88,6 +88,6 @@ def test_from_manifest_to_published_version(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "asked.wav", tone(-10.0, 0.5), RATE)
     [answered] = model.predict([tmp_path / "asked.wav"]).files
     assert float(answered.answers[0].label.removesuffix(" dB")) == pytest.approx(-10, abs=8)
-    report = project.run_directory.report.read_text()
+    report = project.run_directory.report.path.read_text()
     assert "Bias" in report
     assert "mean absolute error" in report

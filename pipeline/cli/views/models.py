@@ -1,12 +1,11 @@
 """Published versions on the terminal."""
 
-import os
 from collections.abc import Mapping
 
 import typer
 
 from components.evaluation.formatting import measured_text
-from pipeline.cli.views.terminal import console, table
+from pipeline.cli.views.terminal import console, shown_place, table
 from pipeline.releases.rollout import Rollout
 from schemas.reports.verdict import Verdict
 from schemas.versions import Ledger, VersionRecord
@@ -38,7 +37,7 @@ def print_rollout(step: Rollout) -> None:
     typer.echo(f"Serving the model of version {step.content}, as version {step.version}")
     if step.withdrawn is not None:
         typer.echo(f"  version {step.withdrawn} is marked as failed and is not pushed again")
-    typer.echo(f"  {os.path.relpath(step.folder)}")
+    typer.echo(f"  {shown_place(step.folder)}")
 
 
 def _state(record: VersionRecord, ledger: Ledger) -> str:

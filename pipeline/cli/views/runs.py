@@ -1,12 +1,10 @@
 """Judged runs on the terminal."""
 
-import os
-from pathlib import Path
-
 import typer
 
 from components.evaluation.formatting import measured_text
-from pipeline.cli.views.terminal import console, table
+from components.storage.location import Location
+from pipeline.cli.views.terminal import console, shown_place, table
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
 from schemas.reports.verdict import GateRule, Verdict
@@ -45,7 +43,7 @@ def print_result(result: RunResult) -> None:
             typer.echo(f"{key:>10}  {value}")
 
 
-def print_records(records: list[tuple[Path, RunRecord]]) -> None:
+def print_records(records: list[tuple[Location, RunRecord]]) -> None:
     """A table of runs for people."""
     measure = records[-1][1].verdict.headline.name
     others = ("finished", "model", measure, "clips", "data", "outcome")
@@ -64,7 +62,7 @@ def print_records(records: list[tuple[Path, RunRecord]]) -> None:
             f"{record.outcome} {record.pushed_version or ''}".strip(),
         )
     console().print(rows)
-    files = " ".join(os.path.relpath(file) for file, _ in records[-2:])
+    files = " ".join(shown_place(file) for file, _ in records[-2:])
     typer.echo(f"`auricle compare {files}` compares two" if len(records) > 1 else files)
 
 

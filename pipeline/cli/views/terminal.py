@@ -1,5 +1,6 @@
 """What the views share: the console, and how a table looks."""
 
+import os
 from collections.abc import Collection
 
 from rich.console import Console
@@ -9,6 +10,11 @@ from rich.table import Table
 def console() -> Console:
     """Of standard output as it is now: made when it is needed, since tests exchange it."""
     return Console(highlight=False)
+
+
+def shown_place(place: object) -> str:
+    """A path as it is called from here; a URI as it is."""
+    return str(place) if "://" in str(place) else os.path.relpath(str(place))
 
 
 def table(

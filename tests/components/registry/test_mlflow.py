@@ -18,6 +18,7 @@ from waiting import wait_until
 
 from components.registry import Registration
 from components.registry.mlflow import MlflowRegistry
+from components.storage.location import location_of
 from components.versions.manifest import verify
 from schemas.errors import RegistryError
 from schemas.reports.model_card import MODEL_CARD_FILE
@@ -30,7 +31,7 @@ def register(registry: MlflowRegistry, folder: Path, same_as: str | None = None)
     return registry.register(
         Registration(
             version=int(folder.name),
-            folder=folder,
+            folder=location_of(folder),
             manifest=verify(folder),
             card=make_card(train={"epochs": 3}),
             verdict=make_verdict(),

@@ -59,7 +59,7 @@ def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path.parent)
     project = read_project(Path(tmp_path.name) / "workflow.yaml")
     assert project.folder == tmp_path.resolve()
-    assert project.run_directory.root == tmp_path.resolve() / "runs" / project.name
+    assert project.run_directory.local == tmp_path.resolve() / "runs" / project.name
 
 
 def test_yaml_1_1_traps(tmp_path: Path) -> None:

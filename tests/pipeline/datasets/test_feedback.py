@@ -147,8 +147,8 @@ def test_who_is_forgotten_gives_no_feedback(file: Path, tmp_path: Path) -> None:
     workflow = read_workflow(file)
     directory = Project(workflow, tmp_path).run_directory
     write_forgotten(read_forgotten(directory).with_speaker("kim"), directory)
-    assert "kim" not in directory.forgotten.read_text()
-    (directory.root / "workflow.json").write_text(workflow.model_dump_json())
+    assert "kim" not in directory.forgotten.path.read_text()
+    (directory.local / "workflow.json").write_text(workflow.model_dump_json())
     with pytest.raises(InputError, match="kim "):
         add_feedback(
             Project(workflow, tmp_path),
@@ -160,8 +160,8 @@ def test_who_is_forgotten_gives_no_feedback(file: Path, tmp_path: Path) -> None:
 def test_a_damaged_list_of_the_forgotten_ends_a_run(file: Path, tmp_path: Path) -> None:
     workflow = read_workflow(file)
     directory = Project(workflow, tmp_path).run_directory
-    directory.root.mkdir(parents=True)
-    directory.forgotten.write_text("{")
+    directory.local.mkdir(parents=True)
+    directory.forgotten.path.write_text("{")
     with pytest.raises(InputError):
         list_rows(Project(workflow, tmp_path))
 

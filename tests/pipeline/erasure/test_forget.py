@@ -98,10 +98,10 @@ def test_what_is_made_from_her_ends_at_a_baseline(runs: Runs) -> None:
 
 
 def test_afterwards_nothing_names_her(runs: Runs) -> None:
-    assert len(named_in(runs.directory.root)) > 15
+    assert len(named_in(runs.directory.local)) > 15
     manifest = (runs.base / "manifest.jsonl").read_bytes()
     forget(runs.project, ANN)
-    assert named_in(runs.directory.root) == []
+    assert named_in(runs.directory.local) == []
     assert (runs.base / "manifest.jsonl").read_bytes() == manifest
     left = {
         decode_example(record)["id"]
@@ -112,7 +112,7 @@ def test_afterwards_nothing_names_her(runs: Runs) -> None:
     assert not runs.directory.checkpoints.exists()
     assert [log.name for log in runs.directory.logs.iterdir()] == ["2.log"]
     assert read_feedback(runs.directory) == []
-    assert len(list(runs.directory.feedback.parent.iterdir())) == 1
+    assert len(list(runs.directory.feedback.path.parent.iterdir())) == 1
     listing = list_rows(runs.project)
     assert {row.speaker for row in listing.utterances} == {EVE, TOM}
     assert listing.forgotten == 4
@@ -127,7 +127,7 @@ def test_other_runs_are_as_before(runs: Runs) -> None:
     before = third()
     forget(runs.project, ANN)
     assert third() == before
-    record = read_record(runs.directory.history / "3.json")
+    record = read_record(runs.directory.history.path / "3.json")
     assert record.verdict == verdict_naming(TOM, "t1")
 
 
@@ -146,7 +146,7 @@ def test_verdicts_and_what_drift_is_measured_from_stay_sealed(runs: Runs) -> Non
 
 def test_records_and_tables_are_kept_without_her(runs: Runs) -> None:
     forget(runs.project, ANN)
-    verdict = read_record(runs.directory.history / "1.json").verdict
+    verdict = read_record(runs.directory.history.path / "1.json").verdict
     assert [s.value for s in verdict.slices] == [TOM]
     said = f"a forgotten speaker: accuracy 0.5 on 2 clips; speaker {ANN}son: accuracy 0.5"
     assert verdict.reasons == [said, "listen to a forgotten clip"]
@@ -160,12 +160,12 @@ def test_versions_that_learnt_from_her_are_to_be_replaced(runs: Runs) -> None:
     ledger = read_ledger(runs.directory.ledger)
     assert [(r.version, r.replace) for r in ledger.versions] == [(1, ""), (2, REPLACE), (3, "")]
     assert ledger.champion == ledger.find(3)
-    runs.directory.history.joinpath("2.json").unlink()
+    (runs.directory.history / "2.json").delete()
     assert trace(runs.project, EVE).replace == [1, 2, 3]  # by manifest alone
 
 
 def check_nothing_is_left(runs: Runs) -> None:
-    assert named_in(runs.directory.root) == []
+    assert named_in(runs.directory.local) == []
     ledger = read_ledger(runs.directory.ledger)
     assert [r.replace for r in ledger.versions] == ["", REPLACE, ""]
     with FileDigests() as digests:
@@ -242,7 +242,7 @@ def test_a_speaker_nobody_knows(runs: Runs) -> None:
         trace(runs.project, "evi")
     with pytest.raises(InputError):
         forget(runs.project, "evi")
-    assert not runs.directory.forgotten.exists()
+    assert not runs.directory.forgotten.path.exists()
 
 
 def test_she_is_found_when_her_recordings_are_gone(runs: Runs) -> None:
@@ -250,7 +250,7 @@ def test_she_is_found_when_her_recordings_are_gone(runs: Runs) -> None:
     (runs.base / "manifest.jsonl").unlink()
     assert trace(runs.project, ANN).rows == 0
     forget(runs.project, ANN)
-    assert named_in(runs.directory.root) == []
+    assert named_in(runs.directory.local) == []
 
 
 def test_before_any_run(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_the_commands(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.search(r"2 +2026-11-02 \d\d:\d\d +2 +1 +0 +2\b", shown.output)
     assert f"4 rows are of {ANN}" in shown.output
     assert "--yes" in shown.output
-    assert not runs.directory.forgotten.exists()
+    assert not runs.directory.forgotten.path.exists()
     done = CliRunner().invoke(app, ["forget", str(runs.file), "--speaker", ANN, "--yes"])
     assert done.exit_code == 0, done.output
     assert re.search("4 clips .*examples, .* 1 rows .*shards", done.output)

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from components.storage.location import location_of
 from components.versions.manifest import write_manifest
 from components.versions.serving import newest_version
 from pipeline.cli import app
@@ -133,7 +134,7 @@ def test_what_a_model_with_a_threshold_does_not_hear_is_said(
     shutil.copytree(workflow_file.parent / "runs" / "tones" / "serving" / "10", version)
     file = tmp_path / "workflow.yaml"
     file.write_text(workflow_file.read_text())
-    card = read_card(version)
+    card = read_card(location_of(version))
     low, noise = clips[0], clips[3]
     card = card.model_copy(update={"labels": ["low", "high", "_noise_"], "threshold": 0.5})
     (version / MODEL_CARD_FILE).write_text(card.model_dump_json())

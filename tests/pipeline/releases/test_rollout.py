@@ -51,7 +51,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 
 def versions(directory: RunDirectory) -> list[int]:
-    return sorted(int(path.name) for path in directory.serving.iterdir())
+    return sorted(int(path.name) for path in directory.serving.path.iterdir())
 
 
 def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
@@ -60,7 +60,7 @@ def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
     step = roll_back(Project(WORKFLOW, tmp_path), "too noisy")
     assert (step.version, step.content, step.withdrawn) == (4, 2, 3)
     assert served_version(Project(WORKFLOW, tmp_path)).name == "4"
-    assert verify(directory.serving / "4").files == verify(directory.serving / "2").files
+    assert verify(directory.serving.path / "4").files == verify(directory.serving.path / "2").files
     assert roll_back(Project(WORKFLOW, tmp_path), "worse still").content == 1
     with pytest.raises(VersionError):
         roll_back(Project(WORKFLOW, tmp_path), "")
@@ -104,7 +104,7 @@ def test_a_damaged_version_is_neither_served_nor_exported(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
     for version in ("2", "3"):
-        (directory.serving / version / "saved_model.pb").write_text("flipped")
+        (directory.serving.path / version / "saved_model.pb").write_text("flipped")
     with pytest.raises(VersionError, match=r"3 .*: saved_model\.pb"):
         load_model(Project(WORKFLOW, tmp_path))
     with pytest.raises(VersionError):
@@ -117,7 +117,7 @@ def test_a_damaged_version_is_neither_served_nor_exported(
 
 def test_an_export_holds_the_version(directory: RunDirectory, tmp_path: Path) -> None:
     target = export(Project(WORKFLOW, tmp_path), 2, tmp_path / "out")
-    assert verify(target) == verify(directory.serving / "2")
+    assert verify(target) == verify(directory.serving.path / "2")
     with pytest.raises(InputError, match=str(target)):
         export(Project(WORKFLOW, tmp_path), 2, target)
 
@@ -129,7 +129,7 @@ def test_a_killed_rollback_is_finished_by_the_same_command(
     ledger = read_ledger(directory.ledger)
     begin_step(directory, ledger)
     restore_version(
-        directory.serving / "2",
+        directory.serving.path / "2",
         directory.serving,
         content=2,
         min_version=3,
@@ -163,7 +163,7 @@ def test_a_killed_promotion_is_finished_by_the_same_command(
 def test_a_step_that_failed_or_was_undone_is_not_finished(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    (directory.serving / "2" / "saved_model.pb").write_text("flipped")
+    (directory.serving.path / "2" / "saved_model.pb").write_text("flipped")
     with pytest.raises(VersionError):
         roll_back(Project(WORKFLOW, tmp_path), "bad")
     assert promote(Project(WORKFLOW, tmp_path), 1).content == 1
@@ -175,7 +175,7 @@ def test_a_step_that_failed_or_was_undone_is_not_finished(
 def test_a_lost_ledger_is_made_again(directory: RunDirectory, tmp_path: Path) -> None:
     roll_back(Project(WORKFLOW, tmp_path), "too noisy")
     before = read_ledger(directory.ledger)
-    directory.ledger.unlink()
+    directory.ledger.path.unlink()
     reconcile(Project(WORKFLOW, tmp_path))
     assert read_ledger(directory.ledger) == before
 
@@ -189,7 +189,7 @@ def test_the_registry_follows(
     assert "http://127.0.0.1:9" in said
     assert reconcile(Project(REGISTERED, tmp_path)) == []
     roll_back(Project(REGISTERED, tmp_path), "too noisy")
-    client = MlflowClient(f"sqlite:///{directory.root}/registry.sqlite")
+    client = MlflowClient(f"sqlite:///{directory.local}/registry.sqlite")
     aliases = client.get_registered_model("digits").aliases
     assert {name: str(entry) for name, entry in aliases.items()} == {
         "candidate": "3",
@@ -203,11 +203,11 @@ def test_the_registry_follows(
 def test_a_damaged_version_does_not_keep_the_registry_from_the_others(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    (directory.serving / "1" / "saved_model.pb").write_text("flipped")
+    (directory.serving.path / "1" / "saved_model.pb").write_text("flipped")
     [said] = reconcile(Project(REGISTERED, tmp_path))  # none was registered before
     assert "changed: saved_model.pb" in said
     assert roll_back(Project(REGISTERED, tmp_path), "too noisy").content == 2
-    client = MlflowClient(f"sqlite:///{directory.root}/registry.sqlite")
+    client = MlflowClient(f"sqlite:///{directory.local}/registry.sqlite")
     made = client.search_model_versions("name = 'digits'")
     assert sorted(version.tags["auricle.version"] for version in made) == ["2", "3", "4"]
     assert client.get_model_version_by_alias("digits", "champion").tags["auricle.version"] == "4"

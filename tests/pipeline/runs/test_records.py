@@ -11,6 +11,7 @@ from scored import classifier_verdict
 from typer.testing import CliRunner
 
 from components.evaluation.scores import write_scores
+from components.storage.location import Location, location_of
 from pipeline import cli
 from pipeline.config.loader import read_workflow
 from pipeline.runs.compare import compare_runs
@@ -100,8 +101,8 @@ def make_record(project: Path, number: int, scores: Path, **changes: object) -> 
 
 
 @pytest.fixture
-def history(project: Path) -> Path:
-    folder = project / "runs" / "words" / "history"
+def history(project: Path) -> Location:
+    folder = location_of(project / "runs" / "words" / "history")
     one = write_table(project / "1.npz", ["a", "b", "c", "d"], [1, 1, 0, 0], ["x", "x", "y", "y"])
     two = write_table(project / "2.npz", ["b", "c", "d", "e"], [0, 1, 1, 1], ["x", "y", "y", "y"])
     for number, scores in ((1, one), (2, two)):
@@ -110,14 +111,14 @@ def history(project: Path) -> Path:
     return folder
 
 
-def test_records_come_back_in_order(project: Path, history: Path) -> None:
+def test_records_come_back_in_order(project: Path, history: Location) -> None:
     for number in range(3, 12):
         write_record(make_record(project, number, project / "1.npz"), history)
     records = list_records(read_project(project / "workflow.yaml"))
     assert [record.number for _, record in records] == list(range(1, 12))
     assert next_number(history) == 12
     assert read_record(history / "2.json") == records[1][1]
-    assert not list(history.glob(".*"))
+    assert history.glob(".*") == []
 
 
 def test_before_the_first_run_it_says_so(project: Path) -> None:
@@ -127,7 +128,7 @@ def test_before_the_first_run_it_says_so(project: Path) -> None:
         assert "words" in str(done.exception)
 
 
-def test_why_names_rules_clips_and_what_would_decide(project: Path, history: Path) -> None:
+def test_why_names_rules_clips_and_what_would_decide(project: Path, history: Location) -> None:
     record = make_record(
         project,
         3,
@@ -162,7 +163,7 @@ def test_why_names_rules_clips_and_what_would_decide(project: Path, history: Pat
     ],
 )
 def test_runs_lists_outcomes(
-    project: Path, history: Path, outcome: str, pushed: str | None, words: str
+    project: Path, history: Location, outcome: str, pushed: str | None, words: str
 ) -> None:
     record = make_record(
         project, 3, project / "1.npz", verdict={"outcome": outcome}, pushed_version=pushed
@@ -179,7 +180,7 @@ def test_runs_lists_outcomes(
     assert [row["number"] for row in json.loads(done.stdout)] == [1, 2, 3]
 
 
-def test_comparing_counts_the_clips_of_both(history: Path) -> None:
+def test_comparing_counts_the_clips_of_both(history: Location) -> None:
     first, second = (read_record(history / f"{number}.json") for number in (1, 2))
     found = compare_runs(first, second)
     assert (found.clips, found.only_first, found.only_second) == (3, 1, 1)
@@ -196,7 +197,7 @@ def test_comparing_counts_the_clips_of_both(history: Path) -> None:
     assert "+0.333" in done.stdout
 
 
-def test_what_cannot_be_compared_is_said(project: Path, history: Path) -> None:
+def test_what_cannot_be_compared_is_said(project: Path, history: Location) -> None:
     first = read_record(history / "1.json")
     other = make_record(project, 9, write_table(project / "9.npz", ["z"], [1], ["x"]))
     with pytest.raises(InputError):

@@ -24,7 +24,7 @@ def index(runs: Runs, clips: list[tuple[str, str]]) -> None:
     """The index that the next run of `Runs` is made from."""
     rows = [Utterance(id=i, uri=i, path="", target="go", speaker=s) for i, s in clips]
     written = write_index(Listing(rows, []), runs.workflow.data, runs.directory.index)
-    Path(written.uri).rename(index_file(runs.directory.index, source_of(runs.number + 1)))
+    Path(written.uri).rename(index_file(runs.directory.index, source_of(runs.number + 1)).path)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_only_the_last_data_sets_are_kept(runs: Runs) -> None:
 
 
 def test_the_last_ingest_stays_though_no_run_was_judged_on_it(runs: Runs) -> None:
-    (runs.directory.history / "4.json").unlink()
+    (runs.directory.history.path / "4.json").unlink()
     remove_old_examples(runs.directory, 1)
     assert examples_left(runs) == [False, False, True, True]
 
@@ -84,7 +84,7 @@ def test_examples_that_a_kill_left_unsealed_are_deleted_too(
 
 
 def test_a_record_that_cannot_be_read_stops_no_run(runs: Runs) -> None:
-    (runs.directory.history / "1.json").write_text("{}")
+    (runs.directory.history.path / "1.json").write_text("{}")
     [said] = remove_old_examples(runs.directory, 1)
     assert said.startswith("old examples were kept: ")
     assert examples_left(runs) == [True] * 4
@@ -102,7 +102,7 @@ def test_forgetting_one_leaves_the_others_in_the_index(runs: Runs) -> None:
     remove_old_examples(runs.directory, 2)
     forget(runs.project, ANN)
     assert len(example_folders(runs.directory)) == 2
-    assert ANN.encode() not in b"".join(f.read_bytes() for f in runs.directory.index.iterdir())
+    assert ANN.encode() not in b"".join(f.read_bytes() for f in runs.directory.index.path.iterdir())
     assert trace(runs.project, ANN).runs == []
     tom = trace(runs.project, TOM)
     assert [(run.run, run.version) for run in tom.runs] == [(1, 1), (2, 2), (3, 3), (4, 4)]
@@ -112,10 +112,10 @@ def test_an_index_that_no_run_used_goes_when_nobody_can_be_reading_it(runs: Runs
     index(runs, [("x", EVE)])
     unused = index_file(runs.directory.index, source_of(5))
     remove_old_examples(runs.directory, 4)
-    assert unused.exists()
+    assert unused.is_file()
     long_ago = time.time() - 2 * 86400
-    for file in runs.directory.index.iterdir():
+    for file in runs.directory.index.path.iterdir():
         os.utime(file, (long_ago, long_ago))
     remove_old_examples(runs.directory, 4)
-    assert not unused.exists()
-    assert len(list(runs.directory.index.iterdir())) == 4
+    assert not unused.is_file()
+    assert len(list(runs.directory.index.path.iterdir())) == 4

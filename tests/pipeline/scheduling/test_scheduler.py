@@ -95,7 +95,7 @@ def test_nothing_new_is_written_down(directory: RunDirectory, tmp_path: Path) ->
     assert str(decision).startswith("nothing new: ")
     assert str(decision).endswith(" 2026-05-01 03:00")
     assert read_decisions(Project(WORKFLOW, tmp_path)) == [decision]
-    with directory.decisions.open("a") as file:
+    with directory.decisions.path.open("a") as file:
         file.write('{"time": "2026-05-0')
     assert read_decisions(Project(WORKFLOW, tmp_path)) == [decision]
     done = CliRunner().invoke(app, ["schedule", str(tmp_path / "workflow.yaml"), "--log"])
@@ -120,7 +120,7 @@ def test_a_look_that_was_killed_while_it_trained(directory: RunDirectory, tmp_pa
     add_span(tmp_path, 2)
     command = [*AURICLE, "schedule", str(tmp_path / "workflow.yaml"), "--once"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: directory.decisions.exists() and is_held(directory), process)
+    wait_until(lambda: directory.decisions.path.exists() and is_held(directory), process)
     [decision] = read_decisions(Project(WORKFLOW, tmp_path))
     assert decision.outcome == "training"
     process.kill()
@@ -156,7 +156,7 @@ def test_a_service_looks_at_its_time_and_makes_up_for_missed_times_once(
         assert f"(process {process.pid})" in second.stderr
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    assert not directory.decisions.exists()
+    assert not directory.decisions.path.exists()
     make_overdue(directory)
     with serving(tmp_path) as process:
         text = read_until(process, "nothing new since")

@@ -86,7 +86,7 @@ def test_rows_count_and_not_files(directory: RunDirectory, tmp_path: Path) -> No
 def test_without_the_last_index_every_clip_may_be_new(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    shutil.rmtree(directory.index)
+    directory.index.delete_all()
     add_span(tmp_path, 2)
     assert counts(ask(tmp_path)[1]) == [16]
 
@@ -133,7 +133,7 @@ def test_settings_code_age_and_replacement(
     assert "schedule.max_age_days" in why
     listing = list_utterances(WORKFLOW.data, tmp_path)
     stopped = NOW + datetime.timedelta(days=30)
-    data = json.loads(directory.seen.read_text())["data"]
+    data = json.loads(directory.seen.path.read_text())["data"]
     remember(
         observe(Project(WORKFLOW, tmp_path), listing), data, directory, stopped, has_trained=False
     )
@@ -149,5 +149,5 @@ def test_settings_code_age_and_replacement(
 def test_what_cannot_be_read_is_as_if_there_was_none(
     directory: RunDirectory, tmp_path: Path
 ) -> None:
-    directory.seen.write_text('{"from": "the future"}')
+    directory.seen.path.write_text('{"from": "the future"}')
     assert ask(tmp_path)[0]

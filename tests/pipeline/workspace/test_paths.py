@@ -24,8 +24,8 @@ def workflow(name: str = "digits", directory: str | None = None) -> Workflow:
 
 def test_default_is_beside_the_workflow_file(tmp_path: Path) -> None:
     directory = Project(workflow(), tmp_path).run_directory
-    assert directory.root == tmp_path / "runs" / "digits"
-    assert directory.serving == directory.root / "serving"
+    assert directory.local == tmp_path / "runs" / "digits"
+    assert directory.serving.path == directory.local / "serving"
 
 
 def test_second_run_at_once_is_refused(tmp_path: Path) -> None:
@@ -76,13 +76,13 @@ def test_a_directory_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> 
     with claim(project):
         pass
     directory = project.run_directory
-    assert json.loads(directory.format.read_text()) == {"format": FORMAT}
-    directory.format.write_text(json.dumps({"format": FORMAT + 1}))
-    (directory.root / "workflow.json").write_text('{"name": "digits", "dialect": "newer"}')
+    assert json.loads(directory.format.path.read_text()) == {"format": FORMAT}
+    directory.format.path.write_text(json.dumps({"format": FORMAT + 1}))
+    (directory.local / "workflow.json").write_text('{"name": "digits", "dialect": "newer"}')
     with pytest.raises(RunDirectoryError) as refused, claim(project):
         pass
     assert f"format {FORMAT + 1}" in str(refused.value)
-    assert "dialect" in (directory.root / "workflow.json").read_text()
+    assert "dialect" in (directory.local / "workflow.json").read_text()
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
