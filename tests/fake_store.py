@@ -28,6 +28,7 @@ class FakeStore(ObjectStorage):
         self.bytes_read = 0
         self.waits = 0
         self.on_wait = lambda: None
+        self.written_s = time.time
 
     def wait(self, seconds: float) -> None:
         self.waits += 1
@@ -54,7 +55,7 @@ class FakeStore(ObjectStorage):
                 "generation": generation,
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "size": len(content),
-                "written_s": time.time(),
+                "written_s": self.written_s(),
             }
             self._file(name).write_bytes(json.dumps(header).encode() + b"\n" + content)
         return generation

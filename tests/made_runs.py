@@ -4,13 +4,14 @@ store, sealed artifacts and a ledger; no model was trained.
 
 import datetime
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import scored
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
-from pushed import LINEAGE, make_verdict, make_version
+from pushed import LINEAGE, make_verdict, push_text
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from words import write_clip, write_project
 
@@ -72,13 +73,14 @@ def source_of(run: int) -> str:
 class Runs:
     """A run directory in which runs are made up, component by component."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, put: Callable[[Project], Project] = lambda it: it) -> None:
+        """`put` may have what is kept lie elsewhere than on the disk."""
         self.base = base
         self.file = write_project(base)
         rows = (base / "manifest.jsonl").read_text().replace('"ann"', json.dumps(ANN))
         (base / "manifest.jsonl").write_text(rows)
         self.workflow = read_workflow(self.file)
-        self.project = Project(self.workflow, base)
+        self.project = put(Project(self.workflow, base))
         self.directory = self.project.run_directory
         with claim(self.project):
             pass
@@ -190,9 +192,9 @@ class Runs:
         return {"model": model, "blessing": blessing, "gated": gated, "scores": scores}
 
     def push(self, source: str) -> str:
-        folder = make_version(self.directory.serving, f"m{self.number}")
+        folder = push_text(self.directory.serving, f"m{self.number}")
         manifest = folder / "assets.extra/manifest.json"
-        manifest.write_text(manifest.read_text().replace(LINEAGE.examples, source))
+        manifest.put(manifest.read().replace(LINEAGE.examples.encode(), source.encode()))
         reconcile(self.project)
         return folder.name
 
@@ -215,12 +217,11 @@ class Runs:
         root = self.directory.local
         listing = list_utterances(self.workflow.data, self.base)
         write_index(listing, self.workflow.data, self.directory.index, self.directory.digests)
-        store = ShardStore(str(self.directory.shards.path / "code"), "settings")
+        store = ShardStore(str(self.directory.shards / "code"), "settings")
         rows = [("a1", ANN), ("e1", EVE)]
         shard = Shard("train", 0, 1, 0, 0, 2, "d" * 32)
         store.write(shard, [(Entry(i), frame_record(example(i, s))) for i, s in rows])
-        (root / "rejects").mkdir()
-        self.directory.rejects.path.write_text(ANN)
+        self.directory.rejects.put(ANN.encode())
         (root / "checkpoints/code/training").mkdir(parents=True)
         self.directory.logs.mkdir()
         (self.directory.logs / "1.log").write_text(f"could not read {ANN}, so\n")

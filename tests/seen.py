@@ -37,12 +37,11 @@ def add_span(base: Path, number: int, labels: str = "abababab") -> None:
     (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def finish_run(base: Path, workflow: Workflow = WORKFLOW) -> RunDirectory:
+def finish_run(project: Project) -> RunDirectory:
     """What a run leaves of what it has seen."""
-    project = Project(workflow, base)
-    directory = project.run_directory
+    workflow, directory = project.workflow, project.run_directory
     adopt(project)
-    listing = list_utterances(workflow.data, base)
+    listing = list_utterances(workflow.data, project.folder)
     observed = observe(project, listing)
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     remember(observed, index.digest, directory, NOW)

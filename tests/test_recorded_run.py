@@ -43,7 +43,7 @@ def test_records_ledger_and_version(directory: RunDirectory) -> None:
 
 
 def test_the_index_names_the_recordings_where_they_are(directory: RunDirectory) -> None:
-    [file] = directory.index.glob("*")
+    [file] = directory.index.matching("*")
     with file.open() as lines:
         index = read_index(lines)
         rows = [row for shard in index.shards for row in read_rows(lines, shard)]

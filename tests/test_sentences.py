@@ -174,7 +174,7 @@ def triggers(folder: Path) -> Said:
 
     add_span(folder, 1)
     yield look("no run yet")
-    directory = finish_run(folder)
+    directory = finish_run(Project(WORKFLOW, folder))
     yield look("nothing new")
     (folder / "data/1/copy").write_bytes((folder / "data/1/manifest.jsonl").read_bytes())
     (folder / "data/1/3.wav").touch()

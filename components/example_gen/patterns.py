@@ -39,8 +39,8 @@ def matching_files(
         if has_spans(inside):
             files = set(newest_spans(place, inside, window))
         else:
-            found = [place / inside, *place.glob(inside)]
-            files = {file for file in found if file.is_file()}
+            found = [place / inside, *place.matching(inside)]
+            files = {file for file in found if file.is_present()}
         if not files:
             raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
         matching |= files

@@ -99,7 +99,7 @@ def list_utterances(
         listing = _list_manifests(data, workflow_dir, is_forgotten, targets)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
-    if feedback is not None and location_of(feedback).is_file():
+    if feedback is not None and location_of(feedback).is_present():
         listing = _with_feedback(listing, location_of(feedback), is_forgotten, targets)
     listing = replace(_without_duplicates(_with_known_targets(listing, data, targets)), task=task)
     if data.cut is None:

@@ -19,8 +19,8 @@ def newest_spans(folder: Location, pattern: str, window: int | None) -> list[Loc
         )
     )
     found: dict[tuple[int, ...], list[Location]] = {}
-    for file in folder.glob(SPAN_PART.sub("*", pattern)):
-        if (match := shape.fullmatch(file.relative_to(folder))) and file.is_file():
+    for file in folder.matching(SPAN_PART.sub("*", pattern)):
+        if (match := shape.fullmatch(file.relative_to(folder))) and file.is_present():
             found.setdefault(tuple(map(int, match.groups())), []).append(file)
     newest = sorted(found)[-window:] if window else sorted(found)
     return [file for span in newest for file in found[span]]

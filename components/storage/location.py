@@ -133,7 +133,7 @@ class Location:
     def entry(self) -> Entry | None:
         return self.storage.entry(self._name)
 
-    def is_file(self) -> bool:
+    def is_present(self) -> bool:
         return self.storage.entry(self._name) is not None
 
     def files(self) -> Iterator[tuple[str, "Location"]]:
@@ -146,7 +146,7 @@ class Location:
     def children(self) -> tuple[list[str], list[str]]:
         return self.storage.children(self._name)
 
-    def glob(self, pattern: str) -> list["Location"]:
+    def matching(self, pattern: str) -> list["Location"]:
         return [self / name for name in self.storage.glob(self._name, pattern)]
 
     def delete(self) -> None:

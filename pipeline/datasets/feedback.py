@@ -275,5 +275,5 @@ def _known_labels(project: Project) -> list[str]:
 def _write_feedback(clips: list[FeedbackClip], directory: RunDirectory) -> None:
     rows = [clip.model_dump_json(exclude_none=True) for clip in clips]
     content = "".join(f"{row}\n" for row in rows).encode()
-    if clips or directory.feedback.is_file():
+    if clips or directory.feedback.is_present():
         directory.feedback.put(content)

@@ -265,7 +265,7 @@ def _drop_from_shards(directory: RunDirectory, speaker: str) -> int:
         warnings.simplefilter("ignore")  # what Beam says about Python is no answer to a person
         from components.example_gen.shards import drop_records
     keys: set[str] = set()
-    indexes = directory.index.glob("index-*.jsonl")
+    indexes = directory.index.matching("index-*.jsonl")
     for file in indexes:
         with contextlib.suppress(AuricleError), file.open() as lines:
             for shard in read_index(lines).shards:

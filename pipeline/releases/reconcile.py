@@ -68,7 +68,7 @@ def begin_step(directory: RunDirectory, ledger: Ledger) -> None:
 
 def read_step(directory: RunDirectory) -> int | None:
     """The newest version before a rollback or promotion that did not end; None where all did."""
-    return int(directory.step.read()) if directory.step.is_file() else None
+    return int(directory.step.read()) if directory.step.is_present() else None
 
 
 def _written_down_only(ledger: Ledger, begun: int, serving: Location) -> Iterator[str]:

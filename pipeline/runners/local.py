@@ -210,7 +210,7 @@ def _shards(directory: RunDirectory) -> Location:
     current = directory.shards / shards_fingerprint()[:16]
     for earlier in SAME_SHARDS.get(current.name, ()):
         for name, shard in list((directory.shards / earlier).files()):
-            if not (current / name).is_file():
+            if not (current / name).is_present():
                 shard.copy_to(current / name)
         (directory.shards / earlier).delete_all()
     return current

@@ -60,7 +60,7 @@ def _remove_unused_indexes(directory: RunDirectory, store: "MetadataStore") -> N
     """Those of looks that led to no run."""
     digests = index_digests(store.get_executions())
     used = {index_file(directory.index, digest) for digest in digests}
-    for file in directory.index.glob("index-*.jsonl"):
+    for file in directory.index.matching("index-*.jsonl"):
         entry = file.entry()
         # Another check may be reading a young one.
         if file not in used and entry and time.time() - entry.written_s > _YOUNG_S:

@@ -105,7 +105,7 @@ def trained_code(task: str) -> str:
 def manifest_digests(project: Project) -> dict[str, str]:
     """With what the run directory adds to them and leaves out of them."""
     directory, folder = project.run_directory, project.folder
-    own = [path for path in (directory.feedback, directory.forgotten) if path.is_file()]
+    own = [path for path in (directory.feedback, directory.forgotten) if path.is_present()]
     paths = [*find_manifests(project.workflow.data, folder), *own]
     return {_name_from(folder, path): path.digest() for path in paths}
 

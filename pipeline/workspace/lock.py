@@ -64,9 +64,10 @@ def adopt(project: Project) -> None:
         RunDirectoryError: it belongs to another workflow, or holds other files.
     """
     directory, workflow = project.run_directory, project.workflow
+    directory.local.mkdir(parents=True, exist_ok=True)
     _check_format(directory)
     identity = directory.root / IDENTITY_FILE
-    if identity.is_file():
+    if identity.is_present():
         owner = json.loads(identity.read())["name"]
         if owner != workflow.name:
             raise RunDirectoryError(

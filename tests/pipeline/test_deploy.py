@@ -12,6 +12,7 @@ from seen import add_span, finish_run
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.workspace.project import read_project
 from schemas.errors import DataGateError
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def project(tmp_path: Path) -> Path:
     """A workflow file that has run and has nothing new."""
     add_span(tmp_path, 1)
     (tmp_path / "workflow.yaml").write_text(WORKFLOW)
-    finish_run(tmp_path)
+    finish_run(read_project(tmp_path / "workflow.yaml"))
     return tmp_path / "workflow.yaml"
 
 

@@ -188,6 +188,40 @@ def test_a_folder_is_published_once(case: Case) -> None:
     assert case.storage.published(case.root, MANIFEST) == ["2"]
 
 
+def test_what_several_append_at_once_is_all_kept(case: Case) -> None:
+    lines = [f"{number}\n".encode() for number in range(24)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda line: case.storage.append(f"{case.root}/log/lines", line), lines))
+    kept = case.storage.read(f"{case.root}/log/lines").content
+    assert sorted(kept.splitlines(keepends=True)) == sorted(lines)
+
+
+def test_patterns_match_names_below_a_folder(case: Case) -> None:
+    for name in ("a/1.x", "a/b/2.x", "a/.c/3.x", "a/.4.x", "5.x", "ab/6.x"):
+        case.storage.put(f"{case.root}/{name}", b"")
+    for pattern, found in [
+        ("*.x", ["5.x"]),
+        ("a/*.x", ["a/1.x"]),
+        ("**/*.x", ["5.x", "a/1.x", "a/b/2.x", "ab/6.x"]),
+        ("a/**/2.x", ["a/b/2.x"]),
+        ("a*/[0-5].x", ["a/1.x"]),
+        ("a/.*/3.x", ["a/.c/3.x"]),
+        ("gone/*", []),
+    ]:
+        assert case.storage.glob(case.root, pattern) == found
+
+
+def test_a_folder_is_no_file(case: Case) -> None:
+    case.storage.put(f"{case.root}/a/b", b"")
+    assert case.storage.entry(f"{case.root}/a") is None
+
+
+def test_what_is_neither_file_nor_folder_is_not_listed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")  # who opened it would wait for a writer
+    (tmp_path / "gone.wav").symlink_to("nowhere")
+    assert LocalStorage().children(str(tmp_path)) == ([], [])
+
+
 def test_of_two_publishers_one_wins_whole(case: Case) -> None:
     def publish(content: bytes) -> bool:
         try:

@@ -118,7 +118,7 @@ def test_records_come_back_in_order(project: Path, history: Location) -> None:
     assert [record.number for _, record in records] == list(range(1, 12))
     assert next_number(history) == 12
     assert read_record(history / "2.json") == records[1][1]
-    assert history.glob(".*") == []
+    assert history.matching(".*") == []
 
 
 def test_before_the_first_run_it_says_so(project: Path) -> None:

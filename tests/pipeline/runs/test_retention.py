@@ -112,10 +112,10 @@ def test_an_index_that_no_run_used_goes_when_nobody_can_be_reading_it(runs: Runs
     index(runs, [("x", EVE)])
     unused = index_file(runs.directory.index, source_of(5))
     remove_old_examples(runs.directory, 4)
-    assert unused.is_file()
+    assert unused.is_present()
     long_ago = time.time() - 2 * 86400
     for file in runs.directory.index.path.iterdir():
         os.utime(file, (long_ago, long_ago))
     remove_old_examples(runs.directory, 4)
-    assert not unused.is_file()
+    assert not unused.is_present()
     assert len(list(runs.directory.index.path.iterdir())) == 4

@@ -22,7 +22,7 @@ WORKFLOW = "name: digits\ndata: {manifests: 'data/{SPAN}/manifest.jsonl'}\n"
 def project(tmp_path: Path) -> Project:
     add_span(tmp_path, 1)
     (tmp_path / "workflow.yaml").write_text(WORKFLOW)
-    finish_run(tmp_path)
+    finish_run(read_project(tmp_path / "workflow.yaml"))
     return read_project(tmp_path / "workflow.yaml")
 
 

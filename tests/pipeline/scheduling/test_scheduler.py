@@ -39,7 +39,7 @@ def directory(tmp_path: Path) -> RunDirectory:
     far = time.gmtime(time.time() + 40 * 86400)
     file["schedule"] = {"cron": f"0 0 1 {far.tm_mon} *"}
     (tmp_path / "workflow.yaml").write_text(yaml.safe_dump(file))
-    return finish_run(tmp_path)
+    return finish_run(Project(WORKFLOW, tmp_path))
 
 
 @contextlib.contextmanager

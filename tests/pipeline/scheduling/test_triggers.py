@@ -24,7 +24,7 @@ from schemas.workflow.workflow import Workflow
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     add_span(tmp_path, 1)
-    return finish_run(tmp_path)
+    return finish_run(Project(WORKFLOW, tmp_path))
 
 
 def ask(base: Path, workflow: Workflow = WORKFLOW, days: float = 0.0) -> tuple[bool, str]:
@@ -66,7 +66,7 @@ def test_a_changed_and_a_vanished_clip(directory: RunDirectory, tmp_path: Path) 
     (tmp_path / "data" / "1" / "3.wav").write_bytes(b"RIFF another")
     train, why = ask(tmp_path)
     assert (train, counts(why)) == (True, [1])
-    finish_run(tmp_path)
+    finish_run(Project(WORKFLOW, tmp_path))
     (tmp_path / "data" / "1" / "3.wav").unlink()
     train, why = ask(tmp_path)
     assert (train, counts(why)) == (True, [0, 1])
@@ -96,7 +96,7 @@ def test_a_clip_beside_others_in_a_folder(tmp_path: Path) -> None:
         (tmp_path / "clips" / label).mkdir(parents=True)
         (tmp_path / "clips" / label / "1.wav").write_bytes(b"RIFF")
     workflow = make_workflow(data={"folder": "clips"})
-    finish_run(tmp_path, workflow)
+    finish_run(Project(workflow, tmp_path))
     assert not ask(tmp_path, workflow)[0]
     (tmp_path / "clips" / "no" / "2.wav").write_bytes(b"RIFF")
     train, why = ask(tmp_path, workflow)
@@ -109,7 +109,7 @@ def test_drift_trains_also_on_few_clips(directory: RunDirectory, tmp_path: Path)
     assert not ask(tmp_path, make_workflow(schedule=few))[0]
     train, why = ask(tmp_path, make_workflow(schedule=few, data_gate={"max_drift": 0.02}))
     assert train  # also since the settings changed
-    finish_run(tmp_path, make_workflow(data_gate={"max_drift": 0.02}))
+    finish_run(Project(make_workflow(data_gate={"max_drift": 0.02}), tmp_path))
     add_span(tmp_path, 3, "aaaaaaaaaa")
     train, why = ask(tmp_path, make_workflow(schedule=few, data_gate={"max_drift": 0.02}))
     assert train
