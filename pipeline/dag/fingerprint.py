@@ -207,8 +207,7 @@ class _Source(NamedTuple):
 def _read(source: str, name: str, is_package: bool) -> _Source:
     found: list[str] = []
     tree = ast.parse(source)
-    _drop_imports_for_types(tree)
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -228,10 +227,15 @@ def _read(source: str, name: str, is_package: bool) -> _Source:
     return _Source(tuple(sorted(with_parents - {name})), meaning)
 
 
-def _drop_imports_for_types(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+def _nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """All nodes; what is imported for type checking is taken out."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             node.body = []
+        yield node  # of which the caller may take something out
+        waiting.extend(ast.iter_child_nodes(node))
 
 
 def _drop_words(node: ast.AST) -> None:

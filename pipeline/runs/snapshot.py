@@ -4,14 +4,14 @@ import datetime
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from components.example_gen.sources import Listing, find_manifests
-from components.storage.location import Location, location_of
+from components.storage.contents import stamp_files
+from components.storage.location import Location
 from components.tasks import feeding
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.workspace.paths import RunDirectory
@@ -65,7 +65,7 @@ def observe(project: Project, listing: Listing) -> Observation:
         code=trained_code(project.workflow.task),
         manifests=manifest_digests(project),
         labels=label_counts(listing),
-        files=dict(file_stamps(sorted({row.path for row in listing.utterances if row.path}))),
+        files=dict(stamp_files(sorted({row.path for row in listing.utterances if row.path}))),
     )
 
 
@@ -112,14 +112,6 @@ def manifest_digests(project: Project) -> dict[str, str]:
 
 def _name_from(folder: Path, place: Location) -> str:
     return os.path.relpath(place.path, folder) if place.is_local else str(place)
-
-
-def file_stamps(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """What differs whenever a file's content may, of each that is there."""
-    for path in paths:
-        entry = location_of(path).entry()
-        if entry is not None:
-            yield path, entry.stamp
 
 
 def label_counts(listing: Listing) -> dict[str, int]:

@@ -9,12 +9,12 @@ import datetime
 from pydantic import BaseModel
 
 from components.example_gen.patterns import place_of
+from components.storage.contents import stamp_files
 from components.storage.location import location_of
 from components.versions.ledger import read_ledger
 from pipeline.datasets.rows import list_rows
 from pipeline.runs.snapshot import (
     RunSnapshot,
-    file_stamps,
     label_counts,
     manifest_digests,
     read_file_stamps,
@@ -138,12 +138,12 @@ def _is_as_seen(project: Project, known: dict[str, str]) -> bool:
     """Whether the recordings are the files they were, by size and times."""
     data, feedback = project.workflow.data, project.run_directory.feedback.parent
     if data.folder is None:
-        return dict(file_stamps(known)) == known
+        return dict(stamp_files(known)) == known
     folder = place_of(data.folder, project.folder)
     labels = [folder / label for label in folder.children()[1]]
     paths = [str(label / name) for label in labels for name in label.children()[0]]
     paths += [path for path in known if location_of(path).parent == feedback]
-    return dict(file_stamps(paths)) == known
+    return dict(stamp_files(paths)) == known
 
 
 def _drift(before: dict[str, int], now: dict[str, int]) -> float:
