@@ -29,13 +29,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 from schemas.errors import AuricleError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_Chunk = list[tuple[int, Any]]  # items with their numbers
+_Chunk = list[tuple[int, Item]]  # items with their numbers
 
 _CHUNK = 16
 _CHUNKS_AHEAD = 4  # for each child: what may be done while an earlier item is waited for
@@ -68,6 +68,10 @@ class Failure:
     detail: str
 
 
+# To a child: the function first, then items, and None at the end.
+_Message = tuple[Callable[[object], object], Limits] | list[object] | None
+
+
 class SubprocessPool(Generic[Item, Result]):
     """Applies `function` to items in `processes` children, which start when they are needed.
 
@@ -95,7 +99,7 @@ class SubprocessPool(Generic[Item, Result]):
             AuricleError: `function` raised it, or something else, which is its text.
         """
         tasks = _Tasks(items, ahead=_CHUNK * _CHUNKS_AHEAD * len(self._children))
-        done: dict[int, Any] = {}
+        done: dict[int, Result | Failure] = {}
         try:
             for turn in itertools.count():
                 while turn not in done:
@@ -110,12 +114,17 @@ class SubprocessPool(Generic[Item, Result]):
                 if child.tasks:  # what nobody waits for any more
                     child.stop()
 
-    def _hand_out(self, tasks: "_Tasks", turn: int) -> None:
+    def _hand_out(self, tasks: "_Tasks[Item]", turn: int) -> None:
         for child in self._children:
             while child.is_free() and (chunk := tasks.take(turn)):
                 child.give(chunk)
 
-    def _collect(self, busy: list["_Child"], tasks: "_Tasks", done: dict[int, Any]) -> None:
+    def _collect(
+        self,
+        busy: list["_Child[Item, Result]"],
+        tasks: "_Tasks[Item]",
+        done: dict[int, Result | Failure],
+    ) -> None:
         """Waits for children that answer or die; the tasks of a dead one are handed out again."""
         connections = {child.connection: child for child in busy}
         ready = multiprocessing.connection.wait(connections, self._limits.chunk_s)
@@ -136,16 +145,16 @@ class SubprocessPool(Generic[Item, Result]):
             tasks.give_back(others)
 
 
-class _Tasks:
+class _Tasks(Generic[Item]):
     """Chunks of numbered items, at most `ahead` items before the one whose turn it is."""
 
-    def __init__(self, items: Iterable[Any], ahead: int) -> None:
+    def __init__(self, items: Iterable[Item], ahead: int) -> None:
         self._items = enumerate(items)
         self._ahead = ahead
         self._taken = 0
-        self._again: deque[_Chunk] = deque()
+        self._again: deque[_Chunk[Item]] = deque()
 
-    def take(self, turn: int) -> _Chunk:
+    def take(self, turn: int) -> _Chunk[Item]:
         """The next chunk; empty where there is none now."""
         if self._again:
             return self._again.popleft()
@@ -155,12 +164,12 @@ class _Tasks:
         self._taken += len(chunk)
         return chunk
 
-    def give_back(self, chunks: list[_Chunk]) -> None:
+    def give_back(self, chunks: list[_Chunk[Item]]) -> None:
         """These come first."""
         self._again.extendleft(reversed(chunks))
 
 
-class _Answers:
+class _Answers(Generic[Result]):
     """Answers pickled, but the large bytes in them in shared memory: a socket is slow for those.
 
     The chunks that a child was given take turns. It gets the next one only when the answers to the
@@ -171,13 +180,13 @@ class _Answers:
         self._memory = mmap.mmap(memory_fd, _CHUNKS_GIVEN * _SHARED_BYTES)
         self._turn = 0
 
-    def dump(self, answers: Any) -> bytes:
+    def dump(self, answers: list[Result] | AuricleError) -> bytes:
         """What `load` makes the answers of."""
         file = io.BytesIO()
         pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
         at, end = self._next_room()
 
-        def share(item: Any) -> tuple[int, int] | None:
+        def share(item: object) -> tuple[int, int] | None:
             nonlocal at
             if type(item) is not bytes or not _SHARED_FROM_BYTES <= len(item) <= end - at:
                 return None
@@ -190,7 +199,7 @@ class _Answers:
         pickler.dump(answers)
         return file.getvalue()
 
-    def load(self, dumped: bytes) -> Any:
+    def load(self, dumped: bytes) -> list[Result] | AuricleError:
         """The answers, copied out of the shared memory."""
         self._next_room()
         unpickler = pickle.Unpickler(io.BytesIO(dumped))
@@ -207,20 +216,20 @@ class _Answers:
         return start, start + _SHARED_BYTES
 
 
-class _Child:
+class _Child(Generic[Item, Result]):
     """One process; `tasks` are the chunks that it has not answered yet."""
 
     connection: Connection
-    _answers: _Answers
+    _answers: _Answers[Result | Failure]
+    _log: IO[bytes]
     _process: subprocess.Popen[bytes]
 
-    def __init__(self, function: Callable[[Any], Any], limits: Limits) -> None:
+    def __init__(self, function: Callable[[Item], Result], limits: Limits) -> None:
         self._function = function
         self._limits = limits
         self._runs = False
-        self._log: Any = None
         self._items = 0
-        self.tasks: deque[_Chunk] = deque()
+        self.tasks: deque[_Chunk[Item]] = deque()
 
     def is_free(self) -> bool:
         """Whether it can be given a chunk; one that has done enough is started anew first."""
@@ -228,14 +237,14 @@ class _Child:
             self.stop()
         return self._items < _MOST_ITEMS and len(self.tasks) < _CHUNKS_GIVEN
 
-    def give(self, chunk: _Chunk) -> None:
+    def give(self, chunk: _Chunk[Item]) -> None:
         if not self._runs:
             self._start()
         self.tasks.append(chunk)
         self._items += len(chunk)
         self._send([item for _, item in chunk])
 
-    def answers(self) -> dict[int, Any] | None:
+    def answers(self) -> dict[int, Result | Failure] | None:
         """The answers to its oldest chunk, by number; None where it died."""
         try:
             answers = self._answers.load(self.connection.recv_bytes())
@@ -295,7 +304,7 @@ class _Child:
         self._runs = True
         self._send((self._function, self._limits))
 
-    def _send(self, message: Any) -> None:
+    def _send(self, message: object) -> None:
         try:
             self.connection.send(message)
         except OSError:  # it is dead, as `answers` will find
@@ -304,19 +313,20 @@ class _Child:
 
 def serve(connection_fd: int, memory_fd: int) -> None:
     """The life of a child: answers chunks until the other side hangs up."""
-    answers = _Answers(memory_fd)
+    answers = _Answers[object](memory_fd)
     with Connection(connection_fd) as connection:
-        chunks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        chunks: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         # Reads while answers are written, or both sides might wait for the other to read.
         threading.Thread(target=_receive, args=(connection, chunks), daemon=True).start()
-        function_and_limits = chunks.get()
-        if function_and_limits is None:
+        if not isinstance(first := chunks.get(), tuple):
             return
-        function, limits = function_and_limits
+        function, limits = first
         _limit_memory(limits.memory_bytes)
-        while (items := chunks.get()) is not None:
+        while isinstance(items := chunks.get(), list):
             try:
-                answer: Any = [_apply(function, item, limits) for item in items]
+                answer: list[object] | AuricleError = [
+                    _apply(function, item, limits) for item in items
+                ]
             except AuricleError as error:
                 answer = error
             except Exception:
@@ -325,7 +335,7 @@ def serve(connection_fd: int, memory_fd: int) -> None:
                 connection.send_bytes(answers.dump(answer))
 
 
-def _receive(connection: Connection, chunks: "queue.SimpleQueue[Any]") -> None:
+def _receive(connection: Connection, chunks: "queue.SimpleQueue[_Message]") -> None:
     """Hands on what comes, and None at the end."""
     try:
         while True:
@@ -337,7 +347,7 @@ def _receive(connection: Connection, chunks: "queue.SimpleQueue[Any]") -> None:
         os._exit(1)  # the main thread would wait for ever
 
 
-def _apply(function: Callable[[Any], Any], item: Any, limits: Limits) -> Any:
+def _apply(function: Callable[[Item], Result], item: Item, limits: Limits) -> Result | Failure:
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
     try:
