@@ -26,6 +26,7 @@ Texts = NDArray[np.str_]
 Numbers = NDArray[np.float64]
 Chosen = NDArray[np.bool_]  # of which clips, [clips]
 Places = NDArray[np.intp]
+Array = NDArray[Any]  # of a type that the reader knows, not the file: outputs, stored tables
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class ModelScores:
     confidence: NDArray[np.float32]
     merit: NDArray[np.float32]
     is_known: Chosen
-    outputs: Mapping[str, NDArray[Any]]
+    outputs: Mapping[str, Array]
     names: Mapping[str, Texts]
 
     @property
@@ -64,7 +65,7 @@ class ModelScores:
         by_clip = {name: getattr(self, name)[chosen] for name in _BY_CLIP}
         return replace(self, outputs=outputs, **by_clip)
 
-    def arrays(self, whose: str) -> dict[str, NDArray[Any]]:
+    def arrays(self, whose: str) -> dict[str, Array]:
         """As they are stored, under names that begin with `whose`."""
         return {
             **{f"{whose} {name}": getattr(self, name) for name in _BY_CLIP},
@@ -233,7 +234,7 @@ def read_scores(file: Path) -> ClipScores:
     )
 
 
-def _model(arrays: dict[str, NDArray[Any]]) -> ModelScores:
+def _model(arrays: dict[str, Array]) -> ModelScores:
     return ModelScores(
         outputs=_below(arrays, _OUTPUT),
         names=_below(arrays, _NAMES),
@@ -241,7 +242,7 @@ def _model(arrays: dict[str, NDArray[Any]]) -> ModelScores:
     )
 
 
-def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+def _below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     return {
         name.removeprefix(prefix): values
         for name, values in arrays.items()

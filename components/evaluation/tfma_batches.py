@@ -3,7 +3,6 @@ slicing calls Python for every clip, slice, metric and model. Knows no metric.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -13,7 +12,7 @@ from tensorflow_model_analysis.extractors import unbatch_extractor
 
 _Clips = NDArray[np.intp]  # which of a batch, by number
 _SliceKey = tuple[tuple[str, bytes], ...]
-_OfModels = NDArray[Any] | Mapping[str, NDArray[Any]]  # with two models by their names
+_OfModels = NDArray[np.generic] | Mapping[str, NDArray[np.generic]]  # one, or two by their names
 
 
 def make_extractors(config: tfma.EvalConfig) -> list[tfma.extractors.Extractor]:
@@ -44,7 +43,7 @@ def _slice_batch(extracts: tfma.Extracts, specs: list[list[str]]) -> Iterator[tf
 
 
 def _slices(
-    features: Mapping[str, NDArray[Any]], names: list[str]
+    features: Mapping[str, NDArray[np.generic]], names: list[str]
 ) -> Iterator[tuple[_SliceKey, _Clips]]:
     """All clips for no name, else those with each value of the feature."""
     if not names:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.artifacts import saved_model_uri
-from components.evaluation.scores import SCORES_FILE, SPEAKER, ClipScores, write_scores
+from components.evaluation.scores import SCORES_FILE, SPEAKER, Array, ClipScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
 from components.evaluation.tfma_evaluation import evaluate
 from components.tasks import feeding, parts
@@ -27,7 +26,7 @@ TASK_KEY = "task"
 BACKGROUND_URI_KEY = "background_uri"
 _BATCH_CLIPS = 256
 
-Outputs = dict[str, NDArray[Any]]
+Outputs = dict[str, Array]
 Answer = Callable[[list[bytes]], Outputs]
 
 

@@ -8,10 +8,13 @@ are called, and what kind of features these are, is not known here.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, Union
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 STEPS = 64
 INCOMPLETE = 0.005  # of the score
@@ -24,16 +27,17 @@ _TIME_OVERLAP, _BIN_OVERLAP = 4, 2  # patches over one place, along either axis
 _HEARD = 0.1  # of the way from a pause to the frame that is farthest from one
 
 _Patch = tuple[slice, slice]
+Tensor = Union["tf.Tensor", NDArray[np.float32]]
 _Item = TypeVar("_Item")
 
 
 class Model(Protocol):
     """A classifier in two halves: a loaded SavedModel, or a module of the same functions."""
 
-    def features(self, waveform: Any) -> Any:
+    def features(self, waveform: Tensor) -> Tensor:
         """float32 [batch, clip_samples] -> float32 [batch, frames, bins]."""
 
-    def scores_of_features(self, features: Any) -> Any:
+    def scores_of_features(self, features: Tensor) -> Tensor:
         """float32 [batch, frames, bins] -> float32 [batch, classes]."""
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from components.explanation.attribution import (
     STEPS,
     Attribution,
     Frames,
+    Model,
     integrated_gradients,
     occlusion,
 )
@@ -38,12 +38,12 @@ THOROUGH = Effort(STEPS, INCOMPLETE, PATCH_SHARE)
 BRIEF = Effort(steps=32, incomplete=0.05, patch_share=1.0)
 
 
-def is_explainable(model: Any) -> bool:
+def is_explainable(model: object) -> bool:
     """Whether a loaded SavedModel has the two halves that explanations ask."""
     return all(hasattr(model, function) for function in _FUNCTIONS)
 
 
-def load_saved_model(saved_model: Path) -> Any:
+def load_saved_model(saved_model: Path) -> Model:
     """The SavedModel, as TensorFlow loads it."""
     import tensorflow as tf
 
@@ -51,7 +51,7 @@ def load_saved_model(saved_model: Path) -> Any:
 
 
 def attribute(
-    model: Any,
+    model: Model,
     card: ModelCard,
     waveforms: NDArray[np.float32],
     class_ids: Sequence[int],

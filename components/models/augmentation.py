@@ -4,8 +4,6 @@ All randomness comes from `keras.random.SeedGenerator`s, whose state is a variab
 seed fixes it, and a checkpoint holds it. They compute in float32, as the frontends do.
 """
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import KerasTensor, ops
@@ -17,7 +15,7 @@ _EQUALIZER_WAVES = np.array([1.0, 0.5, 0.5, 0.5], np.float32)  # highest share o
 
 
 class _Augmentation(keras.layers.Layer):
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, seed: int | None = None, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -25,7 +23,7 @@ class _Augmentation(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> KerasTensor:
+    def uniform(self, shape: tuple[int | KerasTensor, ...], low: float, high: float) -> KerasTensor:
         return keras.random.uniform(shape, low, high, seed=self.seed_generator)
 
 
@@ -39,8 +37,10 @@ class RandomPlayback(_Augmentation):
     zero, each clip is moved within its own length.
     """
 
-    def __init__(self, shift_samples: int, speed: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, shift_samples: int, speed: float, seed: int | None = None, **kwargs: object
+    ) -> None:
+        super().__init__(seed, **kwargs)
         self.shift_samples = shift_samples
         self.speed = speed
 
@@ -80,8 +80,8 @@ class RandomPlayback(_Augmentation):
 class RandomGain(_Augmentation):
     """Each waveform louder or quieter by up to `gain_db`: float32 [batch, samples], same out."""
 
-    def __init__(self, gain_db: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, gain_db: float, seed: int | None = None, **kwargs: object) -> None:
+        super().__init__(seed, **kwargs)
         self.gain_db = gain_db
 
     def call(self, waveform: KerasTensor, training: bool = False) -> KerasTensor:
@@ -104,8 +104,10 @@ class RandomChannel(_Augmentation):
     tilt of up to `equalizer_db` at either end and three faster waves of up to half of it.
     """
 
-    def __init__(self, frequency_warp: float, equalizer_db: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, frequency_warp: float, equalizer_db: float, seed: int | None = None, **kwargs: object
+    ) -> None:
+        super().__init__(seed, **kwargs)
         self.frequency_warp = frequency_warp
         self.equalizer_db = equalizer_db
 
@@ -147,9 +149,10 @@ class SpecAugment(_Augmentation):
         time_mask_frames: int,
         freq_masks: int,
         freq_mask_bins: int,
-        **kwargs: Any,
+        seed: int | None = None,
+        **kwargs: object,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(seed, **kwargs)
         self.time_masks = time_masks
         self.time_mask_frames = time_mask_frames
         self.freq_masks = freq_masks

@@ -7,8 +7,6 @@ the clip were alone in its batch; the layers of this file make it so. Models of 
 have none of them.
 """
 
-from typing import Any
-
 import keras
 from keras import KerasTensor, ops
 
@@ -38,7 +36,7 @@ class _LengthLayer(keras.layers.Layer):
         super().__init__(**{"trainable": False, **kwargs})
         self.supports_masking = True
 
-    def compute_mask(self, inputs: KerasTensor, previous_mask: Any) -> None:
+    def compute_mask(self, inputs: KerasTensor, previous_mask: KerasTensor | None) -> None:
         return None
 
 

@@ -1,7 +1,5 @@
 """Recurrent networks: the plain one, the LSTM, and an LSTM whose gates see the cell state."""
 
-from typing import Any
-
 import keras
 from keras import KerasTensor, layers, ops
 
@@ -47,8 +45,8 @@ class PeepholeLSTMCell(layers.Layer):
         self.bias = self.add_weight(shape=(4 * units,), initializer=_forget_bias, name="bias")
 
     def call(
-        self, inputs: KerasTensor, states: list[Any], training: bool = False
-    ) -> tuple[Any, list[Any]]:
+        self, inputs: KerasTensor, states: list[KerasTensor], training: bool = False
+    ) -> tuple[KerasTensor, list[KerasTensor]]:
         hidden, cell = states
         gates = ops.matmul(inputs, self.kernel) + ops.matmul(hidden, self.recurrent_kernel)
         input_, forget, candidate, output = ops.split(gates + self.bias, 4, axis=-1)
@@ -63,7 +61,7 @@ class PeepholeLSTMCell(layers.Layer):
         return {**super().get_config(), "units": self.units}
 
 
-def _forget_bias(shape: tuple[int, ...], dtype: Any = None) -> KerasTensor:
+def _forget_bias(shape: tuple[int, ...], dtype: str | None = None) -> KerasTensor:
     units = shape[0] // 4
     bias = ops.concatenate([ops.zeros(units), ops.ones(units), ops.zeros(2 * units)])
     return ops.cast(bias, dtype or "float32")

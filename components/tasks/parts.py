@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol, cast
 
 from components.evaluation.measures import Measure
-from components.evaluation.scores import ModelScores, Numbers, Texts
+from components.evaluation.scores import Array, ModelScores, Numbers, Texts
 from schemas.reports.model_card import ModelCard
 from schemas.tasks import load_part
 
@@ -29,9 +27,7 @@ class Scoring(Protocol):
     def units(self, targets: Texts) -> Numbers:
         """How many units each target has that errors are counted of: [clips]."""
 
-    def judge(
-        self, targets: Texts, outputs: Mapping[str, NDArray[Any]], card: ModelCard
-    ) -> ModelScores:
+    def judge(self, targets: Texts, outputs: Mapping[str, Array], card: ModelCard) -> ModelScores:
         """What the model of `card` answered, from what `serving_examples` gave: [clips, ...]."""
 
 

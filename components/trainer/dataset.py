@@ -13,8 +13,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -48,7 +48,7 @@ class Learned:
         """
         clips = 0
 
-        def batches() -> Iterator[dict[str, NDArray[Any]]]:
+        def batches() -> Iterator[dict[str, NDArray[np.generic]]]:
             nonlocal clips
             spec = _target_spec(task)
             for records in tf.data.TFRecordDataset(list(files)).batch(_READ_CLIPS):
@@ -225,7 +225,7 @@ def _load(
     return pcm, targets
 
 
-def _to_inputs(pcm: tf.Tensor) -> Any:
+def _to_inputs(pcm: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
     """What the model takes: a waveform, and the lengths besides where clips differ in length."""
     if isinstance(pcm, tf.RaggedTensor):
         return pad_waveforms(pcm)

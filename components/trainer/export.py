@@ -9,7 +9,6 @@ explained. Only built-in TensorFlow ops are used. A model that takes lengths is 
 
 import functools
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -79,7 +78,7 @@ class ServedModel(tf.Module):
         waveform = tf.cast(pcm, tf.float32) / FULL_SCALE
         return self._answer(tf.reshape(waveform, [-1, self._clip_samples]))
 
-    def signatures(self) -> dict[str, Any]:
+    def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """What the SavedModel can be asked, by name."""
         return {
             "serving_default": self.serving_default,
@@ -143,7 +142,7 @@ def export_model(model: keras.Model, card: ModelCard, directory: str) -> None:
     write_served(ServedModel(model, card), card, directory)
 
 
-def write_served(served: Any, card: ModelCard, directory: str) -> None:
+def write_served(served: tf.Module, card: ModelCard, directory: str) -> None:
     """Writes a module with `signatures` as a SavedModel, its card inside it, to `directory`."""
     tf.saved_model.save(served, directory, signatures=served.signatures())
     card_path = Path(directory) / MODEL_CARD_FILE

@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -137,10 +136,10 @@ class _State:
         self.model = model
         self.history: list[Epoch] = []
         self._path = path
-        self._best: list[NDArray[Any]] = []
+        self._best: list[NDArray[np.generic]] = []
 
     @property
-    def _variables(self) -> list[Any]:
+    def _variables(self) -> list[keras.Variable]:
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def epochs_left(self, epochs: int, patience: int) -> int:
@@ -264,7 +263,7 @@ class _Recorder(keras.callbacks.Callback):
                 self._writers[split].flush()
 
 
-def _to_numpy(variable: Any) -> NDArray[Any]:
+def _to_numpy(variable: keras.Variable) -> NDArray[np.generic]:
     return np.array(keras.ops.convert_to_numpy(variable))
 
 

@@ -1,13 +1,19 @@
 """What a classifier answered on each clip: an error is a wrong label, of one label a clip."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.measures import Measure, ShareRight
-from components.evaluation.scores import SPEAKER, ClipScores, ModelScores, Numbers, Texts
+from components.evaluation.scores import (
+    SPEAKER,
+    Array,
+    ClipScores,
+    ModelScores,
+    Numbers,
+    Texts,
+)
 from components.tasks.classify.features import GROUPED_BY
 from schemas.reports.model_card import ModelCard
 
@@ -22,7 +28,7 @@ def units(targets: Texts) -> Numbers:
     return np.ones(len(targets))
 
 
-def judge(targets: Texts, outputs: Mapping[str, NDArray[Any]], card: ModelCard) -> ModelScores:
+def judge(targets: Texts, outputs: Mapping[str, Array], card: ModelCard) -> ModelScores:
     """What the model of `card` answered to clips with these labels; `scores` [clips, classes]."""
     return score_labels(targets, np.array(card.labels, np.str_), outputs[_SCORES])
 
@@ -68,7 +74,7 @@ def untaught(scores: ClipScores) -> list[str]:
     return sorted(set(scores.targets.tolist()) - set(labels_of(scores.candidate).tolist()))
 
 
-def bring_up_to_date(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def bring_up_to_date(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """The stored arrays of a table from before tasks had names, as they are stored now."""
     brought = dict(arrays)
     targets = brought["targets"] = brought.pop("labels")

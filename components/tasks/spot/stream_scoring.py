@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,7 +229,7 @@ def _keyword_score(saved_model: Path, labels: list[str]) -> Score:
     """Waveforms [batch, samples] -> the score of the answer, or 0 where it is no keyword."""
     import tensorflow as tf
 
-    model: Any = tf.saved_model.load(str(saved_model))
+    model = tf.saved_model.load(str(saved_model))
     are_keywords = np.array([is_keyword(label) for label in labels])
 
     def score(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
