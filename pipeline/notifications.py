@@ -144,7 +144,7 @@ def told_if_it_fails(
 
 
 def result_event(workflow: Workflow, result: "RunResult") -> Event:
-    """What is told of a judged run; a blessed model that was not pushed counts as refused."""
+    """What is told of a judged run; a blessed model that was not published counts as refused."""
     record, verdict = result.record, result.record.verdict
     headline = verdict.headline
     interval = headline.interval
@@ -156,7 +156,7 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
         outcome = f"blessed, version {result.pushed_to.name} {was}"
     else:
         event = "refused" if verdict.outcome == "blessed" else verdict.outcome
-        outcome = f"{event}, nothing was pushed"
+        outcome = f"{event}, nothing was published"
     text = (
         f"{workflow.name}, run {record.number}: {outcome}; "
         f"{headline.name} {measured_text(headline.value, headline.unit)}"

@@ -6,7 +6,7 @@ AuricleError                1  an internal error
 │   ├── DataError              the recordings: none found, one class, one speaker, ...
 │   ├── RunDirectoryError      the run directory: another workflow's, full, not writable
 │   │   └── BusyError              another run holds it
-│   └── VersionError           a pushed version: not there, changed since, failed before
+│   └── VersionError           a published version: not there, changed since, failed before
 ├── RegistryError           1  the model registry does not answer, or refuses
 ├── DataGateError           3  the data may not train a model
 └── ClipError                  one clip cannot be used; becomes a reject, never ends a run
@@ -42,7 +42,7 @@ class BusyError(RunDirectoryError):
 
 
 class VersionError(InputError):
-    """A pushed version cannot be used: not there, changed since it was pushed, failed before."""
+    """A published version cannot be used: not there, changed since, or marked as failed."""
 
 
 class RegistryError(AuricleError):

@@ -25,4 +25,4 @@ CheckOutcome = Literal[RunOutcome, "training", "killed", "nothing new", "stopped
 """Of one check of the schedule: what became of the run, or why there was none."""
 
 NotifyOn = Literal[VerdictOutcome, "failed"]
-"""What a person can be notified of; a blessed model that was not pushed counts as refused."""
+"""What a person can be notified of; a blessed model that was not published counts as refused."""

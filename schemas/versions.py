@@ -1,4 +1,4 @@
-"""The documents about pushed models: what a version is, and what became of all of them."""
+"""The documents about published models: what a version is, and what became of all of them."""
 
 import datetime
 import hashlib
@@ -18,7 +18,7 @@ _ABOUT = "assets.extra/"  # what TensorFlow does not load
 class Manifest(Document):
     """What a version is; lies inside it, and is there before the version can be seen.
 
-    `files` are the SHA-256 of all others, by relative path. `parent` was served when it was pushed.
+    `files` are the SHA-256 of all others, by relative path. `parent` was served before it.
     A version that `restores` an older one holds the same files; then `withdraws` may name the one
     that failed, and `reason` why.
     """
@@ -48,7 +48,7 @@ def model_digest_of(files: Mapping[str, str]) -> str:
 class VersionRecord(Document):
     """What became of one version.
 
-    `content` is the version that its files were first pushed as. `failed` and `replace` say why it
+    `content` is the version that its files first were. `failed` and `replace` say why it
     must not be served again, and why it wants to be replaced; empty where nothing is wrong.
     `is_blessed` is False once the metadata store was told that it failed. `entry` is what the
     registry calls it; None until it is registered. `is_there` is False once its folder was removed.
@@ -67,7 +67,7 @@ class VersionRecord(Document):
 
 
 class Ledger(Document):
-    """All versions that were ever pushed to a serving directory, the first one first.
+    """All versions that were ever published to a serving directory, the first one first.
 
     `registered_state` is what the registry was last told.
     """
@@ -131,6 +131,6 @@ class Ledger(Document):
 
     @property
     def candidate(self) -> VersionRecord | None:
-        """The newest version that a run pushed, whether it is still served or not."""
+        """The newest version that a run published, whether it is still served or not."""
         pushed = [record for record in self.versions if record.content == record.version]
         return pushed[-1] if pushed else None

@@ -1,4 +1,4 @@
-"""Why a pushed or exported model gave each of some clips one class, by both methods."""
+"""Why a published or exported model gave each of some clips one class, by both methods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

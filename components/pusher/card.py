@@ -1,4 +1,4 @@
-"""The model card: what a person has to know before using a pushed model, in Markdown.
+"""The model card: what a person has to know before using a published model, in Markdown.
 
 The sections are those of Mitchell et al. 2019 that a pipeline can fill in by itself.
 """

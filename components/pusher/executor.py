@@ -30,7 +30,7 @@ MODEL_DIGEST_PROPERTY = "model_sha256"
 class Executor(tfx_pusher.Executor):
     """Pushes to a directory of this machine; the artifact says to which version, or why not.
 
-    `custom_config` holds `ledger`, the file that says what was pushed before. Where nobody else
+    `custom_config` holds `ledger`, the file that says what was published before. Where nobody else
     follows the serving directory, on Vertex AI, it also holds `registry`: kind, project, region.
     """
 
@@ -96,7 +96,7 @@ def register_pushed(
 ) -> str:
     """Has ledger and registry follow a push; why the registry did not, empty where it did.
 
-    What is pushed stays pushed: the next push registers what is missing.
+    What is published stays published: the next push registers what is missing.
     """
     ledger, _ = follow(read_ledger(ledger_file), serving)
     write_ledger(ledger, ledger_file)

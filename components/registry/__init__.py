@@ -1,4 +1,4 @@
-"""Model registries: where a pushed version is registered, described and pointed at by aliases.
+"""Model registries: where a published version is registered, described and pointed at by aliases.
 
 A registry follows the ledger and decides nothing; what is served is told by `components.versions`.
 """

@@ -1,4 +1,4 @@
-"""Has a registry follow the ledger: whoever pushed, here or on Vertex AI, it is told the same."""
+"""Has a registry follow the ledger, whether a version was published here or on Vertex AI."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def register_versions(
 
     Raises:
         RegistryError: the registry does not answer.
-        VersionError: a version is not what was pushed; raised when all else is done.
+        VersionError: a version is not what was published; raised when all else is done.
     """
     damaged: VersionError | None = None
     for record in ledger.versions:

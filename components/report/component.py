@@ -71,7 +71,7 @@ class Report(base_component.BaseComponent):
             blessing: of ModelGate, with its verdict.
             infra_blessing: of ServingCheck, with its report.
             workflow: JSON of the settings to show; its `name` is the title.
-            serving: the directory of pushed models, where the version of an earlier one is found.
+            serving: the directory of published models, in which the version is looked up.
             timings: path of a JSON list of `schemas.reports.StepTiming`, which the runner goes on
                 writing and which therefore is no artifact; empty where there is none.
             trainer_code: fingerprint of the code and libraries that trained the model.

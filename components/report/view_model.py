@@ -40,9 +40,10 @@ LEAKS: dict[LeakKind, str] = {
 }
 
 SPLIT_NOTES = {
-    "speaker": "No speaker is in two splits: test clips are of voices never heard in training.",
+    "speaker": "No speaker is in two splits: "
+    "test clips are of voices that are not in the training data.",
     "named speakers": "The workflow names the speakers of eval and test: "
-    "test clips are of voices never heard in training.",
+    "test clips are of voices that are not in the training data.",
     "manifest": "The manifest says which split a row is in; "
     "the data gate looks for speakers and recordings that are in two.",
     "clip": "No speaker is known, so clips were divided one by one: the same voice may be in train "

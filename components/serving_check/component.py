@@ -27,7 +27,7 @@ class ServingCheckSpec(ComponentSpec):
 
 
 class ServingCheck(base_component.BaseComponent):
-    """Lets a blessed model be pushed only if it also answers outside of this process.
+    """Lets a blessed model be published only if it also answers outside of this process.
 
     Stands where TFX's InfraValidator does and leaves the same blessing; needs no Docker. What is
     not blessed is not asked.

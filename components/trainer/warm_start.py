@@ -1,7 +1,7 @@
 """The weights of an exported model, put into a model of ours to train on from them.
 
 They are the SavedModel's own variables, which lie there by name and in the order of `weights` of
-the Keras model: nothing is kept beside them, and whatever was pushed once can be started from.
+the Keras model: nothing is kept beside them, and whatever was published once can be started from.
 Name, order and shape of each have to be the same, so that none lands where only the shape is.
 """
 

@@ -1,1 +1,1 @@
-"""The line of versions in a serving directory: pushed whole, verified, restored, accounted for."""
+"""The versions in a serving directory: published whole, verified, restored, accounted for."""

@@ -50,16 +50,16 @@ def read_manifest(folder: Path | Location) -> Manifest:
         return Manifest.model_validate_json((location_of(folder) / MANIFEST_FILE).read())
     except (OSError, ValidationError) as error:
         raise VersionError(
-            f"{folder} has no manifest of a pushed version ({MANIFEST_FILE}): it was put there by"
-            " hand, or damaged"
+            f"{folder} has no manifest of a published version ({MANIFEST_FILE}): it was put there"
+            " by hand, or damaged"
         ) from error
 
 
 def verify(folder: Path | Location) -> Manifest:
-    """Its manifest, where every file of the version is what was pushed, and there is no other.
+    """Its manifest, where every file of the version is what was published, and there is no other.
 
     Raises:
-        VersionError: names the files that changed, are missing, or were not pushed.
+        VersionError: names the files that changed, are missing, or were not published.
     """
     manifest = read_manifest(folder)
     try:
@@ -74,12 +74,12 @@ def verify(folder: Path | Location) -> Manifest:
         for what, paths in (
             ("changed:", sorted(changed)),
             ("missing:", missing),
-            ("not pushed:", strange),
+            ("not published:", strange),
         )
         if paths
     ]
     if wrong:
-        raise VersionError(f"{folder} is not what was pushed; {'; '.join(wrong)}")
+        raise VersionError(f"{folder} is not what was published; {'; '.join(wrong)}")
     return manifest
 
 

@@ -34,7 +34,7 @@ def push_version(
     """Puts a copy of `model` at the next version of `serving` and returns that folder.
 
     `texts` are files to put into it, by relative path. The version is higher than every other and
-    than `min_version`. Files that are the newest version already are not pushed again: that
+    than `min_version`. Files that are the newest version already are not published again: that
     version is returned.
 
     Raises:
@@ -70,10 +70,10 @@ def restore_version(
 ) -> Location:
     """Puts the files of the version in `source` at the next version of `serving`, verified.
 
-    `content` is the version they were first pushed as.
+    `content` is the version they were first published as.
 
     Raises:
-        VersionError: `source` is not what was pushed.
+        VersionError: `source` is not what was published.
         RunDirectoryError: the serving directory cannot be written.
     """
     serving = location_of(serving)

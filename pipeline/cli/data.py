@@ -14,7 +14,9 @@ app = typer.Typer()
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The recordings.")],
-    name: Annotated[str | None, typer.Option(help="Name; that of DIR if not given.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The workflow's name; by default that of DIR.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="The file to write.")] = Path("workflow.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
@@ -35,7 +37,7 @@ def init(
 def import_(
     layout: Annotated[
         Literal["commonvoice", "fsdd", "kaldi", "lhotse", "librispeech", "nemo", "speech_commands"],
-        typer.Argument(metavar="LAYOUT", help="How the data set is laid out."),
+        typer.Argument(metavar="LAYOUT", help="The layout of the data set."),
     ],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The data set.")],
     output: Annotated[Path, typer.Option(help="The manifest to write.")] = Path("manifest.jsonl"),
@@ -58,7 +60,9 @@ def import_(
 @app.command()
 def fetch(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The data set.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Folder; NAME if not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The folder to write; by default NAME.")
+    ] = None,
 ) -> None:
     """Download a public data set.
 
@@ -89,8 +93,8 @@ def fetch(
 def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
     """Show what a run would do, without doing it.
 
-    Clips, hours, classes, splits, what would be rejected for what can be seen without decoding,
-    storage and steps. Exit code 2 where a run would be refused.
+    Prints clips, hours, classes and splits, the rows that would be rejected as far as can be told
+    without decoding, the disk space needed, and the steps. Exit code 2 if the run would be refused.
 
     \b
       auricle plan workflow.yaml
@@ -113,13 +117,13 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
 def rejects(
     file: WorkflowFile,
     reason: Annotated[
-        str | None, typer.Option(help="Only this reason, and all of its rows.")
+        str | None, typer.Option(help="Only rows rejected for this reason, all of them.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the rows that the last run could not use, by reason.
 
-    Mend the files, or the manifest, and run again: only what changed is taken in anew.
+    Fix the files or the manifest and run again: only what changed is processed again.
 
     \b
       auricle rejects workflow.yaml

@@ -20,24 +20,32 @@ def feedback(
     audio: Annotated[
         list[Path] | None, typer.Argument(metavar="[AUDIO...]", help="Audio files.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="What is said in them.")] = None,
-    speaker: Annotated[str | None, typer.Option(help="Who says it.")] = None,
-    origin: Annotated[str, typer.Option(help="Where they come from.")] = "field",
+    label: Annotated[str | None, typer.Option(help="The label of the clips.")] = None,
+    speaker: Annotated[str | None, typer.Option(help="The speaker.")] = None,
+    origin: Annotated[str, typer.Option(help="Where the clips come from.")] = "field",
     must_pass: Annotated[
         bool, typer.Option("--must-pass", help="Refuse every model that answers them wrong.")
     ] = False,
-    ask: Annotated[bool | None, typer.Option(help="Ask the served model what it answers.")] = None,
-    relabel: Annotated[bool, typer.Option("--relabel", help="Replace another label.")] = False,
-    new_label: Annotated[bool, typer.Option("--new-label", help="Take a label as new.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List what there is.")] = False,
-    remove: Annotated[str | None, typer.Option(metavar="ID", help="Remove a clip.")] = None,
+    ask: Annotated[
+        bool | None, typer.Option(help="Store what the published model answers to them.")
+    ] = None,
+    relabel: Annotated[
+        bool, typer.Option("--relabel", help="Replace the label of a clip that is there.")
+    ] = False,
+    new_label: Annotated[
+        bool, typer.Option("--new-label", help="Allow a label that the workflow does not know.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the clips.")] = False,
+    remove: Annotated[
+        str | None, typer.Option(metavar="ID", help="Remove the clip with this id.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add clips from the field to the data of later runs.
 
-    Clips are copied to the run directory. They train; with --must-pass they test instead, count in
-    no accuracy, and no model that answers one of them wrong is pushed. A clip that cannot be used
-    is named, and the exit code is 2.
+    Clips are copied to the run directory and used for training. With --must-pass they are used for
+    testing instead: they do not count in the accuracy, but no model that answers one of them wrong
+    is published. Clips that cannot be read are named, and the exit code is then 2.
 
     \b
       auricle feedback workflow.yaml clip.wav --label stop --speaker ann
@@ -79,16 +87,17 @@ def feedback(
 def forget(
     file: WorkflowFile,
     speaker: Annotated[str, typer.Option(help="The name of the speaker.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Forget a speaker: list where their clips are, and remove them.
 
-    Every run that heard them with their clips by split (their ids with --json), and the versions
-    that learnt from them: those are marked to be replaced, and served until a retrain does. Their
-    clips go from examples, shards, feedback, score tables and reports; logs that name them are
-    deleted. Later runs leave them out. Your own recordings and manifests stay. Without --yes it
-    only lists, or asks on a terminal.
+    Lists every run that used their clips, by split (with --json also the clips' ids), and the
+    versions that were trained on them. With --yes those versions are marked to be replaced, and
+    served until the next training does; the clips are removed from examples, shards, feedback,
+    score tables and reports, logs that name the speaker are deleted, and later runs leave them out.
+    Your own recordings and manifests are not changed. Without --yes it asks on a terminal, and
+    elsewhere only lists.
 
     \b
       auricle forget workflow.yaml --speaker ann

@@ -1,4 +1,4 @@
-"""Commands about pushed models: ask one, list them, go back to one."""
+"""Commands about published models: ask one, list them, go back to one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +17,9 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="Answers for each file.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the published model what is said in audio files.
+    """Classify audio files with the published model.
 
-    The last pushed model of the workflow answers. Prints file, label and score. A file that cannot
-    be used is named, and the exit code is 2.
+    Prints file, label and score. Files that cannot be read are named, and the exit code is then 2.
 
     \b
       auricle predict workflow.yaml clip.wav
@@ -46,10 +45,10 @@ def explain(
     output: Annotated[Path, typer.Option(help="The picture to write.")] = Path("explain.png"),
     as_json: AsJson = False,
 ) -> None:
-    """Show which times of a clip decided the answer.
+    """Show which times and frequencies of a clip decided the answer.
 
-    Two methods look for them in the last pushed model: integrated gradients, and occlusion as a
-    check. Times are of the clip as the model hears it, trimmed and of one length.
+    Two methods find them: integrated gradients, and occlusion as a check. Times refer to the clip
+    as the model gets it: trimmed, and cropped or padded to one length.
 
     \b
       auricle explain workflow.yaml clip.wav
@@ -70,8 +69,8 @@ def explain(
 def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     """List the published versions of a model.
 
-    What is served (champion), what a rollback goes back to (previous), what failed, and the
-    registry's number of each.
+    Marks the version that is served (champion), the one that a rollback would serve (previous) and
+    those that failed, and prints the number of each in the registry.
 
     \b
       auricle models workflow.yaml
@@ -90,12 +89,15 @@ def models(file: WorkflowFile, as_json: AsJson = False) -> None:
 @app.command()
 def rollback(
     file: WorkflowFile,
-    reason: Annotated[str, typer.Option(help="Why; kept with the version.")] = "rolled back",
+    reason: Annotated[
+        str, typer.Option(help="The reason, which is stored with the version.")
+    ] = "rolled back",
 ) -> None:
     """Serve the previous version again.
 
-    The one served now is marked as failed and never pushed again by a run. The older files get a
-    new version number, so that servers take them up; serving directory and registry go together.
+    The version that is served now is marked as failed, and no run publishes it again. The files of
+    the previous one get a new version number, so that model servers load them; the registry is
+    updated with the serving directory.
 
     \b
       auricle rollback workflow.yaml --reason "takes noise for stop"
@@ -110,10 +112,14 @@ def rollback(
 @app.command()
 def promote(
     file: WorkflowFile,
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="A number of `models`.")],
-    force: Annotated[bool, typer.Option("--force", help="Also one that failed.")] = False,
+    version: Annotated[
+        int, typer.Argument(metavar="VERSION", help="A version number, as `models` prints it.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a version that is marked as failed.")
+    ] = False,
 ) -> None:
-    """Serve a version again, whatever is served now.
+    """Serve an earlier version again.
 
     \b
       auricle promote workflow.yaml 3
@@ -128,7 +134,9 @@ def promote(
 @app.command()
 def export(
     file: WorkflowFile,
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="A number of `models`.")],
+    version: Annotated[
+        int, typer.Argument(metavar="VERSION", help="A version number, as `models` prints it.")
+    ],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder.")],
 ) -> None:
     """Copy a version to a folder and verify every file.

@@ -16,8 +16,9 @@ app = typer.Typer()
 def run(file: WorkflowFile) -> None:
     """Run a workflow: train, evaluate, gate and publish.
 
-    What did not change since the last run is reused. Exit code 0: pushed, or pushed before and
-    unchanged. Exit code 3: refused by a gate, nothing pushed.
+    Steps whose inputs did not change since the last run are reused. Exit code 0: a model was
+    published, or the one published before is still current. Exit code 3: a gate refused the data or
+    the model, and nothing was published.
 
     \b
       auricle run workflow.yaml
@@ -41,12 +42,12 @@ def run(file: WorkflowFile) -> None:
 @app.command()
 def notify(
     file: WorkflowFile,
-    test: Annotated[bool, typer.Option("--test", help="Send a message that is a test.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message.")] = False,
 ) -> None:
-    """Send a test message to whom a workflow notifies.
+    """Send a test message to the webhook or command of `notify`.
 
-    Runs tell by themselves; --test sends a message now and says what became of it. Exit code 1
-    where it did not arrive.
+    Runs send their messages by themselves; --test sends one now and reports whether it was
+    delivered. Exit code 1 if it was not.
 
     \b
       auricle notify workflow.yaml --test
@@ -55,10 +56,12 @@ def notify(
     from pipeline import notifications as notifying
 
     if not test:
-        raise InputError("runs notify by themselves; --test sends a message that is a test")
+        raise InputError("runs send their messages by themselves; --test sends a test message")
     told = notifying.notify(project, notifying.trial_event(project.workflow))
     if not told:
-        raise InputError(f"{file}: nobody to tell; `notify` names neither webhook nor command")
+        raise InputError(
+            f"{file}: nobody to notify; `notify` names neither a webhook nor a command"
+        )
     for delivery in told:
         typer.echo(f"{delivery.to}: {delivery.problem or 'delivered'}")
     if notifying.problems_of(told):
@@ -69,8 +72,8 @@ def notify(
 def why(file: WorkflowFile, as_json: AsJson = False) -> None:
     """Explain why the last model was published, or not.
 
-    Every rule of the gate, by how much it was missed, how many more clips would decide, and which
-    clips to listen to.
+    Prints each rule of the gate, by how much it was missed, how many more test clips would decide
+    it, and which clips to listen to.
 
     \b
       auricle why workflow.yaml
@@ -91,7 +94,8 @@ def why(file: WorkflowFile, as_json: AsJson = False) -> None:
 def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
     """List the runs of a workflow.
 
-    When, model, accuracy with its interval, outcome; runs that a data gate stopped are not there.
+    Prints date, architecture, accuracy with its interval, and outcome of each run. Runs that the
+    data gate stopped are not listed.
 
     \b
       auricle runs workflow.yaml
@@ -109,13 +113,15 @@ def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN", help="A file that `runs` names.")],
-    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another.")],
+    first: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's file, as `runs` prints it.")
+    ],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another run's file.")],
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs clip by clip: paired differences, by slice.
 
-    Only clips that both were tested on count, so the data may have grown in between.
+    Only clips that both runs were tested on count, so the data may have grown in between.
 
     \b
       auricle compare runs/digits/history/1.json runs/digits/history/2.json
@@ -135,9 +141,9 @@ def compare(
 def compile_(
     file: WorkflowFile,
     output: Annotated[Path, typer.Option(help="The file to write.")],
-    target: Annotated[Literal["vertex"], typer.Option(help="What it is for.")] = "vertex",
+    target: Annotated[Literal["vertex"], typer.Option(help="The orchestrator.")] = "vertex",
 ) -> None:
-    """Write the pipeline for another orchestrator.
+    """Write the pipeline in the format of another orchestrator.
 
     \b
       auricle compile workflow.yaml --target vertex --output pipeline.json

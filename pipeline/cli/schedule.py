@@ -15,16 +15,16 @@ app = typer.Typer()
 def schedule(
     file: WorkflowFile,
     once: Annotated[bool, typer.Option("--once", help="Check once, now, and end.")] = False,
-    log: Annotated[bool, typer.Option("--log", help="List what was decided so far.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="List the decisions so far.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train again when there is something new.
 
-    Looks at the times of the workflow's cron line, in the foreground, as a service does. With
-    --once it looks now and ends: for cron, a Kubernetes CronJob or Airflow. New or changed
-    recordings, changed settings or code, a model that is too old or to be replaced are reasons to
-    train; what was decided is kept. Exit code 0 pushed, nothing new, or another run under way; 3
-    stopped by a gate.
+    Runs in the foreground, as a service, and checks at the times of the workflow's cron line. With
+    --once it checks now and ends: for cron, a Kubernetes CronJob or Airflow. It trains when
+    recordings are new or changed, settings or code changed, or the model is too old or has to be
+    replaced. Each decision is kept. Exit code 0: published, nothing new, or another run is under
+    way; 3: stopped by a gate.
 
     \b
       auricle schedule workflow.yaml

@@ -203,7 +203,7 @@ def _choose_split(rows: list[Utterance]) -> Split:
         raise DataError(
             f"{len(speakers)} speaker(s) only ({', '.join(speakers)}); expected at least three: one"
             " each to train, to validate and to judge on. Without `speaker` in the manifest clips"
-            " are split instead, and the model is judged on voices it has heard"
+            " are split instead, and the model is tested on voices that it was trained on"
         )
     if len(speakers) >= _FEW_SPEAKERS and _makes_data_set(rows, Split()):
         return Split()
@@ -259,7 +259,7 @@ def _render(name: str, findings: _Findings) -> str:
         "# clip_s holds 95 % of the clips; longer ones are cropped",
         f"audio: {{sample_rate: {findings.sample_rate}, clip_s: {findings.clip_s:g}}}",
         "model: {architecture: cnn_lstm}  # or cnn, rnn, lstm",
-        f"gate: {{accuracy: {{at_least: {_ACCURACY}}}}}  # on the test split, or nothing is pushed",
+        f"gate: {{accuracy: {{at_least: {_ACCURACY}}}}}  # on the test split, or nothing is published",
     ]
     return "\n".join(lines) + "\n"
 

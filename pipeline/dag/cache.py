@@ -47,7 +47,7 @@ def seal_outputs(store: MetadataStore, execution_id: int, digests: FileDigests) 
 def withdraw_changed(store: MetadataStore, digests: FileDigests, serving: Location) -> list[str]:
     """Withdraws every live artifact that no longer is what was sealed; returns their URIs.
 
-    A pushed model also has to be what the serving directory holds as its newest version.
+    A published model also has to be what the serving directory holds as its newest version.
     """
     pushed_type = _type_id(store, "PushedModel")
     live = [a for a in store.get_artifacts() if a.state == _Artifact.LIVE]

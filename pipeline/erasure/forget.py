@@ -31,7 +31,7 @@ from schemas.text import nearest
 from schemas.utterance import Utterance
 from schemas.versions import VERSION_VERDICT_FILE, Ledger
 
-REPLACE = "heard a speaker that is to be forgotten"
+REPLACE = "trained on a speaker who is to be forgotten"
 
 
 class HearingRun(BaseModel):

@@ -43,8 +43,8 @@ _TRAINED_ON = ("train", "eval")
 class SpeakerTrace:
     """One examples artifact that holds clips of a speaker.
 
-    `clips` are their ids by split, `digest` is what it was sealed with, `versions` what was pushed
-    of models trained on it, `made` all other artifacts made with it, by type.
+    `clips` are their ids by split, `digest` is what it was sealed with, `versions` the published
+    models trained on it, `made` all other artifacts made with it, by type.
     """
 
     folder: Path

@@ -47,7 +47,7 @@ _STATISTICS_FILE = "FeatureStats.pb"
 
 
 def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> list[str]:
-    """Removes everything of `speaker` below the run directory but what was pushed; says what."""
+    """Removes everything of `speaker` below the run directory but what was published; says what."""
     shutil.rmtree(directory.scratch, ignore_errors=True)
     ids = frozenset[str]().union(*(each.ids for each in heard))
     said = _delete_made_again(directory, heard)

@@ -1,1 +1,1 @@
-"""Asks a pushed model about recordings: `predict` and `explain`."""
+"""Asks a published model about recordings: `predict` and `explain`."""

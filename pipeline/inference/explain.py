@@ -55,7 +55,7 @@ class Explanation(BaseModel):
 def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     """Explains the most likely label of `file`, and writes the PNG `picture`.
 
-    Raises InputError where no model was pushed yet, it cannot be used or explained, the file cannot
+    Raises InputError where no model was published, it cannot be used or explained, the file cannot
     be used, or the picture not be written.
     """
     published = load_model(project)
@@ -72,7 +72,7 @@ def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     model = published.saved_model
     if not is_explainable(model):
         raise InputError(
-            f"{published.folder} was pushed by an earlier version of auricle, whose models cannot"
+            f"{published.folder} is of an earlier version of auricle, whose models cannot"
             " be explained; `auricle run` makes one that can"
         )
     scores = np.asarray(model.scores_of_features(model.features(clip[None])))[0]

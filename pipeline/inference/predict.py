@@ -174,18 +174,20 @@ def served_version(project: Project) -> Location:
     newest = newest_version(serving)
     if newest is None:
         raise InputError(
-            f"{project.name} has no pushed model in {serving}; `auricle run` makes one"
+            f"{project.name} has no published model in {serving}; `auricle run` makes one"
         )
     return newest
 
 
 def read_card(version: Location) -> ModelCard:
-    """The card inside a pushed model; InputError where there is none."""
+    """The card inside a published model; InputError where there is none."""
     path = version / MODEL_CARD_FILE
     try:
         return ModelCard.model_validate_json(path.read())
     except (OSError, ValidationError) as error:
-        raise InputError(f"{version} is no model that auricle pushed: {path}: {error}") from error
+        raise InputError(
+            f"{version} is no model that auricle published: {path}: {error}"
+        ) from error
 
 
 def read_clips(files: list[Path], audio: Audio, task: str) -> Iterator["np.ndarray | str"]:

@@ -1,5 +1,5 @@
-"""The line of pushed versions follows the serving directory: `reconcile` has ledger, metadata store
-and registry follow what lies there.
+"""The serving directory is what counts: `reconcile` has ledger, metadata store and registry follow
+the versions that lie there.
 
 A version is there once its folder is. All else is made to agree with that by one function, after a
 push as after a kill, so that the way that mends is the way that is always walked.
@@ -90,7 +90,7 @@ def _remove_old(ledger: Ledger, serving: Location, keep: int) -> Ledger:
 
 
 def _tell_metadata(ledger: Ledger, directory: RunDirectory) -> Ledger:
-    """Takes the blessing from models that failed: none is compared with, or pushed again."""
+    """Takes the blessing from models that failed: none is compared with, or published again."""
     for record in ledger.versions:
         is_good = not ledger.why_failed(record.model_digest)
         if record.is_blessed != is_good:
@@ -100,7 +100,7 @@ def _tell_metadata(ledger: Ledger, directory: RunDirectory) -> Ledger:
 
 
 def _bless(directory: RunDirectory, version: int, is_blessed: bool) -> None:
-    """Sets whether the model that was pushed as `version` counts as blessed."""
+    """Sets whether the model that was published as `version` counts as blessed."""
     store = open_metadata(directory)
     if store is None:
         return

@@ -56,7 +56,7 @@ def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
     A version that failed is refused unless `force`, which forgives it.
 
     Raises:
-        VersionError: it was never pushed, is no longer there, failed, or is served already.
+        VersionError: it was never published, is no longer there, failed, or is served already.
     """
     with claim(project) as directory:
         ledger, said, cut_off = _reconcile(project)
@@ -75,7 +75,7 @@ def export(project: Project, version: int, target: Path) -> Path:
     """Copies a version, verified, to the folder `target`, which may not hold anything yet.
 
     Raises:
-        VersionError: it was never pushed, is no longer there, or is not what was pushed.
+        VersionError: it was never published, is no longer there, or is not what was published.
         InputError: the folder cannot be written, or holds files.
     """
     directory = project.run_directory
@@ -95,7 +95,7 @@ def export(project: Project, version: int, target: Path) -> Path:
 
 
 def list_versions(project: Project) -> Ledger:
-    """All versions that were ever pushed.
+    """All versions that were ever published.
 
     Raises:
         VersionError: there is none.
@@ -107,7 +107,7 @@ def list_versions(project: Project) -> Ledger:
 
 
 def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]:
-    """The verdicts that lie beside the pushed versions, by version; one made by hand has none."""
+    """The verdicts beside the published versions, by version; one made by hand has none."""
     found = {}
     for record in ledger.versions:
         file = directory.serving / str(record.version) / VERSION_VERDICT_FILE
@@ -171,7 +171,7 @@ def _restore(
 
 def _champion(ledger: Ledger, directory: RunDirectory) -> VersionRecord:
     if ledger.champion is None:
-        raise VersionError(f"no version was pushed yet to {directory.serving}")
+        raise VersionError(f"no version was published yet to {directory.serving}")
     return ledger.champion
 
 
@@ -179,7 +179,7 @@ def _find(ledger: Ledger, version: int, directory: RunDirectory) -> VersionRecor
     record = ledger.find(version)
     there = ", ".join(str(r.version) for r in ledger.versions if r.is_there) or "none"
     if record is None:
-        raise VersionError(f"no version {version} was ever pushed; there are {there}")
+        raise VersionError(f"no version {version} was ever published; there are {there}")
     if not record.is_there:
         raise VersionError(
             f"version {version} is no longer in {directory.serving}; there are {there}"

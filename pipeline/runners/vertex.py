@@ -20,7 +20,7 @@ def compile_workflow(project: Project, output: Path) -> None:
 
     The source index and the list of background recordings are written beside it, and have to be
     copied to `<run.directory>/index`.
-    Pushed versions are registered where the workflow names a project and region.
+    Published versions are registered where the workflow names a project and region.
 
     Raises:
         WorkflowError: `run.directory` is not a Cloud Storage URI.

@@ -53,7 +53,7 @@ class RunRecord(BaseModel):
 
     @property
     def reasons(self) -> list[str]:
-        """Why it was pushed or not: the gate's reasons, and what failed in serving."""
+        """Why it was published or not: the gate's reasons, and what failed in serving."""
         failed = [
             f"serving, {rule.name}: {rule.said}" for rule in self.serving.rules if not rule.passed
         ]

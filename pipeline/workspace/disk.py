@@ -44,7 +44,7 @@ def explain_full_disk(directory: RunDirectory) -> Iterator[None]:
             words in str(error) for words in ("No space left on device", "disk is full")
         ):
             raise RunDirectoryError(
-                f"the disk of {directory.root} is full; nothing was pushed. Free some space and "
+                f"the disk of {directory.root} is full; nothing was published. Free some space and "
                 "run again: finished steps are kept"
             ) from error
         raise

@@ -5,7 +5,7 @@ runs/<workflow name>/
     format.json        the format it is written in
     metadata.sqlite    ML Metadata: every execution and artifact
     artifacts/         what the components wrote
-    serving/<version>/ the pushed models
+    serving/<version>/ the published models
     versions.json      all versions there ever were, and what became of them
     registry.sqlite    the embedded model registry, an MLflow database; its files in registry/
     report.html        the last run's report

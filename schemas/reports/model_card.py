@@ -38,7 +38,7 @@ class ModelCard(Document):
 
     The card of an earlier version may lack keys of a block, which then have their defaults;
     `model_fields_set` of the block has those that were stated. `threshold` is the score from which
-    an answer counts as heard; a pushed model has one where the workflow names background
+    an answer counts as heard; a published model has one where the workflow names background
     recordings.
     """
 

@@ -37,7 +37,7 @@ class TaskDetails(Document):
     task: str
 
     def complete_card(self, card: ModelCard) -> ModelCard:
-        """The card of a pushed model, with what its evaluation chose."""
+        """The card of a published model, with what its evaluation chose."""
         return card
 
 

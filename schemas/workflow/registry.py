@@ -1,4 +1,4 @@
-"""Where pushed versions are registered."""
+"""Where published versions are registered."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from schemas.workflow.block import Block, Text
 
 
 class Registry(Block):
-    """Where pushed versions are registered."""
+    """Where published versions are registered."""
 
     kind: Literal["mlflow", "none"] = Field(
         "mlflow",

@@ -44,7 +44,7 @@ def _check_task(name: str) -> str:
 
 
 class Workflow(Block):
-    """A speech model, from labelled recordings to a pushed SavedModel."""
+    """A speech model, from labelled recordings to a published SavedModel."""
 
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of model and run directory."

@@ -32,7 +32,7 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
     ran = auricle("run", "workflow.yaml", cwd=project, environment=environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""  # all chatter is in the log
-    assert "Pushed" in ran.stdout
+    assert "Published" in ran.stdout
     assert "could not notify AURICLE_WEBHOOK: answered 404 Not Found" in ran.stdout
     check_told(project, webhook)
     directory = project / "runs" / "tones"

@@ -205,7 +205,7 @@ def test_the_result_of_a_run(
     done = CliRunner().invoke(cli.app, ["run", str(path)])
     assert done.exit_code == (0 if is_pushed else 3)
     lines = [line.strip() for line in done.stdout.splitlines()]
-    assert lines[0] == ("Pushed" if is_pushed else "Refused: nothing was pushed")
+    assert lines[0] == ("Published" if is_pushed else "Refused: nothing was published")
     assert lines[1] == "- accuracy 0.9125 against at least 0.9"
     assert (
         "accuracy  0.912 (0.895 to 0.927) on 1,200 test clips of generated speech"

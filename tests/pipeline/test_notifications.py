@@ -327,7 +327,7 @@ def test_a_run_that_pushed_nothing_in_words(tmp_path: Path, outcome: str) -> Non
     verdict = make_verdict().model_copy(update={"outcome": outcome, "reasons": ["a", "b"]})
     result = make_result(tmp_path, pushed_version=None, verdict=verdict)
     event = notify.result_event(make_workflow(), result)
-    assert event.text == f"digits, run 4: {outcome}, nothing was pushed; {ACCURACY}; a; b"
+    assert event.text == f"digits, run 4: {outcome}, nothing was published; {ACCURACY}; a; b"
     assert (event.event, event.version, event.reasons) == (outcome, None, ["a", "b"])
 
 

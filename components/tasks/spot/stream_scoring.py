@@ -202,7 +202,7 @@ class _Listening:
         left_out = {self._recordings[n].name: why for n, why in sorted(self._left_out.items())}
         if not kept:
             name, why = next(iter(left_out.items()))
-            raise DataError(f"data.background: no recording can be heard; {name}: {why}")
+            raise DataError(f"data.background: no recording can be used; {name}: {why}")
         scores = [np.concatenate(self._scores[number]) for number in kept]
         windows = [len(each) for each in scores]
         step_s = step_samples(self._audio) / self._audio.sample_rate

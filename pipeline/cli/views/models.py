@@ -36,7 +36,7 @@ def print_rollout(step: Rollout) -> None:
         typer.echo(f"  - {line}")
     typer.echo(f"Serving the model of version {step.content}, as version {step.version}")
     if step.withdrawn is not None:
-        typer.echo(f"  version {step.withdrawn} is marked as failed and is not pushed again")
+        typer.echo(f"  version {step.withdrawn} is marked as failed and is not published again")
     typer.echo(f"  {shown_place(step.folder)}")
 
 

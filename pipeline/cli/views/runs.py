@@ -18,7 +18,7 @@ def print_result(result: RunResult) -> None:
     record, verdict = result.record, result.record.verdict
     speech = " of generated speech" if verdict.generated else ""
     outcome = "Withdrawn" if record.is_withdrawn else verdict.outcome.capitalize()
-    typer.echo("Pushed" if result.pushed_to else f"{outcome}: nothing was pushed")
+    typer.echo("Published" if result.pushed_to else f"{outcome}: nothing was published")
     if record.is_withdrawn:
         typer.echo("  - this model failed where it was served: `auricle models` says why")
     for note in result.notes:

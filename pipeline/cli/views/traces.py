@@ -20,7 +20,7 @@ def print_traces(traces: Traces) -> None:
             )
         console().print(rows)
     else:
-        typer.echo(f"No run in this run directory heard {traces.speaker}")
+        typer.echo(f"No run in this run directory used clips of {traces.speaker}")
     if traces.feedback:
         typer.echo(f"{traces.feedback:,} feedback clips are of {traces.speaker}")
     if traces.replace:
@@ -28,7 +28,7 @@ def print_traces(traces: Traces) -> None:
     if traces.naming:
         typer.echo(
             f"{_versions(traces.naming)} names {traces.speaker} in verdict and model card, here and"
-            " in the registry: what was pushed is never edited; it goes with the version"
+            " in the registry: what was published is never edited; it goes with the version"
         )
     for key in traces.named_in_workflow:
         typer.echo(f"The workflow names {traces.speaker} in {key}: take that out before a run")

@@ -187,7 +187,7 @@ def test_numbers_on_the_page(html: str) -> None:
     text = " ".join(_Page(html).text.split())
     assert "✗ Refused 0.700 accuracy on 40 test clips" in text
     assert "accuracy 0.700 is below 0.95" in text
-    assert "Pushed version 3" in text
+    assert "Published version 3" in text
     assert "train 40 0.01 4 3" in text
     assert "the same voice may be in train and in test" in text
     assert "8 of 128 rows did not become an example" in text
@@ -229,7 +229,7 @@ def test_keyword_spotting_has_a_section_where_there_was_background(run_files: Ca
     ]
     assert {"href": "#keywords"} in page.all("a")
     text = " ".join(page.text.split())
-    assert "counts as heard from a score of 0.875 on" in text
+    assert "counts as detected from a score of 0.875 on" in text
     assert "at most 1 false alarms an hour" in text
     assert "in 0.500 hours of recordings without the words, so short that this means none" in text
     assert "False alarms an hour 5 0.606 - 18.1 2 in 0.400 hours" in text
