@@ -8,10 +8,12 @@ made-up data beside it. Whoever changes a sentence on purpose rewrites it and re
 
 import datetime
 import difflib
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keywords
 import numpy as np
 import scored
 from data_findings import BAD, findings
@@ -21,15 +23,20 @@ from wrong_workflows import COMBINATIONS, KEYS_AND_VALUES, SOURCES_AND_SPLITS
 
 from components.data_gate.rules import check, stopped_because
 from components.evaluation.scores import ClipScores
+from components.example_gen.sources import list_utterances
 from components.model_gate.decision import decide
 from components.tasks.classify.config import Gate
 from components.versions.ledger import follow, write_ledger
 from pipeline import notifications
 from pipeline.config.loader import read_workflow
+from pipeline.releases.reconcile import reconcile
+from pipeline.releases.rollout import export, list_versions, promote, roll_back
 from pipeline.scheduling.triggers import check_triggers
+from pipeline.workspace.lock import claim
 from pipeline.workspace.project import Project
-from schemas.errors import AuricleError, DataGateError, InputError, WorkflowError
+from schemas.errors import AuricleError, DataGateError, InputError, VersionError, WorkflowError
 from schemas.versions import Ledger
+from schemas.workflow.data import Data
 from schemas.workflow.data_gate import DataGate
 
 GOLDEN = Path(__file__).with_name("sentences.txt")
@@ -166,6 +173,74 @@ def answered(answers: list[int]) -> scored.Answered:
     return scored.Answered(np.array(["no", "yes"]), np.eye(2, dtype=np.float32)[answers])
 
 
+def keyword_gate(folder: Path) -> Said:
+    """A threshold chosen on 10 hours and measured on 10 others, with limits of false rejects."""
+    enough = [0.95] * 10 + [0.5]
+    cases = {
+        "few false alarms": (keywords.clips([0.9] * 300), [enough, [0.96] * 2]),
+        "many false alarms": (keywords.clips([0.9] * 300), [enough, [0.96] * 40]),
+        "too many words missed": (keywords.clips([0.9] * 100 + [0.3] * 100), [enough, []]),
+        "too few words to tell": (keywords.clips([0.9] * 9 + [0.3]), [enough, []]),
+        "no words": (keywords.clips([], unknown=4), [enough, []]),
+    }
+    for situation, (scores, alarms) in cases.items():
+        background = keywords.background(10.0, *alarms)
+        verdict = keywords.verdict_on(scores, background, false_rejects={"at_most": 0.1})
+        yield situation, "\n".join([verdict.outcome, *verdict.reasons])
+
+
+def rows(folder: Path) -> Said:
+    """Why rows of a manifest are rejected before anything is decoded."""
+    (folder / "a.wav").write_bytes(b"RIFF")
+    good = {"audio_filepath": "a.wav", "label": "yes"}
+    odd: dict[str, object] = {
+        "no label": {"audio_filepath": "a.wav"},
+        "a label that is a list": good | {"label": ["yes"]},
+        "another label": good | {"label": "yess"},
+        "no file": good | {"audio_filepath": "gone.wav"},
+        "a folder": good | {"audio_filepath": "."},
+        "a file outside": good | {"audio_filepath": "../b.wav"},
+        "a storage nobody knows": good | {"audio_filepath": "nowhere://bucket/a.wav"},
+        "a negative offset": good | {"offset": -1},
+        "no length": good | {"duration": 0},
+        "an unknown split": good | {"split": "dev-clean"},
+        "the same row again": good,
+        "a list": [1],
+    }
+    lines = [json.dumps(good), *map(json.dumps, odd.values()), "{"]
+    (folder / "manifest.jsonl").write_text("\n".join(lines))
+    data = Data(manifests="manifest.jsonl", labels=["yes", "no"])
+    for reject in list_utterances(data, folder).rejects:
+        yield f"{reject.reason} {reject.id}", reject.detail.replace(str(folder), "FOLDER")
+
+
+def versions(folder: Path) -> Said:
+    """Steps along the versions that are refused, and what the next command says of a kill."""
+    project = Project(make_workflow(registry={"kind": "none"}), folder)
+
+    def refusal(situation: str, step: Callable[[], object]) -> tuple[str, str]:
+        try:
+            step()
+        except VersionError as error:
+            return situation, str(error).replace(str(folder), "FOLDER")
+        raise AssertionError(situation)
+
+    yield refusal("nothing published yet", lambda: list_versions(project))
+    serving = project.run_directory.serving
+    with claim(project):
+        make_version(serving, "a")
+        yield "a push that was killed after the version was there", "\n".join(reconcile(project))
+    yield refusal("nothing to roll back to", lambda: roll_back(project, "worse"))
+    yield refusal("a version that never was", lambda: promote(project, 7))
+    yield refusal("the version that is served", lambda: promote(project, 1))
+    make_version(serving, "b")
+    roll_back(project, "too noisy")
+    yield refusal("a version that failed", lambda: promote(project, 2))
+    (serving / "1" / "saved_model.pb").put(b"another")
+    (serving / "1" / "strange").put(b"")
+    yield refusal("a version that was changed", lambda: export(project, 1, folder / "out"))
+
+
 def triggers(folder: Path) -> Said:
     def look(situation: str, days: float = 0.0, **blocks: dict[str, object]) -> tuple[str, str]:
         workflow = make_workflow(**blocks) if blocks else WORKFLOW
@@ -204,6 +279,9 @@ SECTIONS = {
     "Data gate": data_gate,
     "Model gate": model_gate,
     "Model gate, odd tables": odd_tables,
+    "Keyword gate": keyword_gate,
+    "Rejected rows": rows,
+    "Versions": versions,
     "Reasons to train": triggers,
     "Messages": messages,
 }

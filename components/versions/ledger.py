@@ -75,7 +75,7 @@ def follow(
 def cut_off(version: int, manifest: Manifest) -> str:
     """What a command did that was cut off before it could say so."""
     if manifest.restores is None:
-        return f"finished what was cut off: version {version} is pushed"
+        return f"finished what was cut off: version {version} is published"
     failed = f", version {manifest.withdraws} failed" if manifest.withdraws else ""
     what = f"version {version} serves the model of version {manifest.restores} again{failed}"
     return f"finished what was cut off: {what}"

@@ -259,7 +259,7 @@ def _render(name: str, findings: _Findings) -> str:
         "# clip_s holds 95 % of the clips; longer ones are cropped",
         f"audio: {{sample_rate: {findings.sample_rate}, clip_s: {findings.clip_s:g}}}",
         "model: {architecture: cnn_lstm}  # or cnn, rnn, lstm",
-        f"gate: {{accuracy: {{at_least: {_ACCURACY}}}}}  # on the test split, or nothing is published",
+        f"gate: {{accuracy: {{at_least: {_ACCURACY}}}}}  # on test clips, or nothing is published",
     ]
     return "\n".join(lines) + "\n"
 

@@ -29,7 +29,7 @@ class Beam(Block):
 
 
 class Vertex(Block):
-    """Where on Google Cloud a pipeline for Vertex AI registers what it pushes."""
+    """Where on Google Cloud a pipeline for Vertex AI registers what it publishes."""
 
     project: Text | None = Field(
         None, description="Google Cloud project; that of Dataflow if not given."
@@ -43,5 +43,5 @@ class Run(Block):
     directory: Text | None = Field(None, description="Run directory; `runs/<name>` if not given.")
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
-    vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is pushed.")
+    vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is published.")
     keep_examples: int = Field(3, ge=1, description="How many past data sets' examples to keep.")

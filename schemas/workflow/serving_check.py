@@ -1,4 +1,4 @@
-"""What a model has to do before it is pushed."""
+"""What a model has to do before it is published."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from schemas.workflow.block import Block
 
 
 class ServingCheck(Block):
-    """What an exported model has to do in a process of its own before it is pushed."""
+    """What an exported model has to do in a process of its own before it is published."""
 
     clips: int = Field(
         64, ge=1, le=10_000, description="How many test clips are sent to each signature."
