@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
@@ -27,6 +27,14 @@ _STATISTICS_FILE = "FeatureStats.pb"  # TFX's name
 _ANOMALIES_FILE = "SchemaDiff.pb"  # TFX's name
 
 
+class Parameters(TypedDict, total=False):
+    """What the step is told: the settings `gate` are JSON; `task` may be left out."""
+
+    gate: str
+    max_reject_fraction: float
+    task: str
+
+
 class Executor(base_executor.BaseExecutor):
     """Writes `verdict.json` and the statistics that the next run's drift is measured from.
 
@@ -38,7 +46,7 @@ class Executor(base_executor.BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: Parameters,
     ) -> None:
         gate = DataGate.model_validate_json(exec_properties["gate"])
         statistics_uri = artifact_utils.get_single_uri(input_dict["statistics"])

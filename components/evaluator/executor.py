@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Final, TypedDict
 
 import numpy as np
 from tfx import types
@@ -22,12 +22,19 @@ from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.tfrecord import read_records
 
 SPLIT = "test"
-TASK_KEY = "task"
-BACKGROUND_URI_KEY = "background_uri"
+TASK_KEY: Final = "task"
+BACKGROUND_URI_KEY: Final = "background_uri"
 _BATCH_CLIPS = 256
 
 Outputs = dict[str, Array]
 Answer = Callable[[list[bytes]], Outputs]
+
+
+class Parameters(TypedDict, total=False):
+    """What the step is told; without a background's URI there is none to listen to."""
+
+    task: str
+    background_uri: str
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -37,7 +44,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: Parameters,
     ) -> None:
         files = [
             file

@@ -1,6 +1,6 @@
 """AudioExampleGen: runs `IngestUtterances` on Beam and fills the artifacts."""
 
-from typing import Any
+from typing import TypedDict
 
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
@@ -15,6 +15,14 @@ from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.workflow.audio import Audio
 
 
+class Parameters(TypedDict):
+    """What the step is told: URIs, and the settings `audio` as JSON."""
+
+    index_uri: str
+    store_uri: str
+    audio: str
+
+
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Index in, examples, rejects and ingest report out."""
 
@@ -22,7 +30,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         self,
         input_dict: dict[str, list[Artifact]],
         output_dict: dict[str, list[Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: Parameters,
     ) -> None:
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         report_uri = artifact_utils.get_single_uri(output_dict["ingest_report"])

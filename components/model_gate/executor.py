@@ -1,7 +1,7 @@
 """Has the evaluation judged, and marks the blessing the way TFX's Evaluator does."""
 
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from tfx import types
 from tfx.components.evaluator import constants
@@ -22,6 +22,13 @@ from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.workflow.gate import confidence_of
 
 
+class Parameters(TypedDict):
+    """What the step is told: the settings `gate` of the `task`, as JSON."""
+
+    gate: str
+    task: str
+
+
 class Executor(base_executor.BaseExecutor):
     """Writes `verdict.json` and the marker file; sets what Pusher and Resolver look for."""
 
@@ -29,7 +36,7 @@ class Executor(base_executor.BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: Parameters,
     ) -> None:
         evaluation = artifact_utils.get_single_instance(input_dict["evaluation"])
         model = artifact_utils.get_single_instance(input_dict["model"])

@@ -1,8 +1,9 @@
 """Pushes a blessed model to the serving directory, with all that has to be known of it inside."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from tfx import types
 from tfx.components.pusher import executor as tfx_pusher
@@ -27,18 +28,23 @@ from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
 MODEL_DIGEST_PROPERTY = "model_sha256"
 
 
-class Executor(tfx_pusher.Executor):
-    """Pushes to a directory of this machine; the artifact says to which version, or why not.
-
-    `custom_config` holds `ledger`, the file that says what was published before. Where nobody else
-    follows the serving directory, on Vertex AI, it also holds `registry`: kind, project, region.
+class PusherConfig(TypedDict, total=False):
+    """Pusher's `custom_config`: `ledger` is the file that says what was published before. Where
+    nobody else follows the serving directory, on Vertex AI, `registry` says kind, project, region.
     """
+
+    ledger: str
+    registry: dict[str, str]
+
+
+class Executor(tfx_pusher.Executor):
+    """Pushes to a directory of this machine; the artifact says to which version, or why not."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: Mapping[str, str],
     ) -> None:
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
@@ -50,7 +56,9 @@ class Executor(tfx_pusher.Executor):
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
-        config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        config: PusherConfig = json.loads(
+            exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY]
+        )
         blessing = artifact_utils.get_single_uri(
             input_dict[standard_component_specs.MODEL_BLESSING_KEY]
         )

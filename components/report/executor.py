@@ -6,7 +6,7 @@ import importlib.metadata
 import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from tfx import types
 from tfx.components.evaluator.constants import (
@@ -59,6 +59,15 @@ _EXAMPLES_OF_NO_CLASS = 12
 _VERSIONS = ("auricle", "tfx", "tensorflow", "keras", "apache-beam", "numpy")
 
 
+class Parameters(TypedDict):
+    """What the step is told; `ReportSpec` says what each is."""
+
+    workflow: str
+    serving: str
+    timings: str
+    trainer_code: str
+
+
 class Executor(base_executor.BaseExecutor):
     """Writes `report.html` into the RunReport artifact."""
 
@@ -66,14 +75,14 @@ class Executor(base_executor.BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: Parameters,
     ) -> None:
         report = artifact_utils.get_single_instance(output_dict["report"])
         content = _gather(input_dict, exec_properties)
         location_of(f"{report.uri}/{REPORT_FILE}").put(render(content).encode())
 
 
-def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any]) -> Content:
+def _gather(inputs: dict[str, list[types.Artifact]], properties: Parameters) -> Content:
     def folder(key: str) -> Path:
         return Path(artifact_utils.get_single_uri(inputs[key]))
 
@@ -90,7 +99,7 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
             infra_blessing=folder("infra_blessing"),
         )
     )
-    settings = json.loads(properties["workflow"])
+    settings: dict[str, object] = json.loads(properties["workflow"])
     scores = read_scores(folder("scores") / SCORES_FILE)
     worst = worst_places(scores, _WORST_CLIPS)
     verdict, card = documents["verdict"], documents["card"]
@@ -101,7 +110,7 @@ def _gather(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any])
     own = {place: clips[place] for place in wanted}
     judged = Judged(verdict, card, scores.counted, saved_model, own)
     return Content(
-        name=settings["name"],
+        name=str(settings["name"]),
         created=datetime.datetime.now().astimezone(),
         settings=settings,
         push=_push(inputs.get("pushed_model") or []),
@@ -146,7 +155,7 @@ def _push(pushed: list[types.Artifact]) -> Push | None:
     return None
 
 
-def _origin(inputs: dict[str, list[types.Artifact]], properties: dict[str, Any]) -> Origin:
+def _origin(inputs: dict[str, list[types.Artifact]], properties: Parameters) -> Origin:
     examples = artifact_utils.get_single_instance(inputs["examples"])
     blessing = artifact_utils.get_single_instance(inputs["blessing"])
     parent = None

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from pydantic import TypeAdapter
 
@@ -147,6 +147,19 @@ class Artifact:
     uri: str
 
 
+class Documents(TypedDict):
+    """The documents of a run, as the fields of `Content` that hold them."""
+
+    ingest: IngestReport
+    certificate: SplitCertificate
+    rejects: list[RejectGroup]
+    data_verdict: DataVerdict
+    card: ModelCard
+    epochs: list[Epoch]
+    serving: ServingReport
+    verdict: Verdict
+
+
 @dataclass(frozen=True)
 class Content:
     """Everything on the page.
@@ -157,7 +170,7 @@ class Content:
 
     name: str
     created: datetime.datetime
-    settings: dict[str, Any]
+    settings: dict[str, object]
     verdict: Verdict
     card: ModelCard
     ingest: IngestReport
@@ -281,8 +294,8 @@ def _deciding(verdict: Verdict) -> list[tuple[str, list[str]]]:
     return [(said, clips.get(said, [])) for said in verdict.reasons]
 
 
-def read_documents(sources: Sources) -> dict[str, Any]:
-    """The documents of a run, as the fields of `Content` that hold them.
+def read_documents(sources: Sources) -> Documents:
+    """The documents that Trainer and the gates left, and ingest.
 
     Raises:
         OSError: one is missing.

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from tfx import types
@@ -32,6 +32,12 @@ _WORDS_SHOWN = 200
 _WORDS_KEPT = 4000  # of a client that failed
 
 
+class Parameters(TypedDict):
+    """What the step is told: `ServingCheck` as JSON."""
+
+    limits: str
+
+
 class Executor(base_executor.BaseExecutor):
     """Writes `serving.json` and the blessing that Pusher looks for."""
 
@@ -39,7 +45,7 @@ class Executor(base_executor.BaseExecutor):
         self,
         input_dict: dict[str, list[types.Artifact]],
         output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        exec_properties: Parameters,
     ) -> None:
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing = artifact_utils.get_single_instance(input_dict["blessing"])
@@ -108,7 +114,7 @@ def _write_requests(records: list[bytes], sample_rate: int, file: Path) -> None:
     )
 
 
-def _pack(name: str, items: list[bytes]) -> dict[str, Any]:
+def _pack(name: str, items: list[bytes]) -> dict[str, np.ndarray]:
     """Byte strings as one array and their lengths."""
     return {
         name: np.frombuffer(b"".join(items), np.uint8),

@@ -6,7 +6,6 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -33,7 +32,7 @@ from components.trainer.warm_start import (
 from schemas.reports.model_card import Lineage, ModelCard
 from schemas.reports.training import HISTORY_FILE, Start
 from schemas.tasks import FIRST_TASK
-from schemas.workflow.training import TrainingSettings
+from schemas.workflow.training import TrainerConfig, TrainingSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -110,7 +109,7 @@ def run_fn(fn_args: FnArgs) -> None:
     An unfinished training of the same settings on the same examples, from the same weights, is
     continued.
     """
-    config = fn_args.custom_config
+    config: TrainerConfig = fn_args.custom_config
     settings = TrainingSettings.model_validate_json(config["workflow"])
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
     task = config.get("task", FIRST_TASK)
@@ -207,7 +206,7 @@ def _expand(patterns: list[str]) -> list[str]:
     return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
 
 
-def _training_key(config: dict[str, Any], files: list[str], base_model: str | None) -> str:
+def _training_key(config: TrainerConfig, files: list[str], base_model: str | None) -> str:
     """Names a training by all that decides its outcome; example files are never rewritten, nor is
     the model it starts from.
     """

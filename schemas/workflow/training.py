@@ -1,5 +1,7 @@
 """The blocks that decide what Trainer makes of the examples; they are part of its cache key."""
 
+from typing import TypedDict
+
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
 from schemas.workflow.block import Block
@@ -17,3 +19,20 @@ class TrainingSettings(Block):
     augment: Augment
     model: Model
     train: Train
+
+
+class TrainerConfig(TypedDict, total=False):
+    """What Trainer gets: settings, provenance, and where unfinished trainings are kept.
+
+    `workflow` is the JSON of `TrainingSettings`, `examples` the digest of the index and `code` the
+    fingerprint of the step. `confidence` is there where two models are trained and one is kept,
+    `task` where it is not the first one, whose steps were keyed before it had a name.
+    """
+
+    workflow: str
+    generated: bool
+    examples: str
+    code: str
+    checkpoints: str
+    confidence: float
+    task: str
