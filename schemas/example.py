@@ -9,7 +9,11 @@ own. The bytes are those of `tf.train.Example(...).SerializeToString(determinist
 import functools
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor_pb2 import DescriptorProto
+    from google.protobuf.message import Message
 
 FeatureKind = Literal["bytes", "float", "int64"]
 
@@ -86,9 +90,8 @@ def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
         example.ParseFromString(serialized)
     except DecodeError as error:
         raise ValueError(f"not a tf.Example: {error}") from error
-    features: Any = example.features.feature
     values: dict[str, FeatureValue] = {}
-    for name, feature in features.items():
+    for name, feature in example.features.feature.items():
         kind = (feature.WhichOneof("kind") or "bytes_list").removesuffix("_list")
         found = getattr(feature, f"{kind}_list").value
         if len(found) == 1 and kind == COMMON_FEATURES.get(name, kind):
@@ -117,8 +120,10 @@ def _field(number: int, content: bytes) -> bytes:
 # An entry of the map Features.feature (field 1) is a key (field 1) and a Feature (field 2): a
 # oneof of lists (1 bytes, 2 float, 3 int64), whose values are its field 1, packed for numbers.
 # Each comes as chunks to be joined once: a waveform is not copied on the way.
-def _bytes_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
-    content = value if isinstance(value, bytes) else value.encode()
+def _bytes_entry(key: bytes, value: FeatureValue) -> tuple[bytes, ...]:
+    content = value.encode() if isinstance(value, str) else value
+    if not isinstance(content, bytes):
+        raise TypeError
     size = len(content)
     if size < 0x70 - len(key):  # every length below fits one byte
         lengths = (len(key) + size + 6, size + 4, size + 2, size)
@@ -129,11 +134,13 @@ def _bytes_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
     return b"\x0a" + _varint(len(head) + size) + head, content
 
 
-def _float_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
+def _float_entry(key: bytes, value: FeatureValue) -> tuple[bytes, ...]:
     return (b"\x0a%c%b\x12\x08\x12\x06\x0a\x04%b" % (len(key) + 10, key, _FLOAT.pack(value)),)
 
 
-def _int64_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
+def _int64_entry(key: bytes, value: FeatureValue) -> tuple[bytes, ...]:
+    if isinstance(value, (bytes, str, float)):
+        raise TypeError
     number = value.__index__()
     if not -(1 << 63) <= number < 1 << 63:
         raise OverflowError
@@ -141,7 +148,7 @@ def _int64_entry(key: bytes, value: Any) -> tuple[bytes, ...]:
     return (_field(1, key + _field(2, _field(3, values))),)
 
 
-_Entry = Callable[[bytes, Any], tuple[bytes, ...]]
+_Entry = Callable[[bytes, FeatureValue], tuple[bytes, ...]]
 _Encoder = tuple[str, FeatureKind, bytes, _Entry]  # name, kind, encoded name
 
 _KIND_ENCODERS: dict[FeatureKind, _Entry] = {
@@ -162,7 +169,7 @@ def _encoders(targets: tuple[tuple[str, FeatureKind], ...]) -> list[_Encoder]:
 
 
 @functools.cache
-def _example_class() -> Any:
+def _example_class() -> "type[Message]":
     """The message class `tensorflow.Example`, unknown to the default descriptor pool."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -171,7 +178,9 @@ def _example_class() -> Any:
         name="auricle/example.proto", package="tensorflow", syntax="proto3"
     )
 
-    def add(message: Any, name: str, number: int, kind: int, **more: Any) -> None:
+    def add(
+        message: "DescriptorProto", name: str, number: int, kind: int, **more: str | int
+    ) -> None:
         label = more.pop("label", types.LABEL_OPTIONAL)
         message.field.add(name=name, number=number, type=kind, label=label, **more)
 

@@ -7,8 +7,9 @@ package that holds the parts.
 import functools
 import importlib
 import importlib.metadata
+from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, Literal
+from typing import Literal
 
 from schemas.errors import InputError
 from schemas.text import nearest
@@ -76,14 +77,14 @@ def load_part(name: str, part: Part) -> ModuleType:
         raise InputError(f"task {name!r}: its package has no module {error.name}") from error
 
 
-def meant_task(document: dict[str, Any]) -> str:
+def meant_task(document: Mapping[str, object]) -> str:
     """The task that a workflow means which names none, or was written before tasks had names."""
     return next(
         (name for name in TASKS if load_part(name, "config").is_meant(document)), FIRST_TASK
     )
 
 
-def bring_up_to_date(stored: dict[str, Any]) -> dict[str, Any]:
+def bring_up_to_date(stored: dict[str, object]) -> dict[str, object]:
     """A workflow as a program wrote it: where it names no task or the first one, with the task that
     it means, and without rules that this task's gate no longer has.
     """
@@ -91,7 +92,9 @@ def bring_up_to_date(stored: dict[str, Any]) -> dict[str, Any]:
         return stored
     task = meant_task(stored)
     foreign = foreign_keys(task)
-    gate = {k: rule for k, rule in stored.get("gate", {}).items() if f"gate.{k}" not in foreign}
+    gate = stored.get("gate")
+    rules = gate if isinstance(gate, dict) else {}
+    gate = {key: rule for key, rule in rules.items() if f"gate.{key}" not in foreign}
     return stored | {"task": task, "gate": gate}
 
 

@@ -1,7 +1,7 @@
 """How training went."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -28,7 +28,7 @@ class Epoch(Document):
 
     @model_validator(mode="before")
     @classmethod
-    def _bring_up_to_date(cls, stored: Any) -> Any:
+    def _bring_up_to_date(cls, stored: object) -> object:
         """An epoch written before tasks had metrics of their own."""
         return _named_metric(stored, {"accuracy": "value", "val_accuracy": "val_value"})
 
@@ -50,7 +50,7 @@ class Trial(Document):
 
     @model_validator(mode="before")
     @classmethod
-    def _bring_up_to_date(cls, stored: Any) -> Any:
+    def _bring_up_to_date(cls, stored: object) -> object:
         """A trial written before tasks had metrics of their own."""
         renamed = {"champion_accuracy": "champion", "scratch_accuracy": "scratch"}
         return _named_metric(stored, renamed)
@@ -69,7 +69,7 @@ class Start(Document):
     trial: Trial | None = None
 
 
-def _named_metric(stored: Any, renamed: Mapping[str, str]) -> Any:
+def _named_metric(stored: object, renamed: Mapping[str, str]) -> object:
     """`stored` with the accuracy of before as the metric of that name."""
     if not isinstance(stored, dict) or not renamed.keys() <= stored.keys():
         return stored

@@ -1,7 +1,7 @@
 """Whether a model is blessed, and why."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
@@ -41,7 +41,7 @@ class TaskDetails(Document):
         return card
 
 
-def _details_of_task(details: Any) -> Any:
+def _details_of_task(details: object) -> object:
     """A stored document in the type of the task that it names.
 
     Raises:
@@ -84,7 +84,7 @@ class Verdict(Document):
 
     @model_validator(mode="before")
     @classmethod
-    def _bring_up_to_date(cls, stored: Any) -> Any:
+    def _bring_up_to_date(cls, stored: object) -> object:
         """A verdict written before tasks had names, as the task that knows it reads it."""
         if not isinstance(stored, dict) or "details" in stored:
             return stored

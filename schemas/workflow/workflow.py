@@ -6,7 +6,7 @@ from these types.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -76,7 +76,7 @@ class Workflow(Block):
 
     @model_validator(mode="before")
     @classmethod
-    def _bring_up_to_date(cls, stored: Any) -> Any:
+    def _bring_up_to_date(cls, stored: object) -> object:
         """A workflow written before tasks had names, as the task that it means."""
         if isinstance(stored, dict) and stored.get("task", FIRST_TASK) == FIRST_TASK:
             return {**stored, "task": meant_task(stored)}
@@ -84,7 +84,7 @@ class Workflow(Block):
 
     @field_validator("gate", mode="before")
     @classmethod
-    def _read_gate(cls, gate: Any, info: ValidationInfo) -> Any:
+    def _read_gate(cls, gate: object, info: ValidationInfo) -> Gate:
         """The rules of the task; of a task that is wrong itself there is nothing to say."""
         if "task" not in info.data:
             return Gate()

@@ -1,7 +1,7 @@
 """What a workflow file may say for `classify`."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -61,7 +61,7 @@ class Gate(gate.Gate):
         return said
 
 
-def is_meant(document: dict[str, Any]) -> bool:
+def is_meant(document: Mapping[str, object]) -> bool:
     """Whether a workflow that names no task means this one."""
     return False
 

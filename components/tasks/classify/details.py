@@ -1,7 +1,7 @@
 """What a verdict on a classifier holds besides the headline: its classes."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from components.tasks.classify.features import GROUPED_BY
 from schemas.document import Document
@@ -38,7 +38,7 @@ class Details(ClassDetails):
     task: Literal["classify"] = "classify"
 
 
-def bring_up_to_date(stored: Mapping[str, Any]) -> dict[str, Any] | None:
+def bring_up_to_date(stored: Mapping[str, object]) -> dict[str, object] | None:
     """A verdict of before tasks had names, as it is written now; None where it is another task's.
 
     Another task's has `keywords`.
@@ -48,8 +48,8 @@ def bring_up_to_date(stored: Mapping[str, Any]) -> dict[str, Any] | None:
     return moved(stored, Details.model_fields["task"].default)
 
 
-def moved(stored: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """The numbers of an old verdict where they are now, but `keywords`."""
+def moved(stored: Mapping[str, object], task: str, **details: object) -> dict[str, object]:
+    """The numbers of an old verdict where they are now, but `keywords`, and more `details`."""
     old = {key: value for key, value in stored.items() if key != "keywords"}
     headline = {
         "name": "accuracy",
@@ -59,7 +59,7 @@ def moved(stored: Mapping[str, Any], task: str) -> dict[str, Any]:
         "higher_is_better": True,
     }
     metrics = {name: old.pop(name) for name in _METRICS if name in old}
-    details = {name: old.pop(name) for name in _DETAILS if name in old}
+    details = {name: old.pop(name) for name in _DETAILS if name in old} | details
     for before, now in _RENAMED.items():
         if before in old:
             old[now] = old.pop(before)

@@ -1,7 +1,7 @@
 """What a workflow file may say for `spot`."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -54,7 +54,7 @@ class Gate(classify.Gate):
         return said
 
 
-def is_meant(document: dict[str, Any]) -> bool:
+def is_meant(document: Mapping[str, object]) -> bool:
     """Whether a workflow that names no task means this one: it names recordings without words."""
     data = document.get("data")
     return isinstance(data, dict) and data.get("background") is not None

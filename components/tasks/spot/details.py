@@ -1,7 +1,7 @@
 """What a verdict on a keyword spotter holds: that of a classifier, and its operating point."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from components.tasks.classify.details import ClassDetails, moved
 from schemas.document import Document
@@ -43,13 +43,11 @@ class Details(ClassDetails):
         return card.model_copy(update={"threshold": self.keywords.threshold})
 
 
-def bring_up_to_date(stored: Mapping[str, Any]) -> dict[str, Any] | None:
+def bring_up_to_date(stored: Mapping[str, object]) -> dict[str, object] | None:
     """A verdict of before tasks had names, as it is written now; None where it is another task's.
 
     A spotter whose scores could not be trusted had no `keywords`: it is read as a classifier.
     """
-    if stored.get("keywords") is None:
+    if (keywords := stored.get("keywords")) is None:
         return None
-    brought = moved(stored, Details.model_fields["task"].default)
-    brought["details"]["keywords"] = stored["keywords"]
-    return brought
+    return moved(stored, Details.model_fields["task"].default, keywords=keywords)
