@@ -4,8 +4,7 @@ TFX's own strategies answer with the newest, which is the candidate itself as so
 good; running an unchanged workflow again would then do its work again, against itself.
 """
 
-from typing import Any
-
+from ml_metadata import MetadataStore
 from tfx import types
 from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
@@ -22,7 +21,7 @@ class BlessedBeforeStrategy(resolver.ResolverStrategy):
     """Resolves `model` to the newest blessed model that is older than `candidate`."""
 
     def resolve_artifacts(
-        self, store: Any, input_dict: dict[str, list[types.Artifact]]
+        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
         return _newest_blessed(input_dict)
 
@@ -41,7 +40,7 @@ class ChampionBeforeStrategy(resolver.ResolverStrategy):
         self._audio = audio
 
     def resolve_artifacts(
-        self, store: Any, input_dict: dict[str, list[types.Artifact]]
+        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
         return _newest_blessed(input_dict, Audio.model_validate_json(self._audio))
 
@@ -50,7 +49,7 @@ class PassedBeforeStrategy(resolver.ResolverStrategy):
     """Resolves `verdict` to the newest verdict of DataGate that is older than `candidate`."""
 
     def resolve_artifacts(
-        self, store: Any, input_dict: dict[str, list[types.Artifact]]
+        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
         candidates = input_dict["candidate"]
         before = max((candidate.id for candidate in candidates), default=0)

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -52,7 +51,7 @@ def synthesize(
 
 
 @contextmanager
-def _loaded() -> Iterator[Any]:
+def _loaded() -> Iterator[ctypes.CDLL]:
     """The library, in the state in which it was built."""
     import espeakng_loader
 
@@ -91,12 +90,16 @@ def _short(path: str) -> Iterator[str]:
 
 
 def _speak(
-    library: Any, data_path: str, text: str, voice: str, rate_pitch_range: tuple[int, int, int]
+    library: ctypes.CDLL,
+    data_path: str,
+    text: str,
+    voice: str,
+    rate_pitch_range: tuple[int, int, int],
 ) -> tuple[np.ndarray, int]:
     blocks: list[np.ndarray] = []
 
     @_SYNTH_CALLBACK
-    def collect(samples: Any, count: int, events: Any) -> int:
+    def collect(samples: "ctypes._Pointer[ctypes.c_int16]", count: int, events: int | None) -> int:
         if samples and count > 0:
             blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0

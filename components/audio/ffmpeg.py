@@ -5,11 +5,14 @@ its own: it belongs into a process of `components.subprocess_pool`.
 """
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from schemas.errors import ClipError
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
 
 _DEMUXERS = {"mp4": "mov", "webm": "matroska", "aac": "aac"}
 _CODECS = ("aac", "alac", "mp3", "mp3float", "opus", "libopus", "vorbis", "flac")
@@ -33,6 +36,7 @@ class FfmpegDecoder:
         try:
             self._file = av.open(file, format=_DEMUXERS[container], metadata_errors="replace")
             self._stream = self._audio_stream()
+            self._time_base = self._stream.time_base or 1  # every demuxer says it
             context = self._stream.codec_context
             context.thread_count = 1
             self.rate_hz = context.sample_rate or 0
@@ -70,7 +74,7 @@ class FfmpegDecoder:
     def close(self) -> None:
         self._file.close()
 
-    def _audio_stream(self) -> Any:
+    def _audio_stream(self) -> "AudioStream":
         if not self._file.streams.audio:
             raise ClipError("empty", "no audio stream", self.name)
         stream = self._file.streams.audio[0]
@@ -83,7 +87,7 @@ class FfmpegDecoder:
         """An upper bound, in frames."""
         seconds = 0.0
         if self._stream.duration is not None:
-            seconds = float(self._stream.duration * self._stream.time_base)
+            seconds = float(self._stream.duration * self._time_base)
         elif self._file.duration is not None:
             seconds = self._file.duration / 1e6
         return int((seconds + 1.0) * self.rate_hz) if seconds > 0 else _ENDLESS
@@ -109,7 +113,7 @@ class FfmpegDecoder:
         """Moves to a little before `start`; gives the frame that comes next where it is known."""
         before_s = max(0.0, start / self.rate_hz - _LEAD_IN_S)
         if start or self.at:
-            self._file.seek(int(before_s / self._stream.time_base), stream=self._stream)
+            self._file.seek(int(before_s / self._time_base), stream=self._stream)
         return None if before_s else 0
 
     def _clip_error(self, error: Exception) -> ClipError:

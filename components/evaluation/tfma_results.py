@@ -1,8 +1,7 @@
 """Reads the numbers of one model out of what Evaluator had TFMA write; judges nothing."""
 
-from typing import Any
-
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
 from components.evaluation.tallies import OVERALL, Tallies, Tally
 from components.evaluation.tfma_evaluation import CANDIDATE
@@ -25,7 +24,9 @@ def read_results(evaluation_dir: str, model: str) -> Tallies:
     return tallies
 
 
-def _values(record: Any, model: str) -> dict[str, Any]:
+def _values(
+    record: metrics_for_slice_pb2.MetricsForSlice, model: str
+) -> dict[str, metrics_for_slice_pb2.MetricValue]:
     """Metric values of one model by name; TFMA leaves a single model without a name."""
     pairs = [pair for pair in record.metric_keys_and_values if not pair.key.is_diff]
     is_single = all(not pair.key.model_name for pair in pairs)
@@ -33,7 +34,7 @@ def _values(record: Any, model: str) -> dict[str, Any]:
     return {pair.key.name: pair.value for pair in pairs if pair.key.model_name == wanted}
 
 
-def _text(key: Any) -> str:
+def _text(key: metrics_for_slice_pb2.SingleSliceKey) -> str:
     kind = key.WhichOneof("kind")
     value = getattr(key, kind)
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 from components.registry.interface import ALIASES, Registration
 from schemas.errors import RegistryError
@@ -198,7 +198,12 @@ class _explained:  # noqa: N801 - a context manager
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if isinstance(error, (MlflowException, OSError)):
             what = str(error).strip().partition("\n")[0]
             raise RegistryError(f"the registry {self._uri} does not answer: {what}") from error

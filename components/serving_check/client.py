@@ -10,10 +10,12 @@ import json
 import resource
 import sys
 import time
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
+
+Signature = Callable[..., Mapping[str, tf.Tensor]]
 
 _OURS = ("components", "pipeline", "schemas")
 _BATCH_CLIPS = 32
@@ -53,7 +55,7 @@ def main(saved_model: str, requests: str, answers: str) -> None:
     np.savez(answers, facts=np.array(json.dumps(facts)), **arrays)
 
 
-def _unpack(asked: Any, name: str) -> list[bytes]:
+def _unpack(asked: Mapping[str, np.ndarray], name: str) -> list[bytes]:
     """Byte strings, stored as one array and their lengths."""
     joined, ends = asked[name].tobytes(), np.cumsum(asked[f"{name}_bytes"]).tolist()
     return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
@@ -65,7 +67,10 @@ def _together(waveforms: list[np.ndarray]) -> int:
 
 
 def _ask(
-    signature: Any, key: str, clips: list[Any], at_once: int = _BATCH_CLIPS
+    signature: Signature,
+    key: str,
+    clips: list[np.ndarray] | list[bytes],
+    at_once: int = _BATCH_CLIPS,
 ) -> dict[str, np.ndarray]:
     """The numbers that a signature answers to all clips, by name: [clips, ...]."""
     parts = [
@@ -76,7 +81,7 @@ def _ask(
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in names}
 
 
-def _time(signature: Any, waveforms: list[np.ndarray]) -> list[float]:
+def _time(signature: Signature, waveforms: list[np.ndarray]) -> list[float]:
     """Milliseconds of each clip asked alone."""
     for waveform in waveforms[:_WARM_UP_CLIPS]:
         signature(waveform=tf.constant(waveform[None]))
@@ -89,7 +94,7 @@ def _time(signature: Any, waveforms: list[np.ndarray]) -> list[float]:
     return took
 
 
-def _provoke(signatures: Any, sample_rate: int) -> dict[str, str]:
+def _provoke(signatures: Mapping[str, Signature], sample_rate: int) -> dict[str, str]:
     """What is said to audio that nobody can answer; empty where it was answered all the same."""
     not_finite = np.zeros((1, sample_rate), np.float32)
     not_finite[0, 7] = np.nan
@@ -106,7 +111,7 @@ def _provoke(signatures: Any, sample_rate: int) -> dict[str, str]:
     return said | {"no WAV file": _refusal(signatures["serving_wav"], audio=[b"not audio"])}
 
 
-def _refusal(signature: Any, **arguments: Any) -> str:
+def _refusal(signature: Signature, **arguments: np.ndarray | list[bytes]) -> str:
     try:
         signature(**{key: tf.constant(value) for key, value in arguments.items()})
     except tf.errors.InvalidArgumentError as error:
