@@ -7,13 +7,13 @@ states durations, the headers of a sample of files. Knows nothing of TFX and Ten
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from pydantic import BaseModel
 
 from components.audio.formats import is_supported
 from components.audio.probe import Header, probe
 from components.example_gen.splits import assign_split, split_by
+from components.storage.location import location_of
 from components.tasks import feeding
 from pipeline.dag.steps import STEPS
 from pipeline.datasets.checks import background_of, check_rows
@@ -127,7 +127,7 @@ def _look_at_files(utterances: list[Utterance]) -> Iterator[Reject]:
 
 def _look_at_file(path: str) -> tuple[str, str] | None:
     try:
-        with Path(path).open("rb") as file:
+        with location_of(path).open() as file:
             first = file.read(_MAGIC_BYTES)
     except OSError as error:
         return "unreadable", str(error.strerror)
