@@ -28,7 +28,8 @@ from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects,
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.evaluation.scores import ClipScores as Scores
 from components.report.executor import REPORT_FILE, Executor
-from schemas.reports.verdict import VERDICT_FILE, GateRule, Verdict
+from components.storage.location import location_of
+from schemas.reports.verdict import VERDICT_FILE, GateRule, read_verdict
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def _prepare(run_directory: Path, folder: Path, clips: int) -> None:
     )
     write_scores(scores, folder / "scores" / SCORES_FILE)
     blessing = newest(run_directory, "ModelGate", "blessing")
-    verdict = Verdict.model_validate_json((blessing / VERDICT_FILE).read_bytes())
+    verdict = read_verdict(location_of(blessing) / VERDICT_FILE)
     wrong = scores.ids[~scores.candidate.is_right][:30].tolist()
     rules = [
         GateRule(name=f"rule {i}", outcome="broken", said=f"rule {i}", clips=wrong[i::3])

@@ -7,10 +7,9 @@ good; running an unchanged workflow again would then do its work again, against 
 from ml_metadata import MetadataStore
 from tfx import types
 from tfx.dsl.components.common import resolver
-from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from components.versions.model_card import read_card
 from schemas.workflow.audio import Audio
 
 BLESSED_PROPERTY = "blessed"
@@ -82,5 +81,4 @@ def _newest_blessed(
 
 
 def _audio(model: types.Artifact) -> Audio:
-    with fileio.open(f"{path_utils.serving_model_dir(model.uri)}/{MODEL_CARD_FILE}") as file:
-        return ModelCard.model_validate_json(file.read()).audio
+    return read_card(path_utils.serving_model_dir(model.uri)).audio

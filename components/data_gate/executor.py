@@ -19,7 +19,7 @@ from schemas.example import SIDE_FEATURES, FeatureKind
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
-from schemas.reports.rejects import REJECTS_FILE, Reject
+from schemas.reports.rejects import REJECTS_FILE, Reject, parse_rejects
 from schemas.tasks import FIRST_TASK
 from schemas.workflow.data_gate import DataGate
 
@@ -125,7 +125,7 @@ def _read_certificate(folder: str) -> SplitCertificate:
 
 def _read_rejects(folder: str) -> list[Reject]:
     with fileio.open(f"{folder}/{REJECTS_FILE}", "rb") as file:
-        return [Reject.model_validate_json(line) for line in file.read().splitlines()]
+        return parse_rejects(file.read())
 
 
 def _read_anomalies(folder: str) -> list[str]:

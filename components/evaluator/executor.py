@@ -15,11 +15,12 @@ from components.artifacts import saved_model_uri
 from components.evaluation.scores import SCORES_FILE, SPEAKER, Array, ClipScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
 from components.evaluation.tfma_evaluation import evaluate
+from components.examples import read_files, split_files
 from components.tasks import feeding, parts
+from components.versions.model_card import read_card
 from schemas.example import decode_example
 from schemas.progress import report_progress
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
-from schemas.tfrecord import read_records
+from schemas.reports.model_card import ModelCard
 
 SPLIT = "test"
 TASK_KEY: Final = "task"
@@ -46,11 +47,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: Parameters,
     ) -> None:
-        files = [
-            file
-            for uri in artifact_utils.get_split_uris(input_dict["examples"], SPLIT)
-            for file in sorted(Path(uri).glob("*tfrecord*"))
-        ]
+        files = split_files(artifact_utils.get_split_uris(input_dict["examples"], SPLIT))
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
         saved_models = [Path(saved_model_uri(model)) for model in models]
         task = exec_properties[TASK_KEY]
@@ -60,7 +57,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             with fileio.open(uri, "rb") as file:
                 listed = file.read()
             parts.recordings(task).score_recordings_of(
-                listed, saved_models[0], _card(saved_models[0]), folder
+                listed, saved_models[0], read_card(saved_models[0]), folder
             )
         with self._make_beam_pipeline() as pipeline:
             evaluate(
@@ -75,14 +72,14 @@ def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> C
     candidate is of `task`, which says what is an error.
     """
     scoring, targeting = parts.scoring(task), feeding.features(task)
-    cards = [_card(path) for path in saved_models]
+    cards = [read_card(path) for path in saved_models]
     incomparable = _incomparable(cards[0], cards[1], scoring.ANSWERS) if len(cards) > 1 else ""
     if incomparable:
         saved_models, cards = saved_models[:1], cards[:1]
     clips = _Clips(targeting)
     answers = [_load(path, scoring.OUTPUTS) for path in saved_models]
     outputs: list[list[Outputs]] = [[] for _ in saved_models]
-    records = itertools.chain.from_iterable(map(read_records, files))
+    records = read_files(files)
     # Of no clips too: that says which outputs there are, and of which shape.
     while (batch := list(itertools.islice(records, _BATCH_CLIPS))) or not outputs[0]:
         for batches, answer in zip(outputs, answers, strict=True):
@@ -151,7 +148,3 @@ def _load(saved_model: Path, names: tuple[str, ...]) -> Answer:
         return {name: outputs[name].numpy() for name in names}
 
     return answer
-
-
-def _card(saved_model: Path) -> ModelCard:
-    return ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())

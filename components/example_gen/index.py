@@ -16,7 +16,7 @@ from components.example_gen.shard_entry import LABELS, Shard, TargetFeatures
 from components.storage.location import Location, location_of
 from schemas.errors import AuricleError
 from schemas.reports.ingest import SplitBy
-from schemas.reports.rejects import Reject
+from schemas.reports.rejects import Reject, parse_rejects
 from schemas.workflow.generated import Generated
 
 INDEX_FORMAT = 3
@@ -107,7 +107,7 @@ def read_row_keys(file: Location) -> dict[str, str]:
 def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:
     """The rows that never became utterances."""
     file.seek(index.rejects_start)
-    return [Reject.model_validate_json(line) for line in file.read().splitlines()]
+    return parse_rejects(file.read())
 
 
 def drop_rows(file: Location, speaker: str) -> None:

@@ -6,7 +6,6 @@ from typing import TypedDict
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
@@ -17,7 +16,7 @@ from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
 from components.evaluation.tfma_results import read_results
 from components.model_gate.decision import decide
 from components.tasks import parts
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from components.versions.model_card import read_card
 from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.workflow.gate import confidence_of
 
@@ -58,14 +57,9 @@ class Executor(base_executor.BaseExecutor):
             task=task,
             settings=settings,
             baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
-            generated=_model_card(model).generated,
+            generated=read_card(saved_model_uri(model)).generated,
         )
         _mark(blessing, model, baseline, verdict)
-
-
-def _model_card(model: types.Artifact) -> ModelCard:
-    with fileio.open(f"{saved_model_uri(model)}/{MODEL_CARD_FILE}", "rb") as file:
-        return ModelCard.model_validate_json(file.read())
 
 
 def _mark(

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.scores import ClipScores
+from components.examples import read_files
 from schemas.example import FeatureValue, decode_example
-from schemas.tfrecord import read_records
 
 # Looked through for examples of each class; the report of a large data set must not read all of it.
 _CLIPS_LOOKED_THROUGH = 5_000
@@ -43,18 +43,13 @@ class ScoredClip:
     is_right: bool
 
 
-def split_files(split_dir: str | Path) -> list[Path]:
-    """The TFRecord files of one split's folder, in order."""
-    return sorted(Path(split_dir).glob("*tfrecord*"))
-
-
 def sample_clips(
     files: Iterable[Path], labels: list[str], count: int, target_of: TargetOf
 ) -> dict[str, list[Clip]]:
     """Up to `count` clips of each label, of different speakers where there are enough."""
     found: dict[str, list[Clip]] = {label: [] for label in labels}
     spare: dict[str, list[Clip]] = {label: [] for label in labels}
-    for record in itertools.islice(_records(files), _CLIPS_LOOKED_THROUGH):
+    for record in itertools.islice(read_files(files), _CLIPS_LOOKED_THROUGH):
         example = decode_example(record)
         clip = _clip(example, target_of(example))
         if clip.target not in found or len(found[clip.target]) >= count:
@@ -70,7 +65,7 @@ def sample_clips(
 
 def sample_any(files: Iterable[Path], count: int, target_of: TargetOf) -> list[Clip]:
     """The first `count` clips, for tasks whose targets form no groups."""
-    examples = map(decode_example, itertools.islice(_records(files), count))
+    examples = map(decode_example, itertools.islice(read_files(files), count))
     return [_clip(example, target_of(example)) for example in examples]
 
 
@@ -95,7 +90,7 @@ def read_clips(
     """
     model, wanted = scores.candidate, set(places)
     found: dict[int, ScoredClip] = {}
-    for place, record in enumerate(_records(files)):
+    for place, record in enumerate(read_files(files)):
         if len(found) == len(wanted):
             break
         if place in wanted:
@@ -107,10 +102,6 @@ def read_clips(
                 bool(model.is_right[place]),
             )
     return found
-
-
-def _records(files: Iterable[Path]) -> Iterator[bytes]:
-    return itertools.chain.from_iterable(map(read_records, files))
 
 
 def _clip(values: Mapping[str, FeatureValue], target: str) -> Clip:

@@ -18,9 +18,10 @@ from components.storage.digests import tree_digest
 from components.storage.location import Location, location_of
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
+from components.versions.model_card import read_card
 from components.versions.serving import push_version
 from schemas.errors import RegistryError, VersionError
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE
 from schemas.reports.pushed import PUSHED_FILE
 from schemas.reports.verdict import VERDICT_FILE, Verdict, read_verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
@@ -65,7 +66,7 @@ class Executor(tfx_pusher.Executor):
         try:
             version = _push(
                 Path(self.GetModelPath(input_dict)),
-                read_verdict(Path(blessing) / VERDICT_FILE),
+                read_verdict(location_of(blessing) / VERDICT_FILE),
                 location_of(destination.filesystem.base_directory),
                 location_of(config["ledger"]),
             )
@@ -116,7 +117,7 @@ def register_pushed(
 
 
 def _push(model: Path, verdict: Verdict, serving: Location, ledger_file: Location) -> Location:
-    card = ModelCard.model_validate_json((model / MODEL_CARD_FILE).read_bytes())
+    card = read_card(model)
     ledger = read_ledger(ledger_file)
     return push_version(
         model,

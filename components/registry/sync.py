@@ -6,9 +6,9 @@ from components.registry.interface import Registration, Registry
 from components.storage.location import Location, location_of
 from components.versions.ledger import write_ledger
 from components.versions.manifest import verify
+from components.versions.model_card import read_card
 from schemas.errors import VersionError
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
-from schemas.reports.verdict import Verdict
+from schemas.reports.verdict import read_verdict
 from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRecord
 
 
@@ -60,8 +60,8 @@ def _registration(record: VersionRecord, serving: Location, ledger: Ledger) -> R
         version=record.version,
         folder=folder,
         manifest=manifest,
-        card=ModelCard.model_validate_json((folder / MODEL_CARD_FILE).read()),
-        verdict=Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read()),
+        card=read_card(folder),
+        verdict=read_verdict(folder / VERSION_VERDICT_FILE),
         card_text=(folder / CARD_FILE).read().decode(),
         same_as=first.entry if first is not None and first is not record else None,
     )

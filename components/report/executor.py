@@ -19,13 +19,13 @@ from tfx.utils.path_utils import serving_model_path
 
 from components.artifacts import saved_model_uri
 from components.evaluation.scores import SCORES_FILE, read_scores
+from components.examples import split_files
 from components.pages.clips import (
     Clip,
     named_places,
     read_clips,
     sample_any,
     sample_clips,
-    split_files,
     worst_places,
 )
 from components.pages.section import Judged
@@ -140,9 +140,7 @@ def _examples(files: list[Path], card: ModelCard, verdict: Verdict) -> list[Clip
 
 
 def _files(examples: list[types.Artifact], split: str) -> list[Path]:
-    return [
-        file for uri in artifact_utils.get_split_uris(examples, split) for file in split_files(uri)
-    ]
+    return split_files(artifact_utils.get_split_uris(examples, split))
 
 
 def _push(pushed: list[types.Artifact]) -> Push | None:

@@ -11,12 +11,14 @@ from pydantic import TypeAdapter
 
 from components.pages.clips import Clip, ScoredClip
 from components.pages.section import Place, Section
+from components.storage.location import location_of
+from components.versions.model_card import read_card
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
 from schemas.reports.ingest import INGEST_REPORT_FILE, SPLITS, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, LeakKind, SplitCertificate
 from schemas.reports.metrics import SliceMetrics
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
-from schemas.reports.rejects import REJECTS_FILE, Reject
+from schemas.reports.model_card import ModelCard
+from schemas.reports.rejects import REJECTS_FILE, Reject, parse_rejects
 from schemas.reports.serving import SERVING_FILE, ServingReport
 from schemas.reports.step_timings import StepTiming
 from schemas.reports.training import HISTORY_FILE, Epoch
@@ -313,14 +315,14 @@ def read_documents(sources: Sources) -> Documents:
         "data_verdict": DataVerdict.model_validate_json(
             (sources.data_verdict / DATA_VERDICT_FILE).read_bytes()
         ),
-        "card": ModelCard.model_validate_json((sources.saved_model / MODEL_CARD_FILE).read_bytes()),
+        "card": read_card(sources.saved_model),
         "epochs": TypeAdapter(list[Epoch]).validate_json(
             (sources.model_run / HISTORY_FILE).read_bytes()
         ),
         "serving": ServingReport.model_validate_json(
             (sources.infra_blessing / SERVING_FILE).read_bytes()
         ),
-        "verdict": read_verdict(sources.blessing / VERDICT_FILE),
+        "verdict": read_verdict(location_of(sources.blessing) / VERDICT_FILE),
     }
 
 
@@ -337,12 +339,10 @@ def read_timings(file: str) -> list[StepTiming]:
 def _read_rejects(path: Path, ingest: IngestReport) -> list[RejectGroup]:
     """Rejects by reason, the most frequent first."""
     first: dict[str, list[Reject]] = {}
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            reject = Reject.model_validate_json(line)
-            group = first.setdefault(reject.reason, [])
-            if len(group) < REJECTS_LISTED:
-                group.append(reject)
+    for reject in parse_rejects(path.read_bytes()):
+        group = first.setdefault(reject.reason, [])
+        if len(group) < REJECTS_LISTED:
+            group.append(reject)
     groups = [
         RejectGroup(reason, clips, first.get(reason, []))
         for reason, clips in ingest.rejects.items()

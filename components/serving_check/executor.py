@@ -17,12 +17,12 @@ from tfx.types import artifact_utils
 from components.artifacts import saved_model_uri
 from components.audio.pcm16 import to_waveform, wav_file
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
+from components.examples import read_files, split_files
 from components.storage.location import location_of
+from components.versions.model_card import read_card
 from schemas.example import decode_example
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.rule import Rule
 from schemas.reports.serving import SERVING_FILE, ServingReport
-from schemas.tfrecord import read_records
 from schemas.workflow.serving_check import ServingCheck
 
 TOLERANCE = 1e-4
@@ -65,11 +65,8 @@ def check(
     saved_model: Path, split: Path, scores: ClipScores, limits: ServingCheck
 ) -> ServingReport:
     """How `saved_model` answers the first clips of a split's folder, whose `scores` are known."""
-    files = sorted(split.glob("*tfrecord*"))
-    records = list(
-        itertools.islice(itertools.chain.from_iterable(map(read_records, files)), limits.clips)
-    )
-    card = ModelCard.model_validate_json((saved_model / MODEL_CARD_FILE).read_bytes())
+    records = list(itertools.islice(read_files(split_files([split])), limits.clips))
+    card = read_card(saved_model)
     with tempfile.TemporaryDirectory() as folder:
         requests, answers = Path(folder) / "requests.npz", Path(folder) / "answers.npz"
         _write_requests(records, card.audio.sample_rate, requests)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from components.tasks import parts
 from components.tasks.feeding import ModelPart
-from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
+from components.versions.model_card import read_card
+from schemas.reports.model_card import ModelCard
 from schemas.versions import model_digest_of
 from schemas.workflow.training import TrainingSettings
 
@@ -45,8 +46,7 @@ def read_champion(directory: str) -> Champion:
         OSError: there is no SavedModel.
         pydantic.ValidationError: its card is not what `schemas.reports` says.
     """
-    with tf.io.gfile.GFile(f"{directory}/{MODEL_CARD_FILE}") as file:
-        card = ModelCard.model_validate_json(file.read())
+    card = read_card(directory)
     variables = tf.saved_model.load(directory)._model_variables
     return Champion(
         card=card,

@@ -18,7 +18,7 @@ from components.tasks import feeding
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
-from pipeline.inference.predict import load_model, read_card, read_clips
+from pipeline.inference.predict import load_model, published_card, read_clips
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -268,7 +268,7 @@ def _known_labels(project: Project) -> list[str]:
     if (named := project.workflow.data.labels) is not None:
         return named
     served = newest_version(project.run_directory.serving)
-    labels = read_card(served).labels if served is not None else []
+    labels = published_card(served).labels if served is not None else []
     return sorted({*labels, *(row.target for row in list_rows(project).utterances)})
 
 

@@ -2,7 +2,7 @@
 
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
-from schemas.reports.rejects import Reject
+from schemas.reports.rejects import Reject, parse_rejects
 from schemas.utterance import REJECT_REASONS
 
 
@@ -16,7 +16,7 @@ def read_rejects(project: Project, reason: str | None = None) -> list[Reject]:
         raise InputError(f"--reason: got {reason!r}, expected one of {', '.join(REJECT_REASONS)}")
     file = project.run_directory.rejects
     try:
-        rejects = [Reject.model_validate_json(line) for line in file.read().splitlines()]
+        rejects = parse_rejects(file.read())
     except FileNotFoundError:
         message = f"no run of {project.name} has read its recordings yet ({file})"
         raise InputError(message) from None

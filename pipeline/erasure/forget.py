@@ -26,7 +26,7 @@ from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import DataError, InputError
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
-from schemas.reports.verdict import Verdict
+from schemas.reports.verdict import read_verdict
 from schemas.text import nearest
 from schemas.utterance import Utterance
 from schemas.versions import VERSION_VERDICT_FILE, Ledger
@@ -186,7 +186,7 @@ def _naming(directory: RunDirectory, speaker: str) -> list[int]:
     found = []
     for folder in pushed_versions(directory.serving):
         with contextlib.suppress(OSError):  # made by hand
-            verdict = Verdict.model_validate_json((folder / VERSION_VERDICT_FILE).read())
+            verdict = read_verdict(folder / VERSION_VERDICT_FILE)
             if names_speaker(verdict, speaker):
                 found.append(int(folder.name))
     return found

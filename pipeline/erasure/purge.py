@@ -149,7 +149,7 @@ def _rewrite_verdict(
 ) -> None:
     file = Path(blessing.uri) / VERDICT_FILE
     if file.exists():
-        verdict = read_verdict(file)
+        verdict = read_verdict(location_of(file))
         kept = without_speaker(verdict, speaker, ids)
         if kept != verdict:
             content = kept.model_dump_json(indent=2).encode()

@@ -22,6 +22,7 @@ from components.storage.location import Location
 from components.subprocess_pool import Failure, SubprocessPool
 from components.tasks import feeding
 from components.versions.manifest import verify
+from components.versions.model_card import read_card
 from components.versions.serving import newest_version, pushed_versions
 from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError, VersionError
@@ -161,7 +162,7 @@ def load_model(project: Project, version: int | None = None) -> PublishedModel:
         if folder not in pushed_versions(serving):
             raise VersionError(f"version {version} is not in {serving}; see `auricle models`")
     verify(folder)
-    return PublishedModel(folder, read_card(folder))
+    return PublishedModel(folder, published_card(folder))
 
 
 def served_version(project: Project) -> Location:
@@ -179,12 +180,12 @@ def served_version(project: Project) -> Location:
     return newest
 
 
-def read_card(version: Location) -> ModelCard:
+def published_card(version: Location) -> ModelCard:
     """The card inside a published model; InputError where there is none."""
-    path = version / MODEL_CARD_FILE
     try:
-        return ModelCard.model_validate_json(path.read())
+        return read_card(version)
     except (OSError, ValidationError) as error:
+        path = version / MODEL_CARD_FILE
         raise InputError(
             f"{version} is no model that auricle published: {path}: {error}"
         ) from error

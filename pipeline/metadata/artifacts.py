@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Execution
 
+from components.examples import split_files
 from pipeline.metadata.store import open_store
 from pipeline.workspace.paths import RunDirectory
 from schemas.example import decode_example
@@ -22,7 +23,7 @@ def example_folders(directory: RunDirectory) -> list[Path]:
 
 def example_files(folder: Path) -> list[Path]:
     """The TFRecord files of an examples artifact."""
-    return sorted(folder.glob("Split-*/*tfrecord*"))
+    return split_files(sorted(folder.glob("Split-*")))
 
 
 def is_of(record: bytes, speaker: str) -> bool:

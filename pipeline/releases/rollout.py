@@ -16,7 +16,7 @@ from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import InputError, VersionError
-from schemas.reports.verdict import Verdict
+from schemas.reports.verdict import Verdict, read_verdict
 from schemas.versions import VERSION_VERDICT_FILE, Ledger, VersionRecord
 
 
@@ -112,7 +112,7 @@ def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]
     for record in ledger.versions:
         file = directory.serving / str(record.version) / VERSION_VERDICT_FILE
         with contextlib.suppress(OSError):
-            found[record.version] = Verdict.model_validate_json(file.read())
+            found[record.version] = read_verdict(file)
     return found
 
 

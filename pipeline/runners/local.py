@@ -299,7 +299,7 @@ def _record(
 ) -> RunRecord:
     """Keeps what was decided, and where the scores of single clips lie."""
     blessing = outcomes["ModelGate"].artifacts["blessing"]
-    verdict = read_verdict(Path(blessing.uri) / VERDICT_FILE)
+    verdict = read_verdict(location_of(blessing.uri) / VERDICT_FILE)
     infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
     serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]

@@ -18,3 +18,8 @@ class Reject(Document):
     detail: str
     decoder: str = ""
     settings: str = ""
+
+
+def parse_rejects(content: bytes) -> list[Reject]:
+    """Those of a file, a line each."""
+    return [Reject.model_validate_json(line) for line in content.splitlines()]

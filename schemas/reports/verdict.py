@@ -1,7 +1,6 @@
 """Whether a model is blessed, and why."""
 
-from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
@@ -92,11 +91,18 @@ class Verdict(Document):
         return next((verdict for verdict in read if verdict is not None), stored)
 
 
-def read_verdict(file: Path) -> Verdict:
+class Readable(Protocol):
+    """A file, wherever it lies."""
+
+    def read(self) -> bytes:
+        """Its content."""
+
+
+def read_verdict(file: Readable) -> Verdict:
     """The verdict in a file, also one that an earlier version wrote.
 
     Raises:
         OSError: it is not there.
         pydantic.ValidationError: it holds something else.
     """
-    return Verdict.model_validate_json(file.read_bytes())
+    return Verdict.model_validate_json(file.read())

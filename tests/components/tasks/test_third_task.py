@@ -20,6 +20,7 @@ from components.model_gate.decision import decide
 from components.model_gate.executor import Executor as ModelGate
 from components.pusher.card import render_card
 from components.registry import Registration
+from components.storage.location import location_of
 from components.tasks import parts
 from components.tasks.pages import report
 from pipeline.config.loader import read_workflow
@@ -228,7 +229,7 @@ def test_the_steps_that_judge_ask_the_task(tmp_path: Path) -> None:
     Evaluator().Do(inputs | {"examples": [examples]}, inputs, {"task": TASK})
     settings = {"gate": '{"at_most_db": 2.0, "slice_by": ["speaker"]}', "task": TASK}
     ModelGate().Do(inputs, inputs, settings)
-    verdict = read_verdict(tmp_path / "blessing" / "verdict.json")
+    verdict = read_verdict(location_of(tmp_path) / "blessing" / "verdict.json")
     assert [rule.outcome for rule in verdict.rules] == ["held", "held"]
     assert verdict.headline.value == pytest.approx(1.0, abs=1e-5)
     assert {s.feature for s in verdict.slices} == {"speaker", "room", "snr", "duration"}

@@ -19,7 +19,7 @@ from components.versions.manifest import write_manifest
 from components.versions.serving import newest_version
 from pipeline.cli import app
 from pipeline.config.loader import read_workflow
-from pipeline.inference.predict import load_model, read_card
+from pipeline.inference.predict import load_model, published_card
 from pipeline.workspace.project import Project, read_project
 from schemas.errors import InputError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -134,7 +134,7 @@ def test_what_a_model_with_a_threshold_does_not_hear_is_said(
     shutil.copytree(workflow_file.parent / "runs" / "tones" / "serving" / "10", version)
     file = tmp_path / "workflow.yaml"
     file.write_text(workflow_file.read_text())
-    card = read_card(location_of(version))
+    card = published_card(location_of(version))
     low, noise = clips[0], clips[3]
     card = card.model_copy(update={"labels": ["low", "high", "_noise_"], "threshold": 0.5})
     (version / MODEL_CARD_FILE).write_text(card.model_dump_json())

@@ -12,6 +12,7 @@ import scored
 
 from components.evaluation.scores import read_scores, write_scores
 from components.model_gate.decision import decide
+from components.storage.location import location_of
 from components.tasks.classify.config import Gate
 from components.tasks.classify.details import Details
 from components.tasks.spot.details import Details as SpotDetails
@@ -26,7 +27,7 @@ def old() -> dict:
 
 
 def test_an_old_verdict_is_read_as_one_of_now(old: dict) -> None:
-    verdict = read_verdict(BEFORE / "verdict.json")
+    verdict = read_verdict(location_of(BEFORE) / "verdict.json")
     assert verdict.task == "classify"
     assert verdict.headline.name == "accuracy"
     assert verdict.headline.value == old["accuracy"]
