@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from components.audio.measure import frame_levels_db, measure
 from components.audio.pcm16 import to_pcm16
 from components.audio.source_file import Recording
 from components.audio.synthesis import generate, voices
-from components.example_gen.shard_entry import LABELS, Entry, TargetFeatures
+from components.example_gen.shard_entry import LABELS, Entry, Row, TargetFeatures
 from schemas.errors import ClipError
 from schemas.example import FeatureValue, encode_example
 from schemas.tfrecord import frame_record
@@ -47,7 +47,7 @@ class ClipReader:
         self._path = ""
         self._recording: Recording | None = None
 
-    def __call__(self, row: dict[str, Any]) -> tuple[Entry, bytes]:
+    def __call__(self, row: Row) -> tuple[Entry, bytes]:
         """What becomes of a row: its entry, and its framed record; empty for a reject.
 
         Raises:
@@ -70,7 +70,7 @@ class ClipReader:
         )
         return entry, frame_record(encode_example(example, self._target.kinds))
 
-    def example(self, row: dict[str, Any]) -> tuple[dict[str, FeatureValue], np.ndarray]:
+    def example(self, row: Row) -> tuple[dict[str, FeatureValue], np.ndarray]:
         """The features of one row's example, and the stored clip's fingerprint.
 
         Raises:
@@ -86,8 +86,7 @@ class ClipReader:
         features["uri"] = row["uri"]
         features["split_key"] = row["split_key"]
         features["speaker"] = row["speaker"]
-        for name in self._target.kinds:
-            features[name] = row[name]
+        features |= _target_values(row, self._target)
         features["metadata"] = json.dumps(row["metadata"])
         longest_s = MAX_DURATION_S if self._target.variable_length else None
         conditioned = condition(waveform, self._audio, frames_db, longest_s)
@@ -97,7 +96,7 @@ class ClipReader:
         features["source_format"] = decoded.source_format
         return features, fingerprint(conditioned, rate)
 
-    def _decode(self, row: dict[str, Any]) -> Decoded:
+    def _decode(self, row: Row) -> Decoded:
         if self._path != row["path"]:
             if self._recording is not None:
                 self._recording.close()
@@ -108,9 +107,14 @@ class ClipReader:
         rate = self._audio.sample_rate
         return self._recording.decode(rate, row["offset_s"], row["duration_s"])
 
-    def _speak(self, row: dict[str, Any]) -> Decoded:
+    def _speak(self, row: Row) -> Decoded:
         assert self._generated is not None
         word, voice, take = row["uri"].removeprefix(GENERATED_SCHEME).rsplit("/", 2)
         rate = self._audio.sample_rate
         waveform = generate(word, self._voices[voice], int(take), self._generated, rate)
         return Decoded(np.asarray(waveform, np.float32), rate, 1, "generated")
+
+
+def _target_values(row: Mapping[str, object], target: TargetFeatures) -> dict[str, FeatureValue]:
+    values = {name: row[name] for name in target.kinds}
+    return {name: value for name, value in values.items() if isinstance(value, str | int | float)}

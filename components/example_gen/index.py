@@ -8,11 +8,12 @@ wherever it lies; the absolute paths in it do not count.
 
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from components.example_gen.shard_entry import LABELS, Shard, TargetFeatures
+from components.example_gen.shard_entry import LABELS, Row, Shard, TargetFeatures
 from components.storage.location import Location, location_of
 from schemas.errors import AuricleError
 from schemas.reports.ingest import SplitBy
@@ -79,16 +80,11 @@ def read_index(file: BinaryIO) -> Index:
     )
 
 
-def read_rows(file: BinaryIO, shard: Shard) -> list[dict[str, Any]]:
-    """The rows of a shard, sorted by id: id, uri, path, the features of the target, speaker,
-    split_key, offset_s, duration_s, metadata, sha256 of the file, and the key that stands for all
-    these but path.
-    """
+def read_rows(file: BinaryIO, shard: Shard) -> list[Row]:
+    """The rows of a shard, sorted by id."""
     file.seek(shard.start)
     # Parsed at once: a call for each of many short lines costs more than the parsing.
-    rows: list[dict[str, Any]] = json.loads(
-        b"[%b]" % b",".join(file.read(shard.length).splitlines())
-    )
+    rows: list[Row] = json.loads(b"[%b]" % b",".join(file.read(shard.length).splitlines()))
     return rows
 
 
@@ -142,7 +138,7 @@ def drop_rows(file: Location, speaker: str) -> None:
         write_whole(file, content)
 
 
-def index_line(content: dict[str, Any]) -> bytes:
+def index_line(content: Mapping[str, object]) -> bytes:
     """One line of an index."""
     return json.dumps(content).encode() + b"\n"
 

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from components.example_gen.index import (
     INDEX_FORMAT,
@@ -74,7 +73,7 @@ def write_index(
         lines.append(text)
         start += len(text)
     rejects = [index_line(reject.model_dump()) for reject in listing.rejects]
-    header: dict[str, Any] = {
+    header: dict[str, object] = {
         "format": INDEX_FORMAT,
         "split_by": split_by(listing.utterances, data.split),
         "generated": listing.generated.model_dump(mode="json") if listing.generated else None,

@@ -1,9 +1,27 @@
 """A shard, and what became of each of its rows: a line of the shard's ledger."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from schemas.example import LABEL_FEATURES, FeatureKind
+
+
+class Row(TypedDict):
+    """A row of an index; beside these keys it has the features of the target, under their names.
+
+    `key` stands for all of it but `path`.
+    """
+
+    id: str
+    uri: str
+    path: str
+    speaker: str
+    split_key: str
+    offset_s: float
+    duration_s: float | None
+    metadata: dict[str, object]
+    sha256: str
+    key: str
 
 
 class Entry(NamedTuple):

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import BinaryIO
 
 from components.example_gen.files import (
     delete_files,
@@ -180,7 +180,7 @@ class EarlierRecords:
     def __init__(self) -> None:
         self.taken = 0
         self._found: dict[str, tuple[Entry, str]] = {}
-        self._files: dict[str, Any] = {}
+        self._files: dict[str, BinaryIO] = {}
 
     def add(self, data_uri: str, entries: Iterable[Entry]) -> None:
         """Adds a stored shard."""

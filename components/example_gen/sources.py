@@ -9,7 +9,6 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from components.example_gen.patterns import (
     common_root,
@@ -318,7 +317,7 @@ def _manifest_rows(
             if not line.strip():
                 continue
             place = f"{name}:{number}"
-            row: dict[str, Any] = {}
+            row: dict[str, object] = {}
             try:
                 row = _parse_line(line)
                 speaker = row.get("speaker")
@@ -332,7 +331,7 @@ def _manifest_rows(
                 )
 
 
-def _parse_line(line: bytes) -> dict[str, Any]:
+def _parse_line(line: bytes) -> dict[str, object]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -343,7 +342,7 @@ def _parse_line(line: bytes) -> dict[str, Any]:
 
 
 def _utterance(
-    row: dict[str, Any],
+    row: dict[str, object],
     folders: _Folders,
     prefix: str,
     root: Location | None,
@@ -377,7 +376,7 @@ def _utterance(
     )
 
 
-def _split(row: dict[str, Any]) -> str:
+def _split(row: dict[str, object]) -> str:
     """The split a row names, by any of the words in use; empty where it names none."""
     written = row.get("split")
     if written is None:
@@ -387,7 +386,7 @@ def _split(row: dict[str, Any]) -> str:
     return _SPLIT_NAMES[written]
 
 
-def _seconds(row: dict[str, Any], key: str) -> float | None:
+def _seconds(row: dict[str, object], key: str) -> float | None:
     value = row.get(key)
     if value is None:
         return None

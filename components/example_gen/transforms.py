@@ -6,14 +6,14 @@ bytes do not depend on the runner, and a retry rewrites the same file. Neither T
 imported: a worker process would pay 10 s for it.
 """
 
+import argparse
 import base64
 import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -25,7 +25,7 @@ from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
 from components.example_gen.leakage import StoredClip, certify
-from components.example_gen.shard_entry import Entry, Shard
+from components.example_gen.shard_entry import Entry, Row, Shard
 from components.example_gen.shards import EarlierRecords, ShardStore
 from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
@@ -40,7 +40,7 @@ from schemas.tfrecord import unframe_record
 from schemas.utterance import is_must_pass
 from schemas.workflow.audio import Audio
 
-Pool = SubprocessPool[dict[str, Any], tuple[Entry, bytes]]
+Pool = SubprocessPool[Row, tuple[Entry, bytes]]
 
 _PROGRESS_EVERY_S = 1.0
 _NAMED_ERROR = re.compile(r"^schemas\.errors\.(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
@@ -78,7 +78,7 @@ class IngestOptions(PipelineOptions):
     """What ingest adds to Beam's pipeline options."""
 
     @classmethod
-    def _add_argparse_args(cls, parser: Any) -> None:
+    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--ingest_processes",
             type=int,
@@ -98,7 +98,7 @@ class IngestUtterances(beam.PTransform):
         self._places = places
         self._audio = audio
 
-    def expand(self, pipeline: Any) -> Any:
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[int]:
         with open_uncompressed(self._places.index) as file:
             shards = read_index(file).shards
         return (
@@ -118,7 +118,7 @@ class WriteShards(beam.PTransform):
         self._places = places
         self._audio = audio
 
-    def expand(self, shards: Any) -> Any:
+    def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[ShardResult]:
         options = shards.pipeline.options.view_as(IngestOptions)
         write = _WriteShardFn(self._places, self._audio, options.ingest_processes)
         return shards | "WriteShard" >> beam.ParDo(write)
@@ -131,7 +131,7 @@ class WriteReport(beam.PTransform):
         super().__init__()
         self._fn = _WriteReportFn(places, audio)
 
-    def expand(self, results: Any) -> Any:
+    def expand(self, results: beam.PCollection[list[ShardResult]]) -> beam.PCollection[int]:
         return results | "WriteReportFiles" >> beam.ParDo(self._fn)
 
 
@@ -197,9 +197,7 @@ class _WriteShardFn(beam.DoFn):
         self._reused.inc(reused)
         yield result
 
-    def _outcomes(
-        self, rows: list[dict[str, Any]], earlier: EarlierRecords
-    ) -> Iterator[tuple[Entry, bytes]]:
+    def _outcomes(self, rows: list[Row], earlier: EarlierRecords) -> Iterator[tuple[Entry, bytes]]:
         """What becomes of each row: its entry, and its framed record."""
         fresh = self._pool.map(row for row in rows if row["key"] not in earlier)
         for row in rows:
@@ -213,7 +211,7 @@ class _WriteShardFn(beam.DoFn):
             yield _reject_failure(row, outcome)
 
     def _result(
-        self, shard: Shard, rows: list[dict[str, Any]], entries: list[Entry], reused: int
+        self, shard: Shard, rows: list[Row], entries: list[Entry], reused: int
     ) -> ShardResult:
         good = [row for row, entry in zip(rows, entries, strict=True) if not entry.is_reject]
         return ShardResult(
@@ -228,7 +226,7 @@ class _WriteShardFn(beam.DoFn):
             ],
         )
 
-    def _group_of(self, row: dict[str, Any]) -> str:
+    def _group_of(self, row: Mapping[str, object]) -> str:
         return str(row[self._group]) if self._group else ""
 
 
@@ -312,15 +310,13 @@ class _Progress:
             report_progress(self._done, self._total, "clips")
 
 
-def _reject_failure(
-    row: dict[str, Any], outcome: tuple[Entry, bytes] | Failure
-) -> tuple[Entry, bytes]:
+def _reject_failure(row: Row, outcome: tuple[Entry, bytes] | Failure) -> tuple[Entry, bytes]:
     if isinstance(outcome, Failure):
         return Entry(row["key"], reason="unreadable", detail=outcome.detail), b""
     return outcome
 
 
-def _reject(row: dict[str, Any], entry: Entry, settings: str) -> Reject:
+def _reject(row: Row, entry: Entry, settings: str) -> Reject:
     return Reject(
         id=row["id"],
         uri=row["uri"],
