@@ -6,7 +6,6 @@ third of the time it takes.
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_data_validation import StatsOptions
@@ -18,10 +17,10 @@ from tfx.components import (
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base import executor_spec
-from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.components.common.resolver import Resolver, ResolverStrategy
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
-from tfx.types import Channel, standard_artifacts
+from tfx.types import BaseChannel, Channel, standard_artifacts
 
 from components.artifacts import DataVerdict
 from components.data_gate.component import DataGate
@@ -29,6 +28,7 @@ from components.evaluator.component import Evaluator
 from components.example_gen.component import AudioExampleGen
 from components.model_gate.component import ModelGate
 from components.pusher.executor import Executor as PusherExecutor
+from components.pusher.executor import PusherConfig
 from components.report.component import Report
 from components.resolvers import (
     BlessedBeforeStrategy,
@@ -39,7 +39,7 @@ from components.serving_check.component import ServingCheck
 from components.tasks import feeding
 from schemas.example import SIDE_FEATURES
 from schemas.tasks import FIRST_TASK
-from schemas.workflow.training import TrainingSettings
+from schemas.workflow.training import TrainerConfig, TrainingSettings
 from schemas.workflow.workflow import Workflow
 
 
@@ -65,15 +65,14 @@ class RunLocations:
     metadata: metadata_store_pb2.ConnectionConfig | None
     beam_args: list[str]
     ingest_args: list[str]
-    baseline_strategy: type[Any]
-    passed_before_strategy: type[Any]
-    champion_strategy: type[Any]
+    baseline_strategy: type[ResolverStrategy]
+    passed_before_strategy: type[ResolverStrategy]
+    champion_strategy: type[ResolverStrategy]
     registry: dict[str, str] | None = None  # that Pusher tells, where nobody else does
 
 
 def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     """Twelve components, in the order in which they run; data moves one way, down."""
-    generated = workflow.data.generated is not None
     task = workflow.task
     example_gen = AudioExampleGen(
         index_uri=locations.index_uri,
@@ -113,15 +112,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         base_model=champion.outputs["model"] if champion else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config={
-            "workflow": workflow.model_dump_json(include=set(TrainingSettings.model_fields)),
-            "generated": generated,
-            "examples": locations.index_digest,
-            "code": locations.trainer_code,
-            "checkpoints": locations.checkpoints,
-            **_trial_settings(workflow),
-            **_task_settings(workflow),
-        },
+        custom_config=_trainer_config(workflow, locations),
     )
     trainer.add_upstream_node(data_gate)
     baseline = _baseline(locations.baseline_strategy, trainer)
@@ -199,12 +190,13 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     )
 
 
-def _pusher_config(locations: RunLocations) -> dict[str, Any]:
-    told = {"registry": locations.registry} if locations.registry is not None else {}
-    return {"ledger": locations.ledger, **told}
+def _pusher_config(locations: RunLocations) -> PusherConfig:
+    if locations.registry is None:
+        return {"ledger": locations.ledger}
+    return {"ledger": locations.ledger, "registry": locations.registry}
 
 
-def _baseline(strategy: type[Any], trainer: Any) -> Any:
+def _baseline(strategy: type[ResolverStrategy], trainer: Trainer) -> Resolver:
     channels = {
         "model": Channel(type=standard_artifacts.Model),
         "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
@@ -214,7 +206,9 @@ def _baseline(strategy: type[Any], trainer: Any) -> Any:
     return Resolver(strategy_class=strategy, **channels).with_id("Baseline")
 
 
-def _champion(strategy: type[Any], examples: Any, workflow: Workflow) -> Any:
+def _champion(
+    strategy: type[ResolverStrategy], examples: BaseChannel, workflow: Workflow
+) -> Resolver | None:
     """Finds the model whose weights training starts with; None where it starts from scratch."""
     if workflow.train.start == "scratch":
         return None
@@ -229,11 +223,19 @@ def _champion(strategy: type[Any], examples: Any, workflow: Workflow) -> Any:
     return Resolver(strategy_class=strategy, config=config, **channels).with_id("Champion")
 
 
-def _trial_settings(workflow: Workflow) -> dict[str, Any]:
-    """What Trainer has to know of the gate where it trains two models and keeps one."""
-    if workflow.train.start != "both":
-        return {}
-    return {"confidence": workflow.gate.confidence}
+def _trainer_config(workflow: Workflow, locations: RunLocations) -> TrainerConfig:
+    config: TrainerConfig = {
+        "workflow": workflow.model_dump_json(include=set(TrainingSettings.model_fields)),
+        "generated": workflow.data.generated is not None,
+        "examples": locations.index_digest,
+        "code": locations.trainer_code,
+        "checkpoints": locations.checkpoints,
+    }
+    if workflow.train.start == "both":  # two models are trained and the better one is kept
+        config["confidence"] = workflow.gate.confidence
+    if workflow.task != FIRST_TASK:
+        config["task"] = workflow.task
+    return config
 
 
 def _task_settings(workflow: Workflow) -> dict[str, str]:
@@ -243,13 +245,13 @@ def _task_settings(workflow: Workflow) -> dict[str, str]:
     return {} if workflow.task == FIRST_TASK else {"task": workflow.task}
 
 
-def _passed_before(strategy: type[Any], examples: Any) -> Any:
+def _passed_before(strategy: type[ResolverStrategy], examples: BaseChannel) -> Resolver:
     channels = {"verdict": Channel(type=DataVerdict)}
     if strategy is PassedBeforeStrategy:
         channels["candidate"] = examples
     return Resolver(strategy_class=strategy, **channels).with_id("PassedBefore")
 
 
-def _shown_settings(workflow: Workflow) -> dict[str, Any]:
+def _shown_settings(workflow: Workflow) -> dict[str, object]:
     """What the report shows; when and where it runs and who is told do not belong to the model."""
     return workflow.model_dump(mode="json", exclude={"run", "notify", "schedule", "registry"})
