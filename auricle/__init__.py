@@ -16,7 +16,7 @@ each function imports what it needs.
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Union
 
 from schemas.errors import (
     AuricleError,
@@ -144,7 +144,7 @@ def _project(source: Source) -> "Project":
     return source if isinstance(source, Project) else read_project(os.fspath(source))
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ THOROUGH = Effort(STEPS, INCOMPLETE, PATCH_SHARE)
 BRIEF = Effort(steps=32, incomplete=0.05, patch_share=1.0)
 
 
-def is_explainable(model: object) -> bool:
+def is_explainable(model: object) -> TypeGuard[Model]:
     """Whether a loaded SavedModel has the two halves that explanations ask."""
     return all(hasattr(model, function) for function in _FUNCTIONS)
 

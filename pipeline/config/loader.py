@@ -9,19 +9,19 @@ lies in, so that it means the same wherever it is read from.
 import re
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
 from schemas.errors import WorkflowError
 from schemas.tasks import FIRST_TASK, foreign_keys, is_task, meant_task, task_names
 from schemas.text import nearest
+from schemas.workflow.conflicts import Conflict
 from schemas.workflow.workflow import Workflow
 
 # Stand in for a key that is itself wrong, so that the rest can still be checked beside it.
-_PLACEHOLDERS: dict[str, Any] = {"name": "x", "data": {"generated": {}}}
+_PLACEHOLDERS: dict[str, JsonValue] = {"name": "x", "data": {"generated": {}}}
 
 _SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
@@ -72,7 +72,7 @@ def _keys_of_other_tasks(document: Document) -> list[Problem]:
     ]
 
 
-def _named_task(document: Document) -> Any:
+def _named_task(document: Document) -> JsonValue:
     return document.value.get("task") if isinstance(document.value, dict) else None
 
 
@@ -140,7 +140,7 @@ def _nearest_value(value: str, path: KeyPath, expected: str, task: str) -> str |
     return nearest(value, expectations.allowed_names(path, task), expectations.NEAR)
 
 
-def _conflicts(error: ValidationError) -> list[Any]:
+def _conflicts(error: ValidationError) -> list[Conflict]:
     return [
         conflict
         for detail in error.errors(include_url=False)
@@ -181,7 +181,7 @@ def _conflicts_beside(error: ValidationError, document: Document) -> list[Proble
     return []
 
 
-def _remove(values: dict[str, Any], path: KeyPath) -> KeyPath:
+def _remove(values: dict[str, JsonValue], path: KeyPath) -> KeyPath:
     """Removes the innermost key of `path` from nested `values`, a list as a whole; says what."""
     done: list[str | int] = []
     for step in path:
@@ -198,7 +198,7 @@ def _is_inside(key: str, place: KeyPath) -> bool:
     return bool(place) and tuple(key.split("."))[: len(place)] == place
 
 
-def _show(value: Any) -> str:
+def _show(value: JsonValue) -> str:
     match value:
         case None:
             return "nothing"

@@ -8,9 +8,9 @@ Knows nothing of workflows.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
+from pydantic import JsonValue
 
 from schemas.errors import WorkflowError
 
@@ -42,15 +42,18 @@ class Problem:
 class Document:
     """The values of a file, the line of every key and list item, and what is wrong already."""
 
-    value: Any = None
+    value: JsonValue = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def at(self, path: KeyPath) -> Any:
+    def at(self, path: KeyPath) -> JsonValue:
         """The value at `path`."""
         value = self.value
         for step in path:
-            value = value[step]
+            if isinstance(value, dict):
+                value = value[str(step)]
+            elif isinstance(value, list):
+                value = value[int(step)]
         return value
 
     def line(self, path: KeyPath) -> int:
@@ -75,7 +78,7 @@ class Document:
 class _CoreLoader(yaml.SafeLoader):
     """Resolves plain scalars as YAML 1.2's core schema does, and follows no anchors."""
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
             raise yaml.composer.ComposerError(
@@ -172,7 +175,7 @@ def _in_words(error: yaml.MarkedYAMLError) -> str:
     return f"{context}{problem}"
 
 
-def _construct(node: yaml.Node, path: KeyPath, document: Document) -> Any:
+def _construct(node: yaml.Node, path: KeyPath, document: Document) -> JsonValue:
     if isinstance(node, yaml.MappingNode):
         return _construct_mapping(node, path, document)
     if isinstance(node, yaml.SequenceNode):
@@ -185,8 +188,10 @@ def _construct(node: yaml.Node, path: KeyPath, document: Document) -> Any:
     return _construct_scalar(node, path, document)
 
 
-def _construct_mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _construct_mapping(
+    node: yaml.MappingNode, path: KeyPath, document: Document
+) -> dict[str, JsonValue]:
+    values: dict[str, JsonValue] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
@@ -204,7 +209,7 @@ def _construct_mapping(node: yaml.MappingNode, path: KeyPath, document: Document
     return values
 
 
-def _construct_scalar(node: yaml.Node, path: KeyPath, document: Document) -> Any:
+def _construct_scalar(node: yaml.Node, path: KeyPath, document: Document) -> JsonValue:
     text = node.value
     try:
         match node.tag.removeprefix("tag:yaml.org,2002:"):

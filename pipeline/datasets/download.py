@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pooch
 import requests
@@ -167,7 +166,7 @@ def _download(data_set: DataSet, folder: Path, received: Received) -> Path:
     return Path(path)
 
 
-def _download_onwards(url: str, output_file: str, _: Any, *, received: Received) -> None:
+def _download_onwards(url: str, output_file: str, _: pooch.Pooch, *, received: Received) -> None:
     """pooch's downloader: begins where an earlier one ended, in a file beside the target."""
     part = Path(output_file).parent / f"{url.rpartition('/')[2]}.part"
     done = part.stat().st_size if part.exists() else 0

@@ -8,10 +8,10 @@ answer.
 import functools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ValidationError
 
@@ -31,6 +31,7 @@ from schemas.workflow.audio import Audio
 
 if TYPE_CHECKING:
     import numpy as np
+    import tensorflow as tf
 
 _BATCH = 64
 
@@ -70,6 +71,12 @@ class Predictions(BaseModel):
         return any(file.error is not None for file in self.files)
 
 
+class SavedModel(Protocol):
+    """What TensorFlow loads: signatures by name, each from inputs to outputs by name."""
+
+    signatures: "Mapping[str, Callable[..., Mapping[str, tf.Tensor]]]"
+
+
 @dataclass(frozen=True)
 class PublishedModel:
     """A published version: its folder, every file of which was verified, and its card."""
@@ -83,7 +90,7 @@ class PublishedModel:
         return int(self.folder.name)
 
     @functools.cached_property
-    def saved_model(self) -> Any:
+    def saved_model(self) -> SavedModel:
         """The SavedModel; importing TensorFlow for it takes seconds.
 
         Raises:
@@ -225,7 +232,7 @@ class ClipReader:
             return str(error.strerror)
 
 
-def _load_saved_model(version: Location) -> Any:
+def _load_saved_model(version: Location) -> SavedModel:
     """The SavedModel in the folder `version`; InputError where it cannot be loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; has to come before the import
     with warnings.catch_warnings():

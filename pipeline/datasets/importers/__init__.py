@@ -70,7 +70,7 @@ def import_manifest(layout: str, source: Path, output: Path) -> Imported:
                 if len(imported.first_skipped) < _SKIPPED_SHOWN:
                     imported.first_skipped.append(row)
                 continue
-            relative = os.path.relpath(row["audio_filepath"], folder)
+            relative = os.path.relpath(str(row["audio_filepath"]), folder)
             if relative.startswith(".."):
                 outside = os.path.normpath(folder / Path(relative).parent)
                 imported.root = Path(os.path.commonpath([imported.root or folder, outside]))

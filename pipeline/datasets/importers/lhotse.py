@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pipeline.datasets.importers.row import Row, Skipped, read_json_lines, without_empty
 from schemas.errors import DataError
@@ -47,24 +46,29 @@ def _list_supervisions(
 def _list_cuts(source: Path, files: list[Path]) -> Iterator[Row | Skipped]:
     for file in files:
         for place, cut in read_json_lines(file):
-            path = _audio_path((cut or {}).get("recording") or {})
-            supervisions = (cut or {}).get("supervisions") or []
-            if cut is None or path is None or not supervisions:
+            cut = cut or {}
+            path, supervisions = _audio_path(cut.get("recording")), cut.get("supervisions")
+            if path is None or not supervisions or not isinstance(supervisions, list):
                 yield Skipped(place, "no audio file" if supervisions else "no supervision")
                 continue
             for supervision in supervisions:
-                yield _row(source, path, supervision, float(cut.get("start") or 0.0))
+                yield _row(source, path, supervision, _start_s(cut))
 
 
-def _audio_path(recording: dict[str, Any]) -> str | None:
-    sources = recording.get("sources") or []
-    is_file = len(sources) == 1 and sources[0].get("type") == "file"
-    return str(sources[0]["source"]) if is_file else None
+def _audio_path(recording: object) -> str | None:
+    match recording:
+        case {"sources": [{"type": "file", "source": source}]}:
+            return str(source)
+    return None
 
 
-def _row(source: Path, path: str, supervision: dict[str, Any], cut_start: float) -> Row:
+def _start_s(values: Row) -> float:
+    return float(str(values.get("start") or 0.0))
+
+
+def _row(source: Path, path: str, supervision: Row, cut_start: float) -> Row:
     """The start of a supervision is that in its cut, and a cut's that in its recording."""
-    text = supervision.get("text") or ""
+    text = str(supervision.get("text") or "")
     return without_empty(
         {
             "audio_filepath": str(source / path),
@@ -72,7 +76,7 @@ def _row(source: Path, path: str, supervision: dict[str, Any], cut_start: float)
             "text": text,
             "label": text if len(text.split()) == 1 else None,
             "speaker": supervision.get("speaker"),
-            "offset": round(cut_start + float(supervision.get("start") or 0.0), 6),
+            "offset": round(cut_start + _start_s(supervision), 6),
             "duration": supervision.get("duration"),
             "language": supervision.get("language"),
             "gender": supervision.get("gender"),

@@ -23,7 +23,7 @@ def list_rows(source: Path) -> Iterator[Row | Skipped]:
             if not text.strip():
                 yield Skipped(f"{transcript.name}:{number}", "expected an id and a text")
                 continue
-            row = {
+            row: Row = {
                 "audio_filepath": str(transcript.with_name(f"{name}.flac")),
                 "text": text.strip(),
                 "speaker": speaker,

@@ -17,11 +17,12 @@ def list_rows(source: Path) -> Iterator[Row | Skipped]:
         raise DataError(f"{source} is not a nemo manifest, nor a folder with *.json or *.jsonl")
     for file in files:
         for place, row in read_json_lines(file):
-            if row is None or not isinstance(row.get("audio_filepath"), str):
+            path = row.get("audio_filepath") if row else None
+            if row is None or not isinstance(path, str):
                 yield Skipped(place, "expected a JSON object with audio_filepath")
                 continue
             named = row | {
-                "audio_filepath": str(folder / row["audio_filepath"]),
+                "audio_filepath": str(folder / path),
                 "label": row.get("label") or row.get("command"),
             }
             yield without_empty({key: value for key, value in named.items() if key != "command"})

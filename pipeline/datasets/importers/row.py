@@ -5,11 +5,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from schemas.errors import DataError
 
-Row = dict[str, Any]  # a manifest row; `audio_filepath` absolute or relative to the working folder
+# A manifest row; `audio_filepath` absolute or relative to the working folder.
+Row = dict[str, object]
 
 
 @dataclass(frozen=True)
