@@ -34,21 +34,31 @@ _EVAL_SHARE = 0.1
 def main() -> None:
     arguments = _parse()
     if not arguments.table:
-        # Threads before TensorFlow starts: a benchmark may share its machine.
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(arguments.threads)
-        os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+        limit_threads(arguments.threads)
         _run(arguments)
     _print_table(arguments.results)
 
 
-def _parse() -> argparse.Namespace:
+def limit_threads(threads: int) -> None:
+    """To be called before TensorFlow starts: a benchmark may share its machine."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Of the arguments that every benchmark of trainings takes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("manifest", type=Path)
     parser.add_argument("results", type=Path)
     parser.add_argument("--sample-rate", type=int, default=16000)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    return parser
+
+
+def _parse() -> argparse.Namespace:
+    parser = make_parser()
     parser.add_argument("--speakers", help="speakers that train/pick/test, e.g. 6/2/2")
     parser.add_argument("--architectures", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--set", nargs="*", default=[], metavar="BLOCK.KEY=VALUE")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table, train nothing")

@@ -15,19 +15,17 @@ Every training is a line of RESULTS as soon as it is there, and is not done agai
 import argparse
 import hashlib
 import json
-import os
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from architectures import ingest
+from architectures import ingest, limit_threads, make_parser
 
 
 def main() -> None:
     arguments = _parse()
-    os.environ["TF_NUM_INTRAOP_THREADS"] = str(arguments.threads)
-    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    limit_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         files = _write(arguments, Path(scratch))
         for seed in arguments.seeds:
@@ -36,16 +34,12 @@ def main() -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--sample-rate", type=int, default=16000)
+    parser = make_parser()
     parser.add_argument("--eval-speaker", required=True)
     parser.add_argument("--architecture", default="cnn")
     parser.add_argument("--filters", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--rates", nargs="+", type=float, default=[1.0, 0.3])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

@@ -200,6 +200,11 @@ def write_scores(scores: ClipScores, file: Path) -> None:
     }
     if scores.baseline is not None:
         arrays |= scores.baseline.arrays("baseline")
+    write_arrays(arrays, file)
+
+
+def write_arrays(arrays: Mapping[str, Array], file: Path) -> None:
+    """Writes compressed numpy arrays by name."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     location_of(file).put(buffer.getvalue())

@@ -11,9 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from components.registry.interface import ALIASES, Registration
 from schemas.errors import RegistryError
@@ -189,21 +188,11 @@ def _prepare(database: Path) -> None:
             raise RegistryError(f"{database} is no database of MLflow: {error}") from error
 
 
-class _explained:  # noqa: N801 - a context manager
+@contextlib.contextmanager
+def _explained(uri: str) -> Iterator[None]:
     """Turns what MLflow and its HTTP client raise into a RegistryError."""
-
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, (MlflowException, OSError)):
-            what = str(error).strip().partition("\n")[0]
-            raise RegistryError(f"the registry {self._uri} does not answer: {what}") from error
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        what = str(error).strip().partition("\n")[0]
+        raise RegistryError(f"the registry {uri} does not answer: {what}") from error

@@ -1,15 +1,28 @@
 """What several commands take, and the project that they begin with."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import BaseModel
+
     from pipeline.workspace.project import Project
 
+Found = TypeVar("Found", bound="BaseModel")
 WorkflowFile = Annotated[Path, typer.Argument(metavar="FILE", help="The workflow file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+def show(found: Found, as_json: bool, view: "Callable[[Found], None]") -> None:
+    """Prints what a command found: as JSON, or as `view` has it."""
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        view(found)
 
 
 def load(file: Path) -> "Project":

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load
+from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
 from schemas.errors import DataError
 
 app = typer.Typer()
@@ -105,10 +105,7 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
     from pipeline.datasets.dry_run import make_plan
 
     made = make_plan(project)
-    if as_json:
-        typer.echo(made.model_dump_json(indent=2))
-    else:
-        print_plan(made)
+    show(made, as_json, print_plan)
     if made.refused is not None:
         raise DataError(f"A run would be refused. {made.refused}")
 

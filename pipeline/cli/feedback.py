@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load
+from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
 from schemas.errors import InputError
 
 app = typer.Typer()
@@ -108,10 +108,7 @@ def forget(
     from pipeline.erasure import forget as forgetting
 
     traces = forgetting.trace(project, speaker)
-    if as_json:
-        typer.echo(traces.model_dump_json(indent=2))
-    else:
-        print_traces(traces)
+    show(traces, as_json, print_traces)
     if not traces.is_left and not yes:
         typer.echo(f"{speaker} is forgotten already", err=True)
         return

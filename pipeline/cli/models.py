@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load
+from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
 
 app = typer.Typer()
 
@@ -30,10 +30,7 @@ def predict(
     from pipeline.inference.predict import load_model
 
     predictions = load_model(project).predict(audio, top)
-    if as_json:
-        typer.echo(predictions.model_dump_json(indent=2))
-    else:
-        print_predictions(predictions)
+    show(predictions, as_json, print_predictions)
     if predictions.failed:
         raise typer.Exit(2)
 
@@ -59,10 +56,7 @@ def explain(
     from pipeline.inference.explain import explain_file
 
     explanation = explain_file(project, audio, output)
-    if as_json:
-        typer.echo(explanation.model_dump_json(indent=2))
-    else:
-        print_explanation(explanation)
+    show(explanation, as_json, print_explanation)
 
 
 @app.command()

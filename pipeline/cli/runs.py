@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load
+from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
 from pipeline.cli.crash_report import explain_fault
 from schemas.errors import AuricleError, InputError
 
@@ -131,10 +131,7 @@ def compare(
     from pipeline.runs.records import read_record
 
     comparison = compare_runs(read_record(first), read_record(second))
-    if as_json:
-        typer.echo(comparison.model_dump_json(indent=2))
-    else:
-        print_comparison(comparison)
+    show(comparison, as_json, print_comparison)
 
 
 @app.command("compile")

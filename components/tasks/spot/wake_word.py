@@ -6,7 +6,6 @@ always looks good on the recordings that it was chosen on.
 """
 
 import bisect
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.scores import ClipScores, Texts
-from components.storage.location import location_of
+from components.evaluation.scores import ClipScores, Texts, write_arrays
 from schemas.utterance import is_keyword
 
 BACKGROUND_FILE = "background.npz"  # beside the scores of the test clips
@@ -162,19 +160,17 @@ def missed_clips(scores: ClipScores, threshold: float) -> NDArray[np.bool_]:
 
 def write_background(background: Background, file: Path) -> None:
     """Writes the table as compressed numpy arrays."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        names=background.names,
-        lengths_s=background.lengths_s,
-        recordings=background.recordings,
-        start_s=background.start_s,
-        scores=background.scores,
-        clip_s=background.clip_s,
-        left_out=np.array(list(background.left_out), np.str_),
-        left_out_why=np.array(list(background.left_out.values()), np.str_),
-    )
-    location_of(file).put(buffer.getvalue())
+    arrays = {
+        "names": background.names,
+        "lengths_s": background.lengths_s,
+        "recordings": background.recordings,
+        "start_s": background.start_s,
+        "scores": background.scores,
+        "clip_s": np.array(background.clip_s),
+        "left_out": np.array(list(background.left_out), np.str_),
+        "left_out_why": np.array(list(background.left_out.values()), np.str_),
+    }
+    write_arrays(arrays, file)
 
 
 def read_background(file: Path) -> Background:
