@@ -15,6 +15,7 @@ from schemas.workflow.data_gate import DataGate
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import tensorflow as tf
     from numpy.typing import NDArray
 
@@ -71,7 +72,7 @@ class ModelPart(Protocol):
 
     METRIC: str
 
-    def vocabulary(self, targets: Iterable[Mapping[str, "NDArray"]]) -> list[str]:
+    def vocabulary(self, targets: Iterable[Mapping[str, "NDArray[np.generic]"]]) -> list[str]:
         """What the model can answer, from batches of the target's features; empty of numbers."""
 
     def num_outputs(self, labels: Sequence[str]) -> int:
@@ -88,12 +89,18 @@ class ModelPart(Protocol):
     def metric(self) -> "keras.metrics.Metric":
         """What `METRIC` names, of the head's outputs."""
 
-    def errors(self, outputs: "NDArray", targets: "NDArray") -> "NDArray":
+    def errors(
+        self, outputs: "NDArray[np.float32]", targets: "NDArray[np.generic]"
+    ) -> "NDArray[np.float64]":
         """Of each clip, as the gate counts them, from the head's outputs: [clips]."""
 
     def carry_head(
-        self, ours: "NDArray", theirs: "NDArray", labels: Sequence[str], known: Sequence[str]
-    ) -> "NDArray":
+        self,
+        ours: "NDArray[np.float32]",
+        theirs: "NDArray[np.float32]",
+        labels: Sequence[str],
+        known: Sequence[str],
+    ) -> "NDArray[np.float32]":
         """The weights of the head of a model for `labels`, from those of one for `known`."""
 
 
@@ -114,7 +121,7 @@ class Serving(Protocol):
         """The outputs of every signature by name: [batch, ...]."""
 
     def read_answers(
-        self, outputs: "Mapping[str, NDArray]", card: "ModelCard", top: int
+        self, outputs: "Mapping[str, NDArray[np.generic]]", card: "ModelCard", top: int
     ) -> list[list[Answer]]:
         """Of each clip the `top` best answers, from what `serving_default` gave."""
 
