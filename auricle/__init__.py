@@ -122,7 +122,7 @@ def runs(source: Source) -> "list[RunRecord]":
     """
     from pipeline.runs.records import list_records
 
-    return [record for _, record in list_records(_project(source))]
+    return list_records(_project(source))
 
 
 def load_model(source: Source, version: int | None = None) -> "PublishedModel":

@@ -2,9 +2,11 @@
 needs it, so that `auricle --help` and a refused workflow file answer at once.
 """
 
+import importlib.metadata
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -38,12 +40,29 @@ app = typer.Typer(
     ),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
 )
 
 for commands in (data, runs, models, schedule, feedback):
     app.add_typer(commands.app)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"auricle {importlib.metadata.version('auricle')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Options of `auricle` itself; what `--help` says is above."""
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def why(file: WorkflowFile, as_json: AsJson = False) -> None:
     from pipeline.cli.views.runs import print_reasons
     from pipeline.runs.records import list_records
 
-    _, record = list_records(project)[-1]
+    record = list_records(project)[-1]
     if as_json:
         typer.echo(record.verdict.model_dump_json(indent=2))
     else:
@@ -106,17 +106,18 @@ def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
 
     records = list_records(project)
     if as_json:
-        typer.echo(f"[{','.join(record.model_dump_json() for _, record in records)}]")
+        typer.echo(f"[{','.join(record.model_dump_json() for record in records)}]")
     else:
-        print_records(records)
+        print_records(records, file)
 
 
 @app.command()
 def compare(
-    first: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run's file, as `runs` prints it.")
-    ],
-    second: Annotated[Path, typer.Argument(metavar="RUN", help="Another run's file.")],
+    first: Annotated[str, typer.Argument(metavar="RUN", help="A number of `runs`, or its file.")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="Another.")],
+    workflow: Annotated[
+        Path, typer.Option(metavar="FILE", help="The workflow file that numbers are runs of.")
+    ] = Path("workflow.yaml"),
     as_json: AsJson = False,
 ) -> None:
     """Compare two runs clip by clip: paired differences, by slice.
@@ -124,13 +125,18 @@ def compare(
     Only clips that both runs were tested on count, so the data may have grown in between.
 
     \b
-      auricle compare runs/digits/history/1.json runs/digits/history/2.json
+      auricle compare 1 2
+      auricle compare 1 2 --workflow digits.yaml
+      auricle compare runs/digits/history/1.json other/history/2.json
     """
     from pipeline.cli.views.comparison import print_comparison
     from pipeline.runs.compare import compare_runs
-    from pipeline.runs.records import read_record
+    from pipeline.runs.records import RunRecord, find_record, read_record
 
-    comparison = compare_runs(read_record(first), read_record(second))
+    def record_of(run: str) -> RunRecord:
+        return find_record(load(workflow), int(run)) if run.isdecimal() else read_record(Path(run))
+
+    comparison = compare_runs(record_of(first), record_of(second))
     show(comparison, as_json, print_comparison)
 
 

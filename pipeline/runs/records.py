@@ -85,17 +85,31 @@ def read_record(file: Path | Location) -> RunRecord:
         raise InputError(f"{file} is no record of a run ({what}); see `auricle runs`") from error
 
 
-def list_records(project: Project) -> list[tuple[Location, RunRecord]]:
-    """All judged runs of a workflow with their files, the first one first.
+def list_records(project: Project) -> list[RunRecord]:
+    """All judged runs of a workflow, the first one first.
 
     Raises:
         InputError: no run was judged yet.
     """
     directory = project.run_directory.history
-    files = _files(directory)
-    if not files:
+    records = read_history(directory)
+    if not records:
         raise InputError(f"no run of {project.name} was judged yet ({directory})")
-    return [(file, read_record(file)) for file in files]
+    return records
+
+
+def find_record(project: Project, number: int) -> RunRecord:
+    """The record of one run.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    directory = project.run_directory.history
+    numbers = _numbers(directory)
+    if number not in numbers:
+        there = f"there are {', '.join(map(str, numbers))}" if numbers else "there is none yet"
+        raise InputError(f"{project.name} has no run {number}; {there}; see `auricle runs`")
+    return read_record(directory / f"{number}.json")
 
 
 def read_history(directory: Location) -> list[RunRecord]:

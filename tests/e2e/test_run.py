@@ -44,7 +44,7 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
     said = json.loads(predicted.stdout)
     answer = said["files"][0]["answers"][0]
     assert said["files"][0]["heard"] == (answer["score"] >= said["threshold"])
-    verdict = list_records(read_project(project / "workflow.yaml"))[0][1].verdict
+    verdict = list_records(read_project(project / "workflow.yaml"))[0].verdict
     point = verdict.details.keywords
     assert point is not None
     assert point.threshold == said["threshold"]

@@ -74,7 +74,7 @@ def test_from_manifest_to_published_version(tmp_path: Path) -> None:
     second = run(tmp_path)
     assert second.ran[0] != "AudioExampleGen"  # another model has the same examples
 
-    [oldest, newest] = [record for _, record in list_records(project)]
+    [oldest, newest] = list_records(project)
     verdict = oldest.verdict
     assert (verdict.headline.name, verdict.headline.unit) == ("mean absolute error", "dB")
     assert verdict.headline.value < 6.0  # answering the mean of all clips makes 7.5

@@ -1,6 +1,7 @@
 """The command line as a person meets it: help, exit codes, messages instead of tracebacks."""
 
 import datetime
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -54,6 +55,20 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     done = CliRunner().invoke(cli.app, [command, "--help"])
     assert done.exit_code == 0
     assert f"\n    auricle {command} " in done.stdout
+
+
+def test_the_version_is_the_packages() -> None:
+    done = CliRunner().invoke(cli.app, ["--version"])
+    assert (done.exit_code, done.stdout) == (
+        0,
+        f"auricle {importlib.metadata.version('auricle')}\n",
+    )
+
+
+def test_a_command_that_is_none_gets_the_nearest() -> None:
+    done = CliRunner().invoke(cli.app, ["pln"])
+    assert done.exit_code == 2
+    assert "'plan'" in done.output
 
 
 def test_no_command_shows_help() -> None:

@@ -1,10 +1,11 @@
 """Judged runs on the terminal."""
 
+from pathlib import Path
+
 import typer
 
 from components.evaluation.formatting import measured_text
-from components.storage.location import Location
-from pipeline.cli.views.terminal import console, shown_place, table
+from pipeline.cli.views.terminal import console, table
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
 from schemas.reports.verdict import GateRule, Verdict
@@ -43,12 +44,12 @@ def print_result(result: RunResult) -> None:
             typer.echo(f"{key:>10}  {value}")
 
 
-def print_records(records: list[tuple[Location, RunRecord]]) -> None:
+def print_records(records: list[RunRecord], workflow: Path) -> None:
     """A table of runs for people."""
-    measure = records[-1][1].verdict.headline.name
+    measure = records[-1].verdict.headline.name
     others = ("finished", "model", measure, "clips", "data", "outcome")
     rows = table("run", *others, numbers=["run", "clips"], whole=others)
-    for _, record in records:
+    for record in records:
         verdict, headline = record.verdict, record.verdict.headline
         interval = headline.interval
         rows.add_row(
@@ -62,8 +63,9 @@ def print_records(records: list[tuple[Location, RunRecord]]) -> None:
             f"{record.outcome} {record.pushed_version or ''}".strip(),
         )
     console().print(rows)
-    files = " ".join(shown_place(file) for file, _ in records[-2:])
-    typer.echo(f"`auricle compare {files}` compares two" if len(records) > 1 else files)
+    if len(records) > 1:
+        numbers = " ".join(str(record.number) for record in records[-2:])
+        typer.echo(f"`auricle compare {numbers} --workflow {workflow}` compares two")
 
 
 def print_reasons(record: RunRecord) -> None:

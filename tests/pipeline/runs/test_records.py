@@ -115,9 +115,9 @@ def test_records_come_back_in_order(project: Path, history: Location) -> None:
     for number in range(3, 12):
         write_record(make_record(project, number, project / "1.npz"), history)
     records = list_records(read_project(project / "workflow.yaml"))
-    assert [record.number for _, record in records] == list(range(1, 12))
+    assert [record.number for record in records] == list(range(1, 12))
     assert next_number(history) == 12
-    assert read_record(history / "2.json") == records[1][1]
+    assert read_record(history / "2.json") == records[1]
     assert history.matching(".*") == []
 
 
@@ -175,12 +175,15 @@ def test_runs_lists_outcomes(
     assert len(done.stdout.splitlines()) == 5
     assert "cnn_lstm" in done.stdout
     assert words in done.stdout.splitlines()[-2]
-    assert done.stdout.splitlines()[-1].endswith("history/3.json` compares two")
+    assert (
+        done.stdout.splitlines()[-1]
+        == f"`auricle compare 2 3 --workflow {project}/workflow.yaml` compares two"
+    )
     done = CliRunner().invoke(cli.app, ["runs", str(project / "workflow.yaml"), "--json"])
     assert [row["number"] for row in json.loads(done.stdout)] == [1, 2, 3]
 
 
-def test_comparing_counts_the_clips_of_both(history: Location) -> None:
+def test_comparing_counts_the_clips_of_both(project: Path, history: Location) -> None:
     first, second = (read_record(history / f"{number}.json") for number in (1, 2))
     found = compare_runs(first, second)
     assert (found.clips, found.only_first, found.only_second) == (3, 1, 1)
@@ -190,11 +193,14 @@ def test_comparing_counts_the_clips_of_both(history: Location) -> None:
     assert found.slices[0].value == "x"
     back = compare_runs(second, first)
     assert back.overall.difference == -found.overall.difference
-    done = CliRunner(env={"COLUMNS": "200"}).invoke(
-        cli.app, ["compare", str(history / "1.json"), str(history / "2.json")]
-    )
-    assert "Run 2 against run 1" in done.stdout
-    assert "+0.333" in done.stdout
+    workflow = ["--workflow", str(project / "workflow.yaml")]
+    for runs in ([str(history / "1.json"), str(history / "2.json")], ["1", "2", *workflow]):
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, ["compare", *runs])
+        assert "Run 2 against run 1" in done.stdout
+        assert "+0.333" in done.stdout
+    done = CliRunner().invoke(cli.app, ["compare", "1", "7", *workflow])
+    assert isinstance(done.exception, InputError)
+    assert "there are 1, 2" in str(done.exception)
 
 
 def test_what_cannot_be_compared_is_said(project: Path, history: Location) -> None:
