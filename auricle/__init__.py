@@ -31,7 +31,7 @@ from schemas.errors import (
 if TYPE_CHECKING:
     from pipeline.config.loader import read_workflow
     from pipeline.datasets.dry_run import Plan
-    from pipeline.inference.predict import Answer, FilePrediction, Predictions, PublishedModel
+    from pipeline.inference.predict import Answer, FilePrediction, Predictions, TrainedModel
     from pipeline.runs.compare import Comparison, compare_runs
     from pipeline.runs.records import RunRecord
     from pipeline.runs.result import RunResult
@@ -49,10 +49,10 @@ __all__ = [
     "Plan",
     "Predictions",
     "Project",
-    "PublishedModel",
     "RunDirectoryError",
     "RunRecord",
     "RunResult",
+    "TrainedModel",
     "VersionError",
     "Workflow",
     "WorkflowError",
@@ -75,7 +75,7 @@ _HOMES = {
     "Plan": "pipeline.datasets.dry_run",
     "Predictions": "pipeline.inference.predict",
     "Project": "pipeline.workspace.project",
-    "PublishedModel": "pipeline.inference.predict",
+    "TrainedModel": "pipeline.inference.predict",
     "RunRecord": "pipeline.runs.records",
     "RunResult": "pipeline.runs.result",
     "Workflow": "schemas.workflow.workflow",
@@ -125,14 +125,20 @@ def runs(source: Source) -> "list[RunRecord]":
     return list_records(_project(source))
 
 
-def load_model(source: Source, version: int | None = None) -> "PublishedModel":
-    """The version that is served, or another published one; every file of it is verified.
-    TensorFlow is imported once the model is asked.
+def load_model(
+    source: Source, version: int | None = None, *, run: int | None = None
+) -> "TrainedModel":
+    """The version that is served, or another published one, every file of which is verified; or the
+    model that a run trained, published or not. TensorFlow is imported once the model is asked.
 
     Raises:
-        InputError: nothing was published yet.
+        InputError: nothing was published yet, or there is no such run.
         VersionError: no such version is there, or it is not what was published.
     """
+    if run is not None:
+        from pipeline.runs.trained_models import load_candidate
+
+        return load_candidate(_project(source), run)
     from pipeline.inference import predict
 
     return predict.load_model(_project(source), version)

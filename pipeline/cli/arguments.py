@@ -10,11 +10,20 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from pipeline.inference.predict import TrainedModel
     from pipeline.workspace.project import Project
 
 Found = TypeVar("Found", bound="BaseModel")
 WorkflowFile = Annotated[Path, typer.Argument(metavar="FILE", help="The workflow file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+Candidate = Annotated[
+    bool, typer.Option("--candidate", help="The model that the last run trained, published or not.")
+]
+RunNumber = Annotated[
+    int | None,
+    typer.Option("--run", metavar="N", help="The model of a run, as `runs` lists it."),
+]
 
 
 def show(found: Found, as_json: bool, view: "Callable[[Found], None]") -> None:
@@ -38,3 +47,18 @@ def load(file: Path) -> "Project":
     for note in project.notes:
         typer.echo(f"note: {note}", err=True)
     return project
+
+
+def load_asked(project: "Project", candidate: bool, run: int | None) -> "TrainedModel":
+    """The model that a command is to ask: the published one, or one that a run trained.
+
+    Raises:
+        InputError: there is none.
+    """
+    if candidate or run is not None:
+        from pipeline.runs.trained_models import load_candidate
+
+        return load_candidate(project, run)
+    from pipeline.inference.predict import load_model
+
+    return load_model(project)

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
+from pipeline.cli.arguments import (
+    AsJson,
+    Candidate,
+    RunNumber,
+    WorkflowFile,
+    load,
+    load_asked,
+    show,
+)
 
 app = typer.Typer()
 
@@ -15,21 +23,24 @@ def predict(
     file: WorkflowFile,
     audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="Audio files.")],
     top: Annotated[int, typer.Option(min=1, help="Answers for each file.")] = 1,
+    candidate: Candidate = False,
+    run: RunNumber = None,
     as_json: AsJson = False,
 ) -> None:
     """Classify audio files with the published model.
 
-    Prints file, label and score. Files that cannot be read are named, and the exit code is then 2.
+    Prints file, label and score. With --candidate or --run it asks a model that was trained and not
+    published. Files that cannot be read are named, and the exit code is then 2.
 
     \b
       auricle predict workflow.yaml clip.wav
       auricle predict workflow.yaml *.flac --top 3 --json
+      auricle predict workflow.yaml clip.wav --candidate
     """
     project = load(file)
     from pipeline.cli.views.predictions import print_predictions
-    from pipeline.inference.predict import load_model
 
-    predictions = load_model(project).predict(audio, top)
+    predictions = load_asked(project, candidate, run).predict(audio, top)
     show(predictions, as_json, print_predictions)
     if predictions.failed:
         raise typer.Exit(2)
@@ -40,6 +51,8 @@ def explain(
     file: WorkflowFile,
     audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="An audio file.")],
     output: Annotated[Path, typer.Option(help="The picture to write.")] = Path("explain.png"),
+    candidate: Candidate = False,
+    run: RunNumber = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which times and frequencies of a clip decided the answer.
@@ -55,7 +68,7 @@ def explain(
     from pipeline.cli.views.explanation import print_explanation
     from pipeline.inference.explain import explain_file
 
-    explanation = explain_file(project, audio, output)
+    explanation = explain_file(load_asked(project, candidate, run), audio, output)
     show(explanation, as_json, print_explanation)
 
 

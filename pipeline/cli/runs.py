@@ -34,7 +34,7 @@ def run(file: WorkflowFile) -> None:
         raise
     except Exception as error:
         raise explain_fault(error, project.run_directory.logs) from error
-    print_result(result)
+    print_result(result, file)
     if result.pushed_to is None:
         raise typer.Exit(3)
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from pipeline.inference.predict import load_model, read_clips
-from pipeline.workspace.project import Project
+from pipeline.inference.predict import TrainedModel, read_clips
 from schemas.errors import InputError
 
 
@@ -38,7 +37,8 @@ class Explanation(BaseModel):
     """
 
     model: str
-    version: int
+    version: int | None
+    run: int | None = None
     generated: bool
     file: str
     label: str
@@ -52,13 +52,12 @@ class Explanation(BaseModel):
     description: str
 
 
-def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
+def explain_file(published: TrainedModel, file: Path, picture: Path) -> Explanation:
     """Explains the most likely label of `file`, and writes the PNG `picture`.
 
-    Raises InputError where no model was published, it cannot be used or explained, the file cannot
-    be used, or the picture not be written.
+    Raises InputError where the model cannot be used or explained, the file cannot be used, or the
+    picture not be written.
     """
-    published = load_model(project)
     card = published.card
     if not card.labels:
         raise InputError(f"answers of task {card.task!r} cannot be explained: it has no labels")
@@ -83,6 +82,7 @@ def explain_file(project: Project, file: Path, picture: Path) -> Explanation:
     return Explanation(
         model=card.name,
         version=published.version,
+        run=published.run,
         generated=card.generated,
         file=str(file),
         label=label,

@@ -60,7 +60,8 @@ class Predictions(BaseModel):
     """All answers, and the model that gave them."""
 
     model: str
-    version: int
+    version: int | None
+    run: int | None = None
     generated: bool
     threshold: float | None
     files: list[FilePrediction]
@@ -78,16 +79,15 @@ class SavedModel(Protocol):
 
 
 @dataclass(frozen=True)
-class PublishedModel:
-    """A published version: its folder, every file of which was verified, and its card."""
+class TrainedModel:
+    """A model that can be asked: a published `version`, every file of which was verified, or what a
+    `run` trained and nobody published.
+    """
 
     folder: Location
     card: ModelCard
-
-    @property
-    def version(self) -> int:
-        """Its number, which is its folder's name."""
-        return int(self.folder.name)
+    version: int | None = None
+    run: int | None = None
 
     @functools.cached_property
     def saved_model(self) -> SavedModel:
@@ -119,6 +119,7 @@ class PublishedModel:
         return Predictions(
             model=self.card.name,
             version=self.version,
+            run=self.run,
             generated=self.card.generated,
             threshold=self.card.threshold,
             files=[
@@ -156,7 +157,7 @@ class PublishedModel:
         return self.card.is_heard(best.label, best.score)
 
 
-def load_model(project: Project, version: int | None = None) -> PublishedModel:
+def load_model(project: Project, version: int | None = None) -> TrainedModel:
     """The model of a project that is served, or another published `version` of it.
 
     Raises:
@@ -169,7 +170,7 @@ def load_model(project: Project, version: int | None = None) -> PublishedModel:
         if folder not in pushed_versions(serving):
             raise VersionError(f"version {version} is not in {serving}; see `auricle models`")
     verify(folder)
-    return PublishedModel(folder, published_card(folder))
+    return TrainedModel(folder, published_card(folder), version=int(folder.name))
 
 
 def served_version(project: Project) -> Location:
@@ -182,7 +183,8 @@ def served_version(project: Project) -> Location:
     newest = newest_version(serving)
     if newest is None:
         raise InputError(
-            f"{project.name} has no published model in {serving}; `auricle run` makes one"
+            f"{project.name} has no published model in {serving}; `auricle run` makes one, and"
+            " --candidate asks the one that the last run trained"
         )
     return newest
 

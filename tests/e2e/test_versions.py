@@ -1,5 +1,6 @@
 """One run after the other: what is pushed beside the first, refused, rolled back."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from typer.testing import CliRunner
 from components.versions.serving import pushed_versions
 from pipeline.cli import app
 from pipeline.config.loader import read_workflow
+from pipeline.metadata.artifacts import folder_number
 from pipeline.releases.rollout import roll_back
+from pipeline.runs.trained_models import load_candidate
 from pipeline.workspace.project import Project
+from schemas.errors import InputError
 
 pytestmark = pytest.mark.e2e
 
@@ -50,3 +54,16 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()
     refused = CliRunner().invoke(app, ["run", str(project / "workflow.yaml")])
     assert refused.exit_code == 3
+
+    model = load_candidate(Project(read_workflow(project / "workflow.yaml"), project))
+    trained = max((project / "runs/tones/artifacts/Trainer/model").iterdir(), key=folder_number)
+    assert (model.folder.path, model.version, model.run) == (trained / "Format-Serving", None, 5)
+    clip = str(project / "recordings" / "high-speaker5-0.wav")
+    workflow = str(project / "workflow.yaml")
+    for options, number in ((["--candidate"], 5), (["--run", "2"], 2)):
+        done = CliRunner().invoke(app, ["predict", workflow, clip, "--json", *options])
+        said = json.loads(done.stdout)
+        assert (said["run"], said["version"], len(said["files"])) == (number, None, 1)
+    assert said["files"][0]["answers"][0]["label"] == "high"
+    done = CliRunner().invoke(app, ["predict", workflow, clip, "--run", "9"])
+    assert isinstance(done.exception, InputError)

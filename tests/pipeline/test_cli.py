@@ -230,6 +230,7 @@ def test_the_result_of_a_run(
     assert f"report  {tmp_path}/report.html" in lines
     assert "steps  2 ran, 1 reused" in lines
     assert "time  1 min 15 s" in lines
+    assert (f"try it  auricle predict {path} CLIP --candidate" in lines) != is_pushed
 
 
 def test_an_interrupt_is_no_fault(

@@ -14,7 +14,7 @@ from schemas.text import duration_text, some
 _MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
 
 
-def print_result(result: RunResult) -> None:
+def print_result(result: RunResult, workflow: Path) -> None:
     """What became of a run, and where its results are."""
     record, verdict = result.record, result.record.verdict
     speech = " of generated speech" if verdict.generated else ""
@@ -38,6 +38,7 @@ def print_result(result: RunResult) -> None:
         "log": str(result.log),
         "steps": f"{len(result.ran)} ran, {len(result.reused)} reused",
         "time": duration_text(record.seconds),
+        "try it": "" if result.pushed_to else f"auricle predict {workflow} CLIP --candidate",
     }
     for key, value in rows.items():
         if value:

@@ -15,6 +15,7 @@ from components.versions.manifest import write_manifest
 from pipeline.cli import app
 from pipeline.config.loader import read_workflow
 from pipeline.inference.explain import explain_file
+from pipeline.inference.predict import load_model
 from pipeline.workspace.project import Project, read_project
 from schemas.errors import InputError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -95,7 +96,7 @@ def test_both_methods_name_the_times_that_decided(
     workflow_file: Path, clip: Path, tmp_path: Path
 ) -> None:
     picture = tmp_path / "why.png"
-    said = explain_file(read_project(workflow_file), clip, picture)
+    said = explain_file(load_model(read_project(workflow_file)), clip, picture)
     assert (said.model, said.version, said.label) == ("energy", 3, "yes")
     assert said.score == pytest.approx(1 / (1 + np.exp(-3.0)), abs=0.01)
     assert said.silence_score == pytest.approx(1 / (1 + np.exp(2.0)), abs=1e-6)
@@ -155,7 +156,7 @@ def test_bad_audio_is_exit_code_2_and_no_picture(workflow_file: Path, tmp_path: 
 def test_no_such_file(workflow_file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.wav: "):
         explain_file(
-            read_project(workflow_file),
+            load_model(read_project(workflow_file)),
             tmp_path / "gone.wav",
             tmp_path / "explain.png",
         )
@@ -164,18 +165,18 @@ def test_no_such_file(workflow_file: Path, tmp_path: Path) -> None:
 def test_no_pushed_model(clip: Path, tmp_path: Path) -> None:
     workflow = read_workflow(write_workflow(tmp_path))
     with pytest.raises(InputError, match="runs/energy/serving"):
-        explain_file(Project(workflow, tmp_path), clip, tmp_path / "explain.png")
+        explain_file(load_model(Project(workflow, tmp_path)), clip, tmp_path / "explain.png")
 
 
 def test_a_model_of_an_earlier_version_asks_for_another_run(clip: Path, tmp_path: Path) -> None:
     push_model(tmp_path / "runs" / "energy" / "serving" / "1", explainable=False)
     workflow = read_workflow(write_workflow(tmp_path))
     with pytest.raises(InputError, match="`auricle run`"):
-        explain_file(Project(workflow, tmp_path), clip, tmp_path / "explain.png")
+        explain_file(load_model(Project(workflow, tmp_path)), clip, tmp_path / "explain.png")
     assert not (tmp_path / "explain.png").exists()
 
 
 def test_a_picture_that_cannot_be_written(workflow_file: Path, clip: Path, tmp_path: Path) -> None:
     picture = tmp_path / "gone" / "explain.png"
     with pytest.raises(InputError, match=r"--output: .*explain\.png: "):
-        explain_file(read_project(workflow_file), clip, picture)
+        explain_file(load_model(read_project(workflow_file)), clip, picture)

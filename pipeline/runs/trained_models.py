@@ -1,0 +1,46 @@
+"""The models that runs trained, whatever became of them: for who wants to try one."""
+
+from pathlib import Path
+
+from ml_metadata.proto.metadata_store_pb2 import Event
+
+from components.storage.location import location_of
+from components.versions.model_card import read_card
+from pipeline.inference.predict import TrainedModel
+from pipeline.metadata.artifacts import open_metadata
+from pipeline.runs.records import RunRecord, find_record, list_records
+from pipeline.workspace.project import Project
+from schemas.errors import InputError
+
+
+def load_candidate(project: Project, run: int | None = None) -> TrainedModel:
+    """The model that the last judged run trained, or another run by its number.
+
+    Raises:
+        InputError: no run was judged yet, there is no such run, or its model is gone.
+    """
+    record = list_records(project)[-1] if run is None else find_record(project, run)
+    folder = _model_of(project, record)
+    if folder is None or not folder.is_dir():
+        raise InputError(f"the model of run {record.number} is gone: {folder or record.scores}")
+    return TrainedModel(location_of(folder), read_card(folder), run=record.number)
+
+
+def _model_of(project: Project, record: RunRecord) -> Path | None:
+    """Where the SavedModel lies whose answers the record's scores are."""
+    store = open_metadata(project.run_directory)
+    scores = store.get_artifacts_by_uri(str(Path(record.scores).parent)) if store else []
+    if store is None or not scores:
+        return None
+    made_by = {
+        event.execution_id
+        for event in store.get_events_by_artifact_ids([artifact.id for artifact in scores])
+        if event.type == Event.OUTPUT
+    }
+    models = [
+        event.artifact_id
+        for event in store.get_events_by_execution_ids(made_by)
+        if event.type == Event.INPUT and [step.key for step in event.path.steps][:1] == ["model"]
+    ]
+    found = store.get_artifacts_by_id(models)
+    return Path(found[0].uri) / "Format-Serving" if found else None
