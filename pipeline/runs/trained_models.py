@@ -21,17 +21,18 @@ def load_candidate(project: Project, run: int | None = None) -> TrainedModel:
     """
     record = list_records(project)[-1] if run is None else find_record(project, run)
     folder = _model_of(project, record)
-    if folder is None or not folder.is_dir():
-        raise InputError(f"the model of run {record.number} is gone: {folder or record.scores}")
-    return TrainedModel(location_of(folder), read_card(folder), run=record.number)
+    try:
+        return TrainedModel(location_of(folder), read_card(folder), run=record.number)
+    except OSError as error:
+        raise InputError(f"the model of run {record.number} is gone: {error}") from error
 
 
-def _model_of(project: Project, record: RunRecord) -> Path | None:
+def _model_of(project: Project, record: RunRecord) -> Path:
     """Where the SavedModel lies whose answers the record's scores are."""
     store = open_metadata(project.run_directory)
     scores = store.get_artifacts_by_uri(str(Path(record.scores).parent)) if store else []
     if store is None or not scores:
-        return None
+        raise InputError(f"the model of run {record.number} is gone: {record.scores} is not known")
     made_by = {
         event.execution_id
         for event in store.get_events_by_artifact_ids([artifact.id for artifact in scores])
@@ -42,5 +43,5 @@ def _model_of(project: Project, record: RunRecord) -> Path | None:
         for event in store.get_events_by_execution_ids(made_by)
         if event.type == Event.INPUT and [step.key for step in event.path.steps][:1] == ["model"]
     ]
-    found = store.get_artifacts_by_id(models)
-    return Path(found[0].uri) / "Format-Serving" if found else None
+    [found] = store.get_artifacts_by_id(models)
+    return Path(found.uri) / "Format-Serving"
