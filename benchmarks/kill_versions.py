@@ -179,10 +179,10 @@ def disagreement(bench: Bench, before: Ledger) -> str:
     if leftovers := [path.name for path in serving.iterdir() if not path.name.isdecimal()]:
         return f"left over: {leftovers}"
     for version in pushed_versions(serving):
-        verify(version)
+        verify(version.folder)
     ledger, newest = bench.ledger(), newest_version(serving)
     champion = ledger.champion
-    if newest is None or champion is None or champion.version != int(newest.name):
+    if newest is None or champion is None or champion.version != newest.number:
         return f"served is {newest}, the ledger says {champion}"
     if champion.version <= (before.champion.version if before.champion else 0):
         return "nothing new is served"

@@ -29,7 +29,7 @@ class Reader:
     """What it saw: how often it looked, the versions in order, and what was wrong with them."""
 
     looks: int = 0
-    versions: list[str] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -69,11 +69,11 @@ def _read(
         if version is not None:
             reader.looks += 1
             try:
-                verify(version)
-                if not reader.versions or reader.versions[-1] != version.name:
-                    reader.versions.append(version.name)
-                    if said := check(version):
-                        reader.wrong.append(f"version {version.name}: {said}")
+                verify(version.folder)
+                if not reader.versions or reader.versions[-1] != version.number:
+                    reader.versions.append(version.number)
+                    if said := check(version.folder.path):
+                        reader.wrong.append(f"version {version.number}: {said}")
             except AuricleError as error:
                 reader.wrong.append(str(error))
         time.sleep(max(0.0, EVERY_S - (time.monotonic() - started)))

@@ -153,7 +153,7 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
     if result.pushed_to is not None:
         event = "blessed"
         was = "already served" if "Pusher" in result.reused else "pushed"
-        outcome = f"blessed, version {result.pushed_to.name} {was}"
+        outcome = f"blessed, version {record.pushed_version} {was}"
     else:
         event = "refused" if verdict.outcome == "blessed" else verdict.outcome
         outcome = f"{event}, nothing was published"
@@ -168,7 +168,7 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
         workflow=workflow.name,
         time=_now(),
         run=record.number,
-        version=int(result.pushed_to.name) if result.pushed_to is not None else None,
+        version=record.pushed_version,
         headline=headline,
         accuracy=headline.value if headline.name == "accuracy" else None,
         accuracy_interval=interval if headline.name == "accuracy" else None,

@@ -3,8 +3,9 @@
 import datetime
 import hashlib
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from schemas.document import Document
 from schemas.reports.model_card import Lineage
@@ -13,6 +14,9 @@ MANIFEST_FILE = "assets.extra/manifest.json"  # inside a version's folder
 CARD_FILE = "assets.extra/model_card.md"
 VERSION_VERDICT_FILE = "assets.extra/verdict.json"
 _ABOUT = "assets.extra/"  # what TensorFlow does not load
+
+StoredVersion = Annotated[int, PlainSerializer(str, return_type=str)]
+"""A version's number in documents that have it as text."""
 
 
 class Manifest(Document):

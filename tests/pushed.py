@@ -70,4 +70,4 @@ def push_text(serving: Location, text: str, accuracy: float = 0.912) -> Location
         (model / "assets.extra").mkdir()
         (model / "saved_model.pb").write_text(text)
         (model / MODEL_CARD_FILE).write_text(card.model_dump_json())
-        return push_version(model, serving, card.name, texts, lineage=card.lineage)
+        return push_version(model, serving, card.name, texts, lineage=card.lineage).folder

@@ -34,7 +34,7 @@ def directory(project: Path) -> RunDirectory:
 def test_records_ledger_and_version(directory: RunDirectory) -> None:
     first, second = read_history(directory.history)
     assert [record.verdict.outcome for record in (first, second)] == ["blessed", "undecided"]
-    assert [record.pushed_version for record in (first, second)] == ["1", None]
+    assert [record.pushed_version for record in (first, second)] == [1, None]
     assert second.workflow.train.epochs == 12
     assert second.workflow.gate.accuracy.slices == ["speaker"]
     [entry] = read_ledger(directory.ledger).versions

@@ -19,7 +19,7 @@ from components.storage.location import Location, location_of
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.model_card import read_card
-from components.versions.serving import push_version
+from components.versions.serving import Version, push_version
 from schemas.errors import RegistryError, VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE
 from schemas.reports.pushed import PUSHED_FILE
@@ -76,15 +76,15 @@ class Executor(tfx_pusher.Executor):
                 json.dumps({"refused": str(error)}).encode()
             )
             return
-        said: dict[str, object] = {"destination": str(version), "version": int(version.name)}
+        said: dict[str, object] = {"destination": str(version.folder), "version": version.number}
         if (target := config.get("registry")) is not None:
             serving_uri = destination.filesystem.base_directory
-            problem = _register(target, serving_uri, version, location_of(config["ledger"]))
+            problem = _register(target, serving_uri, version.folder, location_of(config["ledger"]))
             said |= {"not registered": problem} if problem else {}
         location_of(f"{pushed.uri}/{PUSHED_FILE}").put(json.dumps(said).encode())
-        with version.local_copy() as folder:
+        with version.folder.local_copy() as folder:
             pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(folder))
-        self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
+        self._MarkPushed(pushed, str(version.folder), str(version.number))
 
 
 def _register(
@@ -116,7 +116,7 @@ def register_pushed(
     return ""
 
 
-def _push(model: Path, verdict: Verdict, serving: Location, ledger_file: Location) -> Location:
+def _push(model: Path, verdict: Verdict, serving: Location, ledger_file: Location) -> Version:
     card = read_card(model)
     ledger = read_ledger(ledger_file)
     return push_version(

@@ -53,7 +53,7 @@ def register_versions(
 
 
 def _registration(record: VersionRecord, serving: Location, ledger: Ledger) -> Registration:
-    folder = serving / str(record.version)
+    folder = serving / record.version
     manifest = verify(folder)
     first = ledger.find(record.content)
     return Registration(

@@ -170,13 +170,13 @@ def _origin(inputs: dict[str, list[types.Artifact]], properties: Parameters) -> 
     )
 
 
-def _served_version(model: Path, serving: Path) -> str | None:
+def _served_version(model: Path, serving: Path) -> int | None:
     """The newest version in a serving directory that holds `model`."""
     digest = digest_model(model)
     for version in reversed(pushed_versions(serving)):
         with contextlib.suppress(VersionError):  # made by hand
-            if read_manifest(version).model_digest == digest:
-                return version.name
+            if read_manifest(version.folder).model_digest == digest:
+                return version.number
     return None
 
 

@@ -127,7 +127,7 @@ class Parent:
 
     id: int
     uri: str
-    version: str | None
+    version: int | None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def follow(
     """
     is_lost = not ledger.versions
     said, taken_up = [], []
-    there = {int(folder.name): folder for folder in pushed_versions(serving)}
+    there = dict(pushed_versions(serving))
     for version, folder in there.items():
         known = ledger.find(version)
         if known is not None:

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from components.storage.digests import tree_digest
 from components.storage.location import Location, location_of
@@ -19,6 +20,13 @@ from components.versions.manifest import verify, write_manifest
 from schemas.errors import AuricleError, RunDirectoryError, VersionError
 from schemas.reports.model_card import Lineage
 from schemas.versions import MANIFEST_FILE
+
+
+class Version(NamedTuple):
+    """A version in a serving directory: its number, and its folder, which is called by it."""
+
+    number: int
+    folder: Location
 
 
 def push_version(
@@ -30,8 +38,8 @@ def push_version(
     lineage: Lineage | None = None,
     min_version: int = 0,
     why_failed: Callable[[str], str] = lambda model_digest: "",
-) -> Location:
-    """Puts a copy of `model` at the next version of `serving` and returns that folder.
+) -> Version:
+    """Puts a copy of `model` at the next version of `serving`, which is returned.
 
     `texts` are files to put into it, by relative path. The version is higher than every other and
     than `min_version`. Files that are the newest version already are not published again: that
@@ -50,11 +58,11 @@ def push_version(
             (incoming / path).write_text(text, encoding="utf-8")
         newest = newest_version(serving)
         manifest = write_manifest(
-            incoming, name, lineage=lineage, parent=int(newest.name) if newest else None
+            incoming, name, lineage=lineage, parent=newest.number if newest else None
         )
         if reason := why_failed(manifest.model_digest):
             raise VersionError(f"this model was served before and withdrawn: {reason}")
-        if newest is not None and _whole_files(newest) == manifest.files:
+        if newest is not None and _whole_files(newest.folder) == manifest.files:
             return newest
         return _publish_next_version(incoming, serving, min_version)
 
@@ -67,7 +75,7 @@ def restore_version(
     min_version: int,
     withdraws: int | None,
     reason: str,
-) -> Location:
+) -> Version:
     """Puts the files of the version in `source` at the next version of `serving`, verified.
 
     `content` is the version they were first published as.
@@ -85,7 +93,7 @@ def restore_version(
             incoming,
             old.name,
             lineage=old.lineage,
-            parent=int(newest.name) if newest else None,
+            parent=newest.number if newest else None,
             restores=content,
             withdraws=withdraws,
             reason=reason,
@@ -108,15 +116,15 @@ def remove_leftovers(serving: Path | Location) -> int:
     return location_of(serving).sweep(MANIFEST_FILE)
 
 
-def pushed_versions(serving: Path | Location) -> list[Location]:
-    """The version folders of a serving directory, the oldest first, also those made by hand."""
+def pushed_versions(serving: Path | Location) -> list[Version]:
+    """The versions in a serving directory, the oldest first, also those made by hand."""
     place = location_of(serving)
-    versions = [name for name in place.published(MANIFEST_FILE) if name.isdecimal()]
-    return [place / name for name in sorted(versions, key=int)]
+    names = [name for name in place.published(MANIFEST_FILE) if name.isdecimal()]
+    return [Version(int(name), place / name) for name in sorted(names, key=int)]
 
 
-def newest_version(serving: Path | Location) -> Location | None:
-    """The folder that is served; None where there is none."""
+def newest_version(serving: Path | Location) -> Version | None:
+    """The version that is served; None where there is none."""
     return next(reversed(pushed_versions(serving)), None)
 
 
@@ -152,14 +160,14 @@ def _whole_files(version: Location) -> dict[str, str]:
         return {}
 
 
-def _publish_next_version(incoming: Path, serving: Location, min_version: int) -> Location:
+def _publish_next_version(incoming: Path, serving: Location, min_version: int) -> Version:
     number = min_version
     while True:
         newest = newest_version(serving)
-        number = max(int(newest.name) if newest else 0, number) + 1
+        number = max(newest.number if newest else 0, number) + 1
         target = serving / number
         try:
             target.publish(incoming, MANIFEST_FILE)
         except FileExistsError:
             continue  # another push took this version in between
-        return target
+        return Version(number, target)

@@ -97,7 +97,8 @@ def _is_served(
     if PUSHED_DESTINATION_PROPERTY not in artifact.custom_properties:
         return True  # refused by the gate: nothing to serve
     destination = artifact.custom_properties[PUSHED_DESTINATION_PROPERTY].string_value
-    if location_of(destination) != newest_version(serving):
+    newest = newest_version(serving)
+    if newest is None or location_of(destination) != newest.folder:
         return False
     sealed = artifact.custom_properties[MODEL_DIGEST_PROPERTY].string_value
     with location_of(destination).local_copy() as folder:

@@ -268,7 +268,7 @@ def _known_labels(project: Project) -> list[str]:
     if (named := project.workflow.data.labels) is not None:
         return named
     served = newest_version(project.run_directory.serving)
-    labels = published_card(served).labels if served is not None else []
+    labels = published_card(served.folder).labels if served is not None else []
     return sorted({*labels, *(row.target for row in list_rows(project).utterances)})
 
 

@@ -152,7 +152,7 @@ def _runs(heard: list[SpeakerTrace], records: list[RunRecord], ledger: Ledger) -
         ]
         pushed = max(each.versions, default=None)
         for record in on_it or [None]:
-            version = int(record.pushed_version) if record and record.pushed_version else pushed
+            version = record.pushed_version if record and record.pushed_version else pushed
             found.append(
                 HearingRun(
                     run=record.number if record else None,
@@ -184,11 +184,11 @@ def _is_taught(run: HearingRun) -> bool:
 
 def _naming(directory: RunDirectory, speaker: str) -> list[int]:
     found = []
-    for folder in pushed_versions(directory.serving):
+    for number, folder in pushed_versions(directory.serving):
         with contextlib.suppress(OSError):  # made by hand
             verdict = read_verdict(folder / VERSION_VERDICT_FILE)
             if names_speaker(verdict, speaker):
-                found.append(int(folder.name))
+                found.append(number)
     return found
 
 

@@ -25,6 +25,7 @@ from pipeline.metadata.artifacts import (
     index_digests,
     is_of,
     open_metadata,
+    pushed_version,
     text_property,
 )
 from pipeline.workspace.paths import RunDirectory
@@ -88,9 +89,9 @@ def trace_speaker(directory: RunDirectory, speaker: str) -> list[SpeakerTrace]:
             for type_, each in _made_with(store, artifact) if store else ():
                 made.setdefault(type_, []).append(each)
         pushed = {
-            int(artifact.custom_properties["pushed_version"].string_value)
+            version
             for artifact in made.get("PushedModel", [])
-            if "pushed_version" in artifact.custom_properties
+            if (version := pushed_version(artifact)) is not None
         }
         digests = [text_property(artifact, DIGEST_PROPERTY) for artifact in artifacts]
         found.append(
@@ -166,9 +167,9 @@ def _made_with(store: "MetadataStore", examples: Artifact) -> Iterator[tuple[str
 
 def _versions_from(directory: RunDirectory, sources: set[str]) -> set[int]:
     versions = set()
-    for folder in pushed_versions(directory.serving):
+    for number, folder in pushed_versions(directory.serving):
         with contextlib.suppress(VersionError):  # made by hand
             lineage = read_manifest(folder).lineage
             if lineage is not None and lineage.examples in sources:
-                versions.add(int(folder.name))
+                versions.add(number)
     return versions

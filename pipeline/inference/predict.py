@@ -23,7 +23,7 @@ from components.subprocess_pool import Failure, SubprocessPool
 from components.tasks import feeding
 from components.versions.manifest import verify
 from components.versions.model_card import read_card
-from components.versions.serving import newest_version, pushed_versions
+from components.versions.serving import Version, newest_version, pushed_versions
 from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError, VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
@@ -164,17 +164,17 @@ def load_model(project: Project, version: int | None = None) -> TrainedModel:
         InputError: there is none, or no model that auricle published.
         VersionError: no such version is there, or it is not what was published.
     """
-    folder, serving = served_version(project), project.run_directory.serving
-    if version is not None:
-        folder = serving / version
-        if folder not in pushed_versions(serving):
-            raise VersionError(f"version {version} is not in {serving}; see `auricle models`")
+    served, serving = served_version(project), project.run_directory.serving
+    number = served.number if version is None else version
+    folder = dict(pushed_versions(serving)).get(number)
+    if folder is None:
+        raise VersionError(f"version {number} is not in {serving}; see `auricle models`")
     verify(folder)
-    return TrainedModel(folder, published_card(folder), version=int(folder.name))
+    return TrainedModel(folder, published_card(folder), version=number)
 
 
-def served_version(project: Project) -> Location:
-    """The folder of the model that is served.
+def served_version(project: Project) -> Version:
+    """The version that is served.
 
     Raises:
         InputError: there is none.

@@ -48,6 +48,12 @@ def text_property(artifact: Artifact, name: str) -> str:
     return found.string_value if found is not None else ""
 
 
+def pushed_version(pushed: Artifact) -> int | None:
+    """The version that a PushedModel became; None where nothing was pushed."""
+    text = text_property(pushed, "pushed_version")
+    return int(text) if text else None
+
+
 def index_digests(executions: Iterable[Execution]) -> set[str]:
     """Digests of the indexes that executions of AudioExampleGen, among others, read."""
     return {

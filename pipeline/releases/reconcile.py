@@ -16,7 +16,7 @@ from components.storage.location import Location
 from components.versions.ledger import cut_off, follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import remove_leftovers, remove_version
-from pipeline.metadata.artifacts import open_metadata
+from pipeline.metadata.artifacts import open_metadata, pushed_version
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import RegistryError, VersionError
@@ -76,7 +76,7 @@ def _written_down_only(ledger: Ledger, begun: int, serving: Location) -> Iterato
     for record in ledger.versions:
         if record.version > begun:
             with contextlib.suppress(VersionError):  # damaged since
-                yield cut_off(record.version, read_manifest(serving / str(record.version)))
+                yield cut_off(record.version, read_manifest(serving / record.version))
 
 
 def _remove_old(ledger: Ledger, serving: Location, keep: int) -> Ledger:
@@ -84,7 +84,7 @@ def _remove_old(ledger: Ledger, serving: Location, keep: int) -> Ledger:
     there = [record for record in ledger.versions if record.is_there]
     for record in there[:-keep]:
         if record != ledger.previous:
-            remove_version(serving / str(record.version))
+            remove_version(serving / record.version)
             ledger = ledger.changed(record.version, is_there=False)
     return ledger
 
@@ -115,8 +115,7 @@ def _blessings_of(store: "MetadataStore", version: int) -> Iterator[metadata_sto
     pushed = [
         artifact.id
         for artifact in store.get_artifacts()
-        if types[artifact.type_id] == "PushedModel"
-        and artifact.custom_properties["pushed_version"].string_value == str(version)
+        if types[artifact.type_id] == "PushedModel" and pushed_version(artifact) == version
     ]
     executions = {event.execution_id for event in store.get_events_by_artifact_ids(pushed)}
     inputs = {

@@ -80,7 +80,7 @@ def export(project: Project, version: int, target: Path) -> Path:
     """
     directory = project.run_directory
     record = _find(read_ledger(directory.ledger), version, directory)
-    source = directory.serving / str(record.version)
+    source = directory.serving / record.version
     files = verify(source).files
     try:
         if target.exists() and any(target.iterdir()):
@@ -110,7 +110,7 @@ def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]
     """The verdicts beside the published versions, by version; one made by hand has none."""
     found = {}
     for record in ledger.versions:
-        file = directory.serving / str(record.version) / VERSION_VERDICT_FILE
+        file = directory.serving / record.version / VERSION_VERDICT_FILE
         with contextlib.suppress(OSError):
             found[record.version] = read_verdict(file)
     return found
@@ -125,7 +125,7 @@ def _reconcile(project: Project) -> tuple[Ledger, list[str], Rollout | None]:
     champion = ledger.champion
     if begun is None or champion is None or champion.version <= begun:
         return ledger, said, None
-    folder = directory.serving / str(champion.version)
+    folder = directory.serving / champion.version
     manifest = read_manifest(folder)
     if manifest.restores is None:
         return ledger, said, None
@@ -152,8 +152,8 @@ def _restore(
 ) -> Rollout:
     directory = project.run_directory
     begin_step(directory, ledger)
-    folder = restore_version(
-        directory.serving / str(record.version),
+    restored = restore_version(
+        directory.serving / record.version,
         directory.serving,
         content=record.content,
         min_version=ledger.newest,
@@ -161,11 +161,11 @@ def _restore(
         reason=reason,
     )
     return Rollout(
-        version=int(folder.name),
+        version=restored.number,
         content=record.content,
         withdrawn=withdrawn.version if withdrawn else None,
-        folder=str(folder),
-        said=[*said, *reconcile(project, int(folder.name))],
+        folder=str(restored.folder),
+        said=[*said, *reconcile(project, restored.number)],
     )
 
 

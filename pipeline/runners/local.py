@@ -26,6 +26,7 @@ from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_
 from pipeline.dag.predecessors import SAME_SHARDS
 from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
+from pipeline.metadata.artifacts import pushed_version
 from pipeline.metadata.store import prepare_store
 from pipeline.notifications import notify, problems_of, result_event, told_if_it_fails
 from pipeline.releases.reconcile import reconcile
@@ -97,7 +98,7 @@ def _run(project: Project, now: datetime.datetime, begin: Callable[[], None]) ->
                 terminal,
                 ended=functools.partial(remember, observed, directory=directory, now=now),
             )
-            notes += reconcile(project, _pushed(outcomes))
+            notes += reconcile(project, _version(outcomes))
         record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
         return _gather(record, outcomes, directory, log, notes)
 
@@ -284,10 +285,9 @@ def _refused_push(pusher: "Outcome") -> list[str]:
     return [reason] if reason else []
 
 
-def _pushed(outcomes: dict[str, "Outcome"]) -> int | None:
-    """The version of this run's model in the serving directory."""
-    pushed = outcomes["Pusher"].artifacts["pushed_model"].custom_properties
-    return int(pushed["pushed_version"].string_value) if pushed["pushed"].int_value == 1 else None
+def _version(outcomes: dict[str, "Outcome"]) -> int | None:
+    """That this run's model has in the serving directory."""
+    return pushed_version(outcomes["Pusher"].artifacts["pushed_model"])
 
 
 def _record(
@@ -303,7 +303,6 @@ def _record(
     infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
     serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
-    pushed = _pushed(outcomes)
     is_blessed = blessing.custom_properties["blessed"].int_value == 1
     record = RunRecord(
         number=next_number(directory.history),
@@ -312,7 +311,7 @@ def _record(
         data=example_gen.custom_properties[DIGEST_PROPERTY].string_value,
         verdict=verdict,
         serving=serving,
-        pushed_version=None if pushed is None else str(pushed),
+        pushed_version=_version(outcomes),
         scores=str(Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE),
         seconds=seconds,
         is_withdrawn=verdict.outcome == "blessed" and not is_blessed,

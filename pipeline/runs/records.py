@@ -15,6 +15,7 @@ from schemas.outcomes import RunOutcome
 from schemas.reports.serving import ServingReport
 from schemas.reports.verdict import Verdict
 from schemas.tasks import bring_up_to_date
+from schemas.versions import StoredVersion
 from schemas.workflow.workflow import Workflow
 
 
@@ -29,7 +30,7 @@ class RunRecord(BaseModel):
     data: str
     verdict: Verdict
     serving: ServingReport
-    pushed_version: str | None
+    pushed_version: StoredVersion | None
     scores: str
     seconds: float
     is_withdrawn: bool = False

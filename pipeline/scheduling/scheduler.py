@@ -27,6 +27,7 @@ from pipeline.workspace.project import Project
 from schemas.cron import cron_fields
 from schemas.errors import BusyError, DataGateError, InputError
 from schemas.outcomes import CheckOutcome
+from schemas.versions import StoredVersion
 from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Decision(BaseModel):
     time: datetime.datetime
     outcome: CheckOutcome
     reasons: list[str]
-    version: str | None = None
+    version: StoredVersion | None = None
     detail: str = ""
 
     def __str__(self) -> str:

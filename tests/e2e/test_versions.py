@@ -37,7 +37,7 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     again = run(project)
     assert (again.record.outcome, again.pushed_to) == ("withdrawn", None)
     assert set(again.ran) == {"ServingCheck", "Pusher", "Report"}
-    assert [p.name for p in pushed_versions(serving)] == ["1", "2", "3"]
+    assert [each.number for each in pushed_versions(serving)] == [1, 2, 3]
 
     write_workflow(
         project,
@@ -50,7 +50,7 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     # Compared with the first one, which is served again, not with the one that failed.
     assert third.record.verdict.baseline == first.record.verdict.headline.value
     assert third.pushed_to is None
-    assert [p.name for p in pushed_versions(serving)] == ["1", "2", "3"]
+    assert [each.number for each in pushed_versions(serving)] == [1, 2, 3]
     assert "refused" in (project / "runs" / "tones" / "report.html").read_text().lower()
     refused = CliRunner().invoke(app, ["run", str(project / "workflow.yaml")])
     assert refused.exit_code == 3

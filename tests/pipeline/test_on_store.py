@@ -110,15 +110,15 @@ def pushed(tmp_path: Path, put: Callable[[Project], Project]) -> Project:
 def test_versions_are_promoted_and_rolled_back_while_a_reader_polls(pushed: Project) -> None:
     serving = pushed.run_directory.serving
     faults: list[VersionError] = []
-    seen: set[str] = set()
+    seen: set[int] = set()
     stop = threading.Event()
 
     def poll() -> None:
         while not stop.is_set():
             try:
                 if (version := newest_version(serving)) is not None:
-                    verify(version)
-                    seen.add(version.name)
+                    verify(version.folder)
+                    seen.add(version.number)
             except VersionError as error:
                 faults.append(error)
 
@@ -144,9 +144,8 @@ def test_a_killed_promotion_is_finished(pushed: Project, monkeypatch: pytest.Mon
         with pytest.raises(ZeroDivisionError):
             promote(pushed, 1)
     assert promote(pushed, 1).version == 4
-    assert [version.name for version in pushed_versions(pushed.run_directory.serving)] == list(
-        "1234"
-    )
+    there = pushed_versions(pushed.run_directory.serving)
+    assert [version.number for version in there] == [1, 2, 3, 4]
 
 
 def test_an_export_is_what_was_pushed(pushed: Project, tmp_path: Path) -> None:

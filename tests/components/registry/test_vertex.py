@@ -81,7 +81,7 @@ def test_versions_are_uploaded(api: VertexApi, registry: VertexRegistry, serving
     restored = restore_version(
         serving / "1", serving, content=1, min_version=2, withdraws=2, reason="takes noise for stop"
     )
-    assert registry.register(registration(restored)) == "3"
+    assert registry.register(registration(restored.folder)) == "3"
     assert changes(api) == [
         REQUESTS["upload the first version"],
         REQUESTS["upload a later version"],

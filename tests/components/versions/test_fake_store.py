@@ -35,7 +35,7 @@ def make_model(folder: Path, content: str) -> Path:
 
 
 def names(serving: Location) -> list[str]:
-    return [version.name for version in pushed_versions(serving)]
+    return [version.folder.name for version in pushed_versions(serving)]
 
 
 def test_a_version_is_pushed_restored_and_removed(tmp_path: Path, serving: Location) -> None:
@@ -43,12 +43,12 @@ def test_a_version_is_pushed_restored_and_removed(tmp_path: Path, serving: Locat
     models = [make_model(tmp_path / name, name) for name in "ab"]
     for model in models:
         push_version(model, serving, "digits")
-    assert push_version(models[1], serving, "digits").name == "2"
+    assert push_version(models[1], serving, "digits").number == 2
     restored = restore_version(
         serving / 1, serving, content=1, min_version=2, withdraws=2, reason="worse"
     )
-    assert (restored / "saved_model.pb").read() == b"a"
-    assert verify(restored).files == verify(serving / 1).files
+    assert (restored.folder / "saved_model.pb").read() == b"a"
+    assert verify(restored.folder).files == verify(serving / 1).files
     remove_version(serving / 1)
     assert names(serving) == ["2", "3"]
 
@@ -65,7 +65,7 @@ def test_the_ledger_follows_and_is_kept(serving: Location, tmp_path: Path) -> No
 
 
 def test_a_changed_object_is_found(serving: Location, tmp_path: Path) -> None:
-    version = push_version(make_model(tmp_path / "a", "a"), serving, "digits")
+    version = push_version(make_model(tmp_path / "a", "a"), serving, "digits").folder
     (version / "saved_model.pb").put(b"b")
     with pytest.raises(VersionError, match=r"changed: saved_model\.pb"):
         verify(version)
@@ -76,7 +76,7 @@ def test_what_a_killed_push_left_is_no_version(serving: Location, tmp_path: Path
     (serving / "2" / ".publishing").put(b"killed")
     (serving / "2" / "saved_model.pb").put(b"half")
     assert names(serving) == ["1"]
-    assert push_version(make_model(tmp_path / "b", "b"), serving, "digits").name == "3"
+    assert push_version(make_model(tmp_path / "b", "b"), serving, "digits").number == 3
     assert remove_leftovers(serving) == 1
     assert names(serving) == ["1", "3"]
 
@@ -89,7 +89,7 @@ def test_a_polling_reader_never_sees_half_a_version(serving: Location, tmp_path:
         while not stop.is_set():
             try:
                 if (version := newest_version(serving)) is not None:
-                    verify(version)
+                    verify(version.folder)
             except VersionError as error:
                 failed.append(error)
 

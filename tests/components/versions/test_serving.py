@@ -30,7 +30,7 @@ def make_model(folder: Path, content: str) -> Path:
 
 
 def push(model: Path, serving: Path, *arguments: dict[str, str], min_version: int = 0) -> Path:
-    return push_version(model, serving, "digits", *arguments, min_version=min_version).path
+    return push_version(model, serving, "digits", *arguments, min_version=min_version).folder.path
 
 
 def model_digest(version: Path) -> str:
@@ -100,8 +100,8 @@ def test_a_reader_never_sees_half_a_version(tmp_path: Path) -> None:
         while not stop.is_set():
             for version in pushed_versions(serving):
                 try:
-                    verify(version)
-                    seen.add(version.name)
+                    verify(version.folder)
+                    seen.add(str(version.number))
                 except VersionError as error:
                     failed.append(error)
 
@@ -153,9 +153,10 @@ def test_a_restored_version_holds_the_old_files_under_a_new_number(tmp_path: Pat
     serving = tmp_path / "serving"
     first = push(make_model(tmp_path / "a", "a"), serving)
     push(make_model(tmp_path / "b", "b"), serving)
-    third = restore_version(
+    restored = restore_version(
         first, serving, content=1, min_version=2, withdraws=2, reason="worse"
-    ).path
+    )
+    third = restored.folder.path
     assert third.name == "3"
     assert model_digest(third) == model_digest(first)
     manifest = verify(third)

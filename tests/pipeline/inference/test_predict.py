@@ -178,4 +178,4 @@ def test_versions_are_numbers(tmp_path: Path) -> None:
     (tmp_path / "99").touch()
     newest = newest_version(tmp_path)
     assert newest is not None
-    assert newest.name == "10"
+    assert newest.number == 10

@@ -59,7 +59,7 @@ def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
 ) -> None:
     step = roll_back(Project(WORKFLOW, tmp_path), "too noisy")
     assert (step.version, step.content, step.withdrawn) == (4, 2, 3)
-    assert served_version(Project(WORKFLOW, tmp_path)).name == "4"
+    assert served_version(Project(WORKFLOW, tmp_path)).number == 4
     assert verify(directory.serving.path / "4").files == verify(directory.serving.path / "2").files
     assert roll_back(Project(WORKFLOW, tmp_path), "worse still").content == 1
     with pytest.raises(VersionError):
