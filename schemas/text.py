@@ -21,8 +21,8 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.0) -> str | None:
 
     `cutoff` is a ratio from 0 to 1.
 
-    >>> nearest("clasify", ["classify", "spot"])
-    'classify'
+    >>> nearest("lef", ["left", "right"])
+    'left'
     """
     by_lower = {each.lower(): each for each in names}
     matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
