@@ -75,7 +75,7 @@ def _prepare(run_directory: Path, folder: Path, clips: int) -> None:
         GateRule(name=f"rule {i}", outcome="broken", said=f"rule {i}", clips=wrong[i::3])
         for i in range(3)
     ]
-    changes = {"rules": rules, "reasons": [rule.said for rule in rules]}
+    changes = {"rules": rules, "reasons": [rule.message for rule in rules]}
     (folder / "blessing").mkdir()
     (folder / "blessing" / VERDICT_FILE).write_text(
         verdict.model_copy(update=changes).model_dump_json()

@@ -264,8 +264,8 @@ class _Child(Generic[Item, Result]):
         code = self._process.wait()
         if code >= 0:
             self._log.seek(0)
-            said = self._log.read()[-_LOG_BYTES:].decode(errors="replace")
-            raise AuricleError(f"a child process ended with {code}: {said}")
+            output = self._log.read()[-_LOG_BYTES:].decode(errors="replace")
+            raise AuricleError(f"a child process ended with {code}: {output}")
         if -code == signal.SIGXCPU:
             return f"took more than {self._limits.cpu_s} s of CPU"
         return f"the decoder died of {signal.Signals(-code).name}"

@@ -284,7 +284,7 @@ def _call(command: list[str], message: str, folder: Path, deadline: float) -> st
         return f"cannot be run ({getattr(error, 'strerror', None) or error})"
     with process:
         try:
-            _, said = process.communicate(message, timeout=max(0.0, deadline - time.monotonic()))
+            _, output = process.communicate(message, timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             # With all it started, which would hold on to its end of the pipe.
             with contextlib.suppress(ProcessLookupError):
@@ -292,7 +292,7 @@ def _call(command: list[str], message: str, folder: Path, deadline: float) -> st
             return f"not done within {LIMIT_S:g} s"
     if process.returncode == 0:
         return ""
-    last = next(reversed(said.strip().splitlines()), "")
+    last = next(reversed(output.strip().splitlines()), "")
     return f"exit code {process.returncode}{f', {last}' if last else ''}"
 
 

@@ -60,7 +60,7 @@ def verdict_naming(speaker: str, clip_id: str) -> Verdict:
         for name in (speaker, TOM)
     ]
     said = f"speaker {speaker}: accuracy 0.5 on 2 clips; speaker {speaker}son: accuracy 0.5"
-    rule = GateRule(name="slices", outcome="held", said=said, clips=[clip_id, "other"])
+    rule = GateRule(name="slices", outcome="held", message=said, clips=[clip_id, "other"])
     changes = {"slices": slices, "rules": [rule], "reasons": [said, f"listen to {clip_id}"]}
     return make_verdict().model_copy(update=changes)
 

@@ -85,7 +85,7 @@ def refusal_of(file: Path) -> str:
 
 
 def data_gate(folder: Path) -> Said:
-    yield "good data", "\n".join(f"{r.name}: {r.said}" for r in check(DataGate(), findings()))
+    yield "good data", "\n".join(f"{r.name}: {r.message}" for r in check(DataGate(), findings()))
     for situation, found in BAD.items():
         yield situation, stopped_because(check(DataGate(min_speakers_per_class=2), found)) or "held"
 

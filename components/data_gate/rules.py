@@ -67,47 +67,47 @@ def check(gate: DataGate, findings: Findings, task: str = FIRST_TASK) -> list[Ru
 def _check_rejects(findings: Findings) -> Rule:
     report, rejects, allowed = findings.report, findings.rejects, findings.max_reject_fraction
     fraction = len(rejects) / max(1, report.rows)
-    said = (
+    message = (
         f"{len(rejects):,} of {report.rows:,} rows were rejected ({_percent(fraction)}, allowed"
         f" are {_percent(allowed)})"
     )
     if fraction <= allowed:
-        return Rule(name="rejects", passed=True, said=said)
+        return Rule(name="rejects", passed=True, message=message)
     counts = Counter(reject.reason for reject in rejects)
     first = {reject.reason: reject for reject in reversed(rejects)}
     reasons = "; ".join(
         f"{count:,} {reason}, such as {first[reason].id} ({first[reason].detail})"
         for reason, count in counts.most_common(_NAMED)
     )
-    return Rule(name="rejects", passed=False, said=f"{said}: {reasons}")
+    return Rule(name="rejects", passed=False, message=f"{message}: {reasons}")
 
 
 def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCertificate) -> Rule:
     count = sum(certificate.counts[kind] for kind in kinds)
     if not count:
-        return Rule(name=name, passed=True, said=" and ".join(_NO_LEAK[kind] for kind in kinds))
+        return Rule(name=name, passed=True, message=" and ".join(_NO_LEAK[kind] for kind in kinds))
     found = [
         f"{_LEAK[leak.kind]}: {', '.join(leak.what)}"
         for leak in certificate.leaks
         if leak.kind in kinds
     ]
     more = f"; {count:,} in all" if count > _NAMED else ""
-    return Rule(name=name, passed=False, said="; ".join(found[:_NAMED]) + more)
+    return Rule(name=name, passed=False, message="; ".join(found[:_NAMED]) + more)
 
 
 def _check_anomalies(anomalies: list[str]) -> Rule:
-    said = _some(anomalies) if anomalies else "the statistics fit the schema"
-    return Rule(name="anomalies", passed=not anomalies, said=said)
+    message = _some(anomalies) if anomalies else "the statistics fit the schema"
+    return Rule(name="anomalies", passed=not anomalies, message=message)
 
 
 def _check_drift(gate: DataGate, drifts: list[Drift] | None) -> Rule:
     if drifts is None:
-        return Rule(name="drift", passed=True, said="no earlier run to compare with")
+        return Rule(name="drift", passed=True, message="no earlier run to compare with")
     moved = [drift for drift in drifts if drift.distance > gate.max_drift]
     listed = sorted(moved or drifts, key=lambda drift: (-drift.distance, drift.feature))[:_NAMED]
-    said = ", ".join(f"{drift.feature} by {drift.distance:.2f}" for drift in listed)
+    message = ", ".join(f"{drift.feature} by {drift.distance:.2f}" for drift in listed)
     end = f"since the last run that passed (from 0 to 1; allowed are {gate.max_drift:g})"
-    return Rule(name="drift", passed=not moved, said=f"{said or 'nothing'} moved {end}")
+    return Rule(name="drift", passed=not moved, message=f"{message or 'nothing'} moved {end}")
 
 
 def _percent(fraction: float) -> str:
@@ -116,8 +116,8 @@ def _percent(fraction: float) -> str:
 
 def stopped_because(rules: Iterable[Rule]) -> str | None:
     """Why training does not begin: a line for each broken rule; None where all hold."""
-    broken: Mapping[str, str] = {rule.name: rule.said for rule in rules if not rule.passed}
+    broken: Mapping[str, str] = {rule.name: rule.message for rule in rules if not rule.passed}
     if not broken:
         return None
-    lines = "".join(f"\n  - {name}: {said}" for name, said in broken.items())
+    lines = "".join(f"\n  - {name}: {message}" for name, message in broken.items())
     return f"The data gate stopped the run before training:{lines}"

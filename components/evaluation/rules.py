@@ -51,14 +51,14 @@ def must_pass(scores: ClipScores) -> list[GateRule]:
     clips = count(int(chosen.sum()), "must-pass ")
     wrong = np.flatnonzero(chosen & ~scores.candidate.is_right)
     if not len(wrong):
-        return [GateRule(name=MUST_PASS, outcome="held", said=f"right on {clips} ({MUST_PASS})")]
+        return [GateRule(name=MUST_PASS, outcome="held", message=f"right on {clips} ({MUST_PASS})")]
     answers = scores.candidate.answers
     words = [f"{scores.targets[n]} as {answers[n]} ({scores.ids[n]})" for n in wrong.tolist()]
     return [
         GateRule(
             name=MUST_PASS,
             outcome="broken",
-            said=f"wrong on {len(wrong):,} of {clips}, {_some(words)} ({MUST_PASS})",
+            message=f"wrong on {len(wrong):,} of {clips}, {_some(words)} ({MUST_PASS})",
             clips=scores.ids[wrong].tolist(),
         )
     ]
@@ -73,17 +73,17 @@ def limit(case: Case, name: str, value: float) -> GateRule:
     rule, words = f"{with_unit(f'{value:g}', measure.unit)} ({name})", _Words.of(measure)
     side = _side(measure, low, high, value)
     if side == "good":
-        return GateRule(name=name, outcome="held", said=f"{seen}, {words.reaches} {rule}")
+        return GateRule(name=name, outcome="held", message=f"{seen}, {words.reaches} {rule}")
     listen = _wrong_clips(case.scores, case.scores.everything)
     if side == "bad":
-        said = f"{seen}, {words.misses} {rule}"
-        return GateRule(name=name, outcome="broken", said=said, clips=listen)
+        message = f"{seen}, {words.misses} {rule}"
+        return GateRule(name=name, outcome="broken", message=message, clips=listen)
     sample = case.scores.sample(case.scores.everything)
     needed = measure.clips_to_show(tally, sample, value, case.confidence)
     return GateRule(
         name=name,
         outcome="undecided",
-        said=f"{seen}: too few to tell whether it {words.reaches} {rule}; "
+        message=f"{seen}: too few to tell whether it {words.reaches} {rule}; "
         + would_decide(needed, tally.clips),
         more_clips=needed and needed - tally.clips,
         clips=listen,
@@ -94,19 +94,19 @@ def limit_in_slices(case: Case, name: str, feature: str, value: float) -> GateRu
     """Whether the measure surely is on the good side of `value` for every value of a feature."""
     scores = case.scores
     if feature in scores.unsliced:
-        said = f"{name}: {scores.unsliced[feature]:,} different values are no groups to judge by"
-        return GateRule(name=name, outcome="broken", said=said)
+        message = f"{name}: {scores.unsliced[feature]:,} different values are no groups to judge by"
+        return GateRule(name=name, outcome="broken", message=message)
     found = case.tallies.get(feature, {})
     if not any(found):
-        said = f"{name}, but no test clip says its {feature}"
-        return GateRule(name=name, outcome="broken", said=said)
+        message = f"{name}, but no test clip says its {feature}"
+        return GateRule(name=name, outcome="broken", message=message)
     sides: dict[_Side, list[_Seen]] = {"bad": [], "both": [], "good": []}
     for each in _seen_slices(case, feature, value):
         sides[_side_of_slice(case, each, value, len(found))].append(each)
     words, text = _Words.of(case.measure), with_unit(f"{value:g}", case.measure.unit)
     if below := sides["bad"]:
-        said = f"{_some([each.said for each in below])}: {words.beyond} {text} ({name})"
-        return GateRule(name=name, outcome="broken", said=said, clips=_wrong_in(case, below))
+        message = f"{_some([each.message for each in below])}: {words.beyond} {text} ({name})"
+        return GateRule(name=name, outcome="broken", message=message, clips=_wrong_in(case, below))
     if unsure := sides["both"]:
         needed = [
             case.measure.clips_to_show(
@@ -116,33 +116,36 @@ def limit_in_slices(case: Case, name: str, feature: str, value: float) -> GateRu
         ]
         more = [n - each.tally.clips for n, each in zip(needed, unsure, strict=True) if n]
         how_many = f"up to {max(more):,} more clips of each would" if more else "more clips might"
-        said = _some([each.said for each in unsure])
+        message = _some([each.message for each in unsure])
         return GateRule(
             name=name,
             outcome="undecided",
-            said=f"{said}: too few to tell whether they {words.reach} {text} ({name}); {how_many}",
+            message=f"{message}: too few to tell whether they {words.reach} {text} ({name});"
+            f" {how_many}",
             more_clips=sum(more) or None,
             clips=_wrong_in(case, unsure),
         )
-    worst = sides["good"][0].said
-    said = f"every {feature} {words.reaches} {text}; the worst is {worst}"
-    return GateRule(name=name, outcome="held", said=said)
+    worst = sides["good"][0].message
+    message = f"every {feature} {words.reaches} {text}; the worst is {worst}"
+    return GateRule(name=name, outcome="held", message=message)
 
 
 def no_worse(case: Case, name: str, allowed: float) -> GateRule:
     """Whether the candidate surely is no more than `allowed` worse than the last blessed model."""
     scores, measure = case.scores, case.measure
     if scores.baseline is None:
-        said = "no model was blessed before, so there is none to be worse than"
+        message = "no model was blessed before, so there is none to be worse than"
         if scores.incomparable:
-            said = f"not compared, the last blessed model hears other audio: {scores.incomparable}"
-        return GateRule(name=name, outcome="held", said=said)
+            message = (
+                f"not compared, the last blessed model takes other audio: {scores.incomparable}"
+            )
+        return GateRule(name=name, outcome="held", message=message)
     pairs = scores.pairs(scores.everything)
     if not len(pairs):
-        said = (
+        message = (
             f"the last blessed model knows no label of the test clips: nothing to compare ({name})"
         )
-        return GateRule(name=name, outcome="broken", said=said)
+        return GateRule(name=name, outcome="broken", message=message)
     low, high = measure.difference_interval(pairs, case.confidence)
     seen = _seen_difference(case, pairs, allowed)
     seen += f", the difference between {low:+.4f} and {with_unit(f'{high:+.4f}', measure.unit)}"
@@ -151,15 +154,17 @@ def no_worse(case: Case, name: str, allowed: float) -> GateRule:
     worst = -allowed if measure.higher_is_better else allowed
     side = _side(measure, low, high, worst)
     if side == "good":
-        return GateRule(name=name, outcome="held", said=f"{seen}: no more than {rule}")
+        return GateRule(name=name, outcome="held", message=f"{seen}: no more than {rule}")
     listen = _wrong_clips(scores, scores.is_shared & scores.baseline.is_right)
     if side == "bad":
-        return GateRule(name=name, outcome="broken", said=f"{seen}: more than {rule}", clips=listen)
+        return GateRule(
+            name=name, outcome="broken", message=f"{seen}: more than {rule}", clips=listen
+        )
     needed = measure.pairs_to_show(pairs, allowed, case.confidence)
     return GateRule(
         name=name,
         outcome="undecided",
-        said=f"{seen}: too few to tell whether it is more than {rule}; "
+        message=f"{seen}: too few to tell whether it is more than {rule}; "
         + would_decide(needed, len(pairs)),
         more_clips=needed and needed - len(pairs),
         clips=listen,
@@ -180,7 +185,7 @@ class _Seen:
 
     tally: Tally
     chosen: Chosen
-    said: str
+    message: str
 
 
 def _seen_slices(case: Case, feature: str, value: float) -> list[_Seen]:

@@ -126,10 +126,10 @@ def _list_generated(generated: Generated, is_forgotten: IsForgotten) -> Listing:
     return Listing(kept, [], generated, forgotten=len(rows) - len(kept))
 
 
-def _list_folder(folder: Location, said: str, targets: feeding.TargetReader) -> Listing:
+def _list_folder(folder: Location, written: str, targets: feeding.TargetReader) -> Listing:
     files, labels = folder.children()
     if not files and not labels:
-        raise DataError(f"data.folder: {said} is not a folder, or is empty (looked at {folder})")
+        raise DataError(f"data.folder: {written} is not a folder, or is empty (looked at {folder})")
     rows, rejects = [], []
     for label in filter(_is_visible, labels):  # a README beside the labels is no clip
         clips, folders = (folder / label).children()

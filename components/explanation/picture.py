@@ -23,12 +23,12 @@ _COLOURS = "coolwarm"
 def explanation_text(attributions: dict[str, Attribution], label: str) -> str:
     """The picture in words: which times decided most for `label`, by each method."""
     first = next(iter(attributions.values()))
-    said = "; ".join(
+    text = "; ".join(
         f"by {method}, {in_words(decisive_ranges(each))}" for method, each in attributions.items()
     )
     return (
         f"Decided most for {label} (score {first.score:.3f}, in silence"
-        f" {first.silence_score:.3f}): {said}."
+        f" {first.silence_score:.3f}): {text}."
     )
 
 

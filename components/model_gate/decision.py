@@ -35,7 +35,7 @@ def decide(
     part = parts.gate(task)
     faults = [*_faults(case), *part.faults(case)] if len(case.scores) else [_NOTHING]
     judgement = part.judge(case, settings, is_sound=not faults)
-    rules = [GateRule(name="sound", outcome="broken", said=said) for said in faults]
+    rules = [GateRule(name="sound", outcome="broken", message=message) for message in faults]
     rules += [*judgement.rules, *must_pass(scores)]
     outcomes = {rule.outcome for rule in rules}
     measure, has_baseline = case.measure, case.scores.baseline is not None
@@ -84,8 +84,8 @@ def _headline(case: Case) -> Headline:
 def _reasons(rules: list[GateRule], case: Case) -> list[str]:
     """What decided: all broken rules, or else all undecided ones, or else all that held."""
     for outcome in ("broken", "undecided", "held"):
-        if said := [rule.said for rule in rules if rule.outcome == outcome]:
-            return said
+        if message := [rule.message for rule in rules if rule.outcome == outcome]:
+            return message
     measure, tally = case.measure, case.tally
     text = with_unit(f"{float(measure.value(tally)):.3f}", measure.unit)
     return [f"the gate has no rule; {measure.name} {text} {on(tally.clips)}"]

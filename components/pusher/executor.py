@@ -76,12 +76,15 @@ class Executor(tfx_pusher.Executor):
                 json.dumps({"refused": str(error)}).encode()
             )
             return
-        said: dict[str, object] = {"destination": str(version.folder), "version": version.number}
+        pushed_as: dict[str, object] = {
+            "destination": str(version.folder),
+            "version": version.number,
+        }
         if (target := config.get("registry")) is not None:
             serving_uri = destination.filesystem.base_directory
             problem = _register(target, serving_uri, version.folder, location_of(config["ledger"]))
-            said |= {"not registered": problem} if problem else {}
-        location_of(f"{pushed.uri}/{PUSHED_FILE}").put(json.dumps(said).encode())
+            pushed_as |= {"not registered": problem} if problem else {}
+        location_of(f"{pushed.uri}/{PUSHED_FILE}").put(json.dumps(pushed_as).encode())
         with version.folder.local_copy() as folder:
             pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(folder))
         self._MarkPushed(pushed, str(version.folder), str(version.number))

@@ -144,13 +144,13 @@ def _label(text: str) -> str:
 
 def _described(description: str, tags: Mapping[str, str]) -> str:
     """`description` below a line for each of `tags` that a label cannot hold."""
-    said = {key: _line(value) for key, value in tags.items() if _label(value) != value}
+    shortened = {key: _line(value) for key, value in tags.items() if _label(value) != value}
     kept = [
         line
         for line in description.split("\n")
         if not line.startswith(tuple(f"{k}: " for k in tags))
     ]
-    return "\n".join([*(f"{key}: {value}" for key, value in said.items()), *kept])
+    return "\n".join([*(f"{key}: {value}" for key, value in shortened.items()), *kept])
 
 
 def _line(text: str) -> str:

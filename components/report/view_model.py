@@ -116,7 +116,7 @@ class NamedClip:
 class Reason:
     """Why the verdict is what it is; `more_clips` are named beside those to listen to."""
 
-    said: str
+    message: str
     clips: list[NamedClip]
     more_clips: int
 
@@ -217,14 +217,14 @@ class Content:
         """Why, with the clips to listen to; each is played at one place of the page."""
         anchors = {scored.clip.id: f"worst-{n}" for n, scored in enumerate(self.worst, start=1)}
         found = []
-        for said, ids in _deciding(self.verdict):
+        for message, ids in _deciding(self.verdict):
             clips = []
             for id_ in ids[:CLIPS_OF_A_RULE]:
                 if id_ in self.named:
                     is_here = id_ not in anchors
                     anchor = anchors.setdefault(id_, f"named-{len(anchors) + 1}")
                     clips.append(NamedClip(self.named[id_], anchor, is_here))
-            found.append(Reason(said, clips, len(ids) - len(clips)))
+            found.append(Reason(message, clips, len(ids) - len(clips)))
         return found
 
     @property
@@ -292,8 +292,8 @@ def clips_to_hear(verdict: Verdict) -> list[str]:
 
 def _deciding(verdict: Verdict) -> list[tuple[str, list[str]]]:
     """Each reason with the clips that its rule names."""
-    clips = {rule.said: rule.clips for rule in verdict.rules}
-    return [(said, clips.get(said, [])) for said in verdict.reasons]
+    clips = {rule.message: rule.clips for rule in verdict.rules}
+    return [(message, clips.get(message, [])) for message in verdict.reasons]
 
 
 def read_documents(sources: Sources) -> Documents:

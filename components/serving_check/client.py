@@ -104,11 +104,11 @@ def _provoke(signatures: Mapping[str, Signature], sample_rate: int) -> dict[str,
         "over-long audio": over_long,
         "non-finite audio": not_finite,
     }
-    said = {
+    answered = {
         what: _refusal(signatures["serving_default"], waveform=waveform)
         for what, waveform in waveforms.items()
     }
-    return said | {"no WAV file": _refusal(signatures["serving_wav"], audio=[b"not audio"])}
+    return answered | {"no WAV file": _refusal(signatures["serving_wav"], audio=[b"not audio"])}
 
 
 def _refusal(signature: Signature, **arguments: np.ndarray | list[bytes]) -> str:

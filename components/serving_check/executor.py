@@ -78,8 +78,10 @@ def check(
             check=False,
         )
         if run.returncode:
-            said = run.stderr.strip()[-_WORDS_KEPT:]
-            rule = Rule(name="answers", passed=False, said=f"the model cannot be served: {said}")
+            message = run.stderr.strip()[-_WORDS_KEPT:]
+            rule = Rule(
+                name="answers", passed=False, message=f"the model cannot be served: {message}"
+            )
             return ServingReport(passed=False, rules=[rule], asked=len(records))
         with np.load(answers, allow_pickle=False) as answered:
             arrays = dict(answered)
@@ -134,35 +136,37 @@ def _agreement(
     for signature, difference in furthest.items():
         passed = difference <= TOLERANCE  # False of NaN
         relation = "scores differ by at most" if passed else "scores differ by up to"
-        said = f"{relation} {difference:.1e} from evaluation on {clips} test clips"
-        said += f" (allowed {TOLERANCE:g})"
-        rules.append(Rule(name=signature, passed=passed, said=said))
+        message = f"{relation} {difference:.1e} from evaluation on {clips} test clips"
+        message += f" (allowed {TOLERANCE:g})"
+        rules.append(Rule(name=signature, passed=passed, message=message))
     return rules
 
 
 def _latency(took_ms: list[float], most_ms: float | None) -> Rule:
     slow = float(np.percentile(took_ms, _PERCENTILE))
-    said = f"{_PERCENTILE} % of single clips are answered within {slow:.1f} ms"
+    message = f"{_PERCENTILE} % of single clips are answered within {slow:.1f} ms"
     if most_ms is None:
-        return Rule(name="latency", passed=True, said=f"{said}; no limit is declared")
-    return Rule(name="latency", passed=slow <= most_ms, said=f"{said} (allowed {most_ms:g})")
+        return Rule(name="latency", passed=True, message=f"{message}; no limit is declared")
+    return Rule(name="latency", passed=slow <= most_ms, message=f"{message} (allowed {most_ms:g})")
 
 
 def _memory(used_mb: float, load_s: float, most_mb: float | None) -> Rule:
-    said = f"TensorFlow with the model, loaded in {load_s:.1f} s, takes {used_mb:.0f} MB"
+    message = f"TensorFlow with the model, loaded in {load_s:.1f} s, takes {used_mb:.0f} MB"
     if most_mb is None:
-        return Rule(name="memory", passed=True, said=f"{said}; no limit is declared")
-    return Rule(name="memory", passed=used_mb <= most_mb, said=f"{said} (allowed {most_mb:g})")
+        return Rule(name="memory", passed=True, message=f"{message}; no limit is declared")
+    return Rule(
+        name="memory", passed=used_mb <= most_mb, message=f"{message} (allowed {most_mb:g})"
+    )
 
 
-def _refusals(said_to: dict[str, str]) -> list[Rule]:
+def _refusals(answers: dict[str, str]) -> list[Rule]:
     return [
         Rule(
             name=what,
-            passed=bool(said),
-            said=f"refused: {_gist(said)}" if said else "answered like audio",
+            passed=bool(message),
+            message=f"refused: {_gist(message)}" if message else "answered like audio",
         )
-        for what, said in said_to.items()
+        for what, message in answers.items()
     ]
 
 

@@ -162,7 +162,7 @@ def _train(
     """
     model = training.build()
     start = _find_start(training, champion, model)
-    _LOG.info("training starts %s", start.said)
+    _LOG.info("training starts %s", start.message)
     if champion is None or start.weights == "scratch":
         training.fit(model, checkpoint, log_dir)
         return model, start
@@ -178,7 +178,7 @@ def _train(
     measure = parts.scoring(training.learned.task).MEASURE
     trial = hold_trial(models, training.eval_dataset(), trial_confidence, part, measure)
     start = choose_start(trial, start, measure)
-    _LOG.info("of two trainings the better one is that %s", start.said)
+    _LOG.info("of two trainings the better one is that %s", start.message)
     shutil.copyfile(log_dir / start.weights / HISTORY_FILE, log_dir / HISTORY_FILE)
     return models[start.weights], start
 
@@ -186,20 +186,20 @@ def _train(
 def _find_start(training: _Training, champion: Champion | None, model: keras.Model) -> Start:
     """What `model` can start from, of what the workflow asks for."""
     if training.settings.train.start == "scratch":
-        return Start(weights="scratch", said="from scratch")
+        return Start(weights="scratch", message="from scratch")
     if champion is None:
-        said = "from scratch, since no model was blessed before these examples were made"
-        return Start(weights="scratch", said=said)
+        message = "from scratch, since no model was blessed before these examples were made"
+        return Start(weights="scratch", message=message)
     if misfit := find_misfit(champion, training.settings, training.learned.task, model):
-        said = f"from scratch, since the last blessed model does not fit: {misfit}"
-        return Start(weights="scratch", said=said)
+        message = f"from scratch, since the last blessed model does not fit: {misfit}"
+        return Start(weights="scratch", message=message)
     about = [champion.digest[:12]]
     if added := sorted(set(training.labels) - set(champion.card.labels)):
         about.append(f"new: {', '.join(added)}")
     if gone := sorted(set(champion.card.labels) - set(training.labels)):
         about.append(f"gone: {', '.join(gone)}")
-    said = f"from the weights of the last blessed model ({'; '.join(about)})"
-    return Start(weights="champion", said=said, champion=champion.digest)
+    message = f"from the weights of the last blessed model ({'; '.join(about)})"
+    return Start(weights="champion", message=message, champion=champion.digest)
 
 
 def _expand(patterns: list[str]) -> list[str]:

@@ -50,17 +50,17 @@ def choose_start(trial: Trial, from_champion: Start, measure: Measure) -> Start:
     in it the better number is taken, and where not it lies on the side of the better number.
     """
     low, high = trial.difference_interval.low, trial.difference_interval.high
-    said = (
+    message = (
         f"chosen on {trial.clips} eval clips: {trial.champion:.3f} from that model,"
         f" {trial.scratch:.3f} from scratch, difference {trial.difference:+.3f}"
         f" ({low:+.3f} to {high:+.3f})"
     )
     gain = trial.difference if measure.higher_is_better else -trial.difference
     if gain >= 0:
-        update = {"said": f"{from_champion.said}, {said}", "trial": trial}
+        update = {"message": f"{from_champion.message}, {message}", "trial": trial}
         return from_champion.model_copy(update=update)
-    said = f"from scratch and not {from_champion.said}, {said}"
-    return Start(weights="scratch", said=said, trial=trial)
+    message = f"from scratch and not {from_champion.message}, {message}"
+    return Start(weights="scratch", message=message, trial=trial)
 
 
 def _errors(

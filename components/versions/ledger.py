@@ -47,7 +47,7 @@ def follow(
     named, and left alone.
     """
     is_lost = not ledger.versions
-    said, taken_up = [], []
+    notes, taken_up = [], []
     there = dict(pushed_versions(serving))
     for version, folder in there.items():
         known = ledger.find(version)
@@ -58,7 +58,7 @@ def follow(
         try:
             manifest = read_manifest(folder)
         except VersionError as error:
-            said.append(str(error))
+            notes.append(str(error))
             continue
         ledger = _with(ledger, version, manifest)
         if version != expected:
@@ -67,9 +67,9 @@ def follow(
         taken_up = [f"made the lost ledger of {len(taken_up)} versions again from {serving}"]
     for record in ledger.versions:
         if record.is_there and record.version not in there:
-            said.append(f"version {record.version} is no longer in {serving}")
+            notes.append(f"version {record.version} is no longer in {serving}")
             ledger = ledger.changed(record.version, is_there=False)
-    return ledger, [*said, *taken_up]
+    return ledger, [*notes, *taken_up]
 
 
 def cut_off(version: int, manifest: Manifest) -> str:

@@ -71,9 +71,9 @@ def feedback(
     if not audio or not (label or "").strip():
         raise InputError("feedback takes audio files and their --label; or --list, or --remove ID")
     assert label is not None
-    said = feedbacks.Feedback(label=label, speaker=speaker, must_pass=must_pass, origin=origin)
+    given = feedbacks.Feedback(label=label, speaker=speaker, must_pass=must_pass, origin=origin)
     added = feedbacks.add_feedback(
-        project, audio, said, ask=ask, relabel=relabel, new_label=new_label
+        project, audio, given, ask=ask, relabel=relabel, new_label=new_label
     )
     if as_json:
         typer.echo(added.model_dump_json(indent=2, exclude_none=True))
@@ -115,7 +115,7 @@ def forget(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Forget {speaker}?")):
         typer.echo("Nothing was changed; --yes does it", err=True)
         return
-    said = forgetting.forget(project, speaker)
-    for line in said:
+    given = forgetting.forget(project, speaker)
+    for line in given:
         typer.echo(f"  - {line}", err=as_json)
     typer.echo(f"Forgotten: {speaker}; the next `auricle run` trains without them", err=as_json)

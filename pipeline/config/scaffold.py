@@ -55,15 +55,17 @@ def write_workflow(directory: Path, output: Path, name: str | None, force: bool)
         raise InputError(f"{output} exists already; --force overwrites it, --output names another")
     if not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
-    said = name if name is not None else slug(directory.resolve().stem)
-    if said is None:
+    chosen = name if name is not None else slug(directory.resolve().stem)
+    if chosen is None:
         raise InputError(f"{directory}: its name gives no workflow name; give one with --name")
-    if said != slug(said):
-        raise InputError(f"--name: got {said!r}, expected a name such as {slug(said) or 'digits'}")
+    if chosen != slug(chosen):
+        raise InputError(
+            f"--name: got {chosen!r}, expected a name such as {slug(chosen) or 'digits'}"
+        )
     findings = _look(directory, output.parent)
     draft = output.with_name(f".{output.name}.draft")
     try:
-        content = _render(said, findings).encode()
+        content = _render(chosen, findings).encode()
         location_of(draft).put(content)
         read_workflow(draft)
         location_of(output).put(content)

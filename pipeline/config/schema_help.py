@@ -182,5 +182,5 @@ def _range(schema: Schema) -> str:
         return f" from {low:g} to {high:g}"
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
     bounds["exclusiveMaximum"] = "below"
-    said = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
-    return f" {' and '.join(said)}" if said else ""
+    bounds_text = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    return f" {' and '.join(bounds_text)}" if bounds_text else ""

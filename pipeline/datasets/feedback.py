@@ -69,7 +69,7 @@ class Added(BaseModel):
 def add_feedback(
     project: Project,
     files: list[Path],
-    said: Feedback,
+    given: Feedback,
     *,
     ask: bool | None = None,
     relabel: bool = False,
@@ -85,16 +85,16 @@ def add_feedback(
         RunDirectoryError: the run directory is in use, or cannot be written.
     """
     with claim(project) as directory:
-        notes = _check_label(project, said.label, new_label)
-        if said.speaker and read_forgotten(directory).has(said.speaker):
-            raise InputError(f"--speaker: {said.speaker} is to be forgotten in this workflow")
+        notes = _check_label(project, given.label, new_label)
+        if given.speaker and read_forgotten(directory).has(given.speaker):
+            raise InputError(f"--speaker: {given.speaker} is to be forgotten in this workflow")
         clips = read_feedback(directory)
         asked = newest_version(directory.serving) is not None if ask is None else ask
         taken = _take(project, files, asked)
         by_sha256 = {clip.sha256: clip for clip in clips}
         result = Added(added=[], known=[], refused=taken.refused, notes=notes)
         for file, (stored, answered) in taken.stored.items():
-            clip = _row(stored, file, said, answered)
+            clip = _row(stored, file, given, answered)
             there = by_sha256.get(clip.sha256)
             if there is not None and (there.label, there.split) == (clip.label, clip.split):
                 result.known.append(there)
@@ -221,18 +221,18 @@ def _name(there: list[str], sha256: str, suffix: str) -> str:
     return next((name for name in there if name.startswith(f"{sha256}.")), named)
 
 
-def _row(stored: str, file: Path, said: Feedback, answered: str | None) -> FeedbackClip:
+def _row(stored: str, file: Path, given: Feedback, answered: str | None) -> FeedbackClip:
     return FeedbackClip(
         audio_filepath=stored,
-        label=said.label,
-        speaker=said.speaker or None,
+        label=given.label,
+        speaker=given.speaker or None,
         id=f"feedback-{stored[:16]}",
-        split="test" if said.must_pass else "train",
-        origin=said.origin,
+        split="test" if given.must_pass else "train",
+        origin=given.origin,
         added=datetime.datetime.now().astimezone().replace(microsecond=0),
         source=file.name,
         answered=answered,
-        must_pass=True if said.must_pass else None,
+        must_pass=True if given.must_pass else None,
     )
 
 

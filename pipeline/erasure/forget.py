@@ -86,7 +86,7 @@ def forget(project: Project, speaker: str) -> list[str]:
     with claim(project) as directory:
         traces, heard, clips = _trace(project, speaker)
         write_forgotten(read_forgotten(directory).with_speaker(speaker), directory)
-        said = reconcile(project)
+        notes = reconcile(project)
         ledger = read_ledger(directory.ledger)
         for version in traces.replace:
             record = ledger.find(version)
@@ -94,11 +94,11 @@ def forget(project: Project, speaker: str) -> list[str]:
                 ledger = ledger.changed(version, replace=REPLACE)
         if ledger.versions:
             write_ledger(ledger, directory.ledger)
-            said += reconcile(project)
+            notes += reconcile(project)
         if clips:
             drop_clips(directory, clips)
-            said.append(f"deleted {len(clips):,} feedback clips")
-        return said + erase(directory, speaker, heard)
+            notes.append(f"deleted {len(clips):,} feedback clips")
+        return notes + erase(directory, speaker, heard)
 
 
 def _trace(project: Project, speaker: str) -> tuple[Traces, list[SpeakerTrace], list[FeedbackClip]]:

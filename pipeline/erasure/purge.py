@@ -50,7 +50,7 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
     """Removes everything of `speaker` below the run directory but what was published; says what."""
     shutil.rmtree(directory.scratch, ignore_errors=True)
     ids = frozenset[str]().union(*(each.ids for each in heard))
-    said = _delete_made_again(directory, heard)
+    notes = _delete_made_again(directory, heard)
     store = open_metadata(directory)
     tables = sum(_drop_scores(Path(each.uri), ids) for each in _made(heard, "auricle.ClipScores"))
     for blessing in _made(heard, "ModelBlessing"):
@@ -59,17 +59,17 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
         _rewrite_statistics(store, verdict, directory.scratch)
     records = _rewrite_history(directory, speaker, ids)
     if tables or records:
-        said.append(f"took them out of {tables:,} score tables and {records:,} records of runs")
+        notes.append(f"took them out of {tables:,} score tables and {records:,} records of runs")
     _forget_in_metadata(store, directory, speaker)
     if logs := _delete_logs(directory, speaker, ids):
-        said.append(f"deleted {logs:,} logs that name them")
+        notes.append(f"deleted {logs:,} logs that name them")
     remove_cache(directory.digests)  # these hold the names of files
     directory.seen.delete()
     directory.seen_files.delete()
     rows = _drop_from_shards(directory, speaker)
     if clips := sum(_drop_examples(folder, speaker) for folder in example_folders(directory)):
-        said.append(f"removed {clips:,} clips from examples, and {rows:,} rows from shards")
-    return said
+        notes.append(f"removed {clips:,} clips from examples, and {rows:,} rows from shards")
+    return notes
 
 
 def without_speaker(verdict: Verdict, speaker: str, ids: frozenset[str]) -> Verdict:
@@ -77,7 +77,7 @@ def without_speaker(verdict: Verdict, speaker: str, ids: frozenset[str]) -> Verd
     rules = [
         rule.model_copy(
             update={
-                "said": _unnamed(rule.said, speaker, ids),
+                "message": _unnamed(rule.message, speaker, ids),
                 "clips": [clip for clip in rule.clips if clip not in ids],
             }
         )

@@ -37,16 +37,16 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
     is too damaged to be registered, is named and tried again the next time: neither may stand in
     the way of a rollback.
     """
-    said = []
+    notes = []
     workflow, directory = project.workflow, project.run_directory
     begun = read_step(directory)
     if remove_leftovers(directory.serving):
-        said.append(f"removed what a killed push left half-written in {directory.serving}")
+        notes.append(f"removed what a killed push left half-written in {directory.serving}")
     before = read_ledger(directory.ledger)
     ledger, found = follow(before, directory.serving, expected)
-    said += found
+    notes += found
     if begun is not None and expected is None:
-        said += _written_down_only(before, begun, directory.serving)
+        notes += _written_down_only(before, begun, directory.serving)
     ledger = _remove_old(ledger, directory.serving, workflow.push.keep)
     ledger = _tell_metadata(ledger, directory)
     if ledger != before:
@@ -56,9 +56,9 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
             registry = _open_registry(workflow, directory)
             register_versions(registry, ledger, directory.serving, directory.ledger)
         except (RegistryError, VersionError) as error:
-            said.append(f"{error}; the next command registers what is missing there")
+            notes.append(f"{error}; the next command registers what is missing there")
     directory.step.delete()
-    return said
+    return notes
 
 
 def begin_step(directory: RunDirectory, ledger: Ledger) -> None:

@@ -27,7 +27,7 @@ class Rollout(BaseModel):
     content: int
     withdrawn: int | None
     folder: str
-    said: list[str]
+    notes: list[str]
 
 
 def roll_back(project: Project, reason: str) -> Rollout:
@@ -38,7 +38,7 @@ def roll_back(project: Project, reason: str) -> Rollout:
         VersionError: nothing is served, or there is nothing good before it.
     """
     with claim(project) as directory:
-        ledger, said, cut_off = _reconcile(project)
+        ledger, notes, cut_off = _reconcile(project)
         if cut_off is not None and cut_off.withdrawn is not None:
             return cut_off
         champion, previous = _champion(ledger, directory), ledger.previous
@@ -47,7 +47,7 @@ def roll_back(project: Project, reason: str) -> Rollout:
                 f"version {champion.version} is served, and no version before it is there that did"
                 " not fail"
             )
-        return _restore(project, ledger, previous, champion, reason, said)
+        return _restore(project, ledger, previous, champion, reason, notes)
 
 
 def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
@@ -59,7 +59,7 @@ def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
         VersionError: it was never published, is no longer there, failed, or is served already.
     """
     with claim(project) as directory:
-        ledger, said, cut_off = _reconcile(project)
+        ledger, notes, cut_off = _reconcile(project)
         record = _find(ledger, version, directory)
         if cut_off is not None and cut_off.content == record.content:
             return cut_off
@@ -68,7 +68,7 @@ def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
         failed = ledger.why_failed(record.model_digest)
         if failed and not force:
             raise VersionError(f"version {version} failed: {failed}; --force promotes it anyway")
-        return _restore(project, ledger, record, None, "", said)
+        return _restore(project, ledger, record, None, "", notes)
 
 
 def export(project: Project, version: int, target: Path) -> Path:
@@ -120,24 +120,24 @@ def _reconcile(project: Project) -> tuple[Ledger, list[str], Rollout | None]:
     """The ledger, what was mended, and the step that a killed command had taken, if one had."""
     directory = project.run_directory
     begun = read_step(directory)
-    said = reconcile(project)
+    notes = reconcile(project)
     ledger = read_ledger(directory.ledger)
     champion = ledger.champion
     if begun is None or champion is None or champion.version <= begun:
-        return ledger, said, None
+        return ledger, notes, None
     folder = directory.serving / champion.version
     manifest = read_manifest(folder)
     if manifest.restores is None:
-        return ledger, said, None
+        return ledger, notes, None
     return (
         ledger,
-        said,
+        notes,
         Rollout(
             version=champion.version,
             content=champion.content,
             withdrawn=manifest.withdraws,
             folder=str(folder),
-            said=said,
+            notes=notes,
         ),
     )
 
@@ -148,7 +148,7 @@ def _restore(
     record: VersionRecord,
     withdrawn: VersionRecord | None,
     reason: str,
-    said: list[str],
+    notes: list[str],
 ) -> Rollout:
     directory = project.run_directory
     begin_step(directory, ledger)
@@ -165,7 +165,7 @@ def _restore(
         content=record.content,
         withdrawn=withdrawn.version if withdrawn else None,
         folder=str(restored.folder),
-        said=[*said, *reconcile(project, restored.number)],
+        notes=[*notes, *reconcile(project, restored.number)],
     )
 
 

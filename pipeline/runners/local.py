@@ -105,12 +105,12 @@ def _run(project: Project, now: datetime.datetime, begin: Callable[[], None]) ->
 
 def _say_listing(listing: Listing) -> list[str]:
     """What the rows hold besides the person's data, and what was left out of it."""
-    said = []
+    notes = []
     if listing.feedback:
-        said.append(f"{listing.feedback:,} clips are feedback from the field")
+        notes.append(f"{listing.feedback:,} clips are feedback from the field")
     if listing.forgotten:
-        said.append(f"{listing.forgotten:,} rows of forgotten speakers were left out")
-    return said
+        notes.append(f"{listing.forgotten:,} rows of forgotten speakers were left out")
+    return notes
 
 
 def _run_graph(

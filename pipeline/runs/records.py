@@ -56,7 +56,9 @@ class RunRecord(BaseModel):
     def reasons(self) -> list[str]:
         """Why it was published or not: the gate's reasons, and what failed in serving."""
         failed = [
-            f"serving, {rule.name}: {rule.said}" for rule in self.serving.rules if not rule.passed
+            f"serving, {rule.name}: {rule.message}"
+            for rule in self.serving.rules
+            if not rule.passed
         ]
         return [*self.verdict.reasons, *failed]
 

@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from schemas.document import Document
 from schemas.reports.metrics import Interval
+from schemas.reports.rule import Explained
 
 HISTORY_FILE = "history.json"
 
@@ -56,7 +57,7 @@ class Trial(Document):
         return _named_metric(stored, renamed)
 
 
-class Start(Document):
+class Start(Explained):
     """The weights that a training began with, and why these, in words.
 
     `champion` is the SHA-256 of the model they were taken from, by which a version's manifest and
@@ -64,7 +65,6 @@ class Start(Document):
     """
 
     weights: Literal["scratch", "champion"]
-    said: str
     champion: str | None = None
     trial: Trial | None = None
 

@@ -8,19 +8,19 @@ from schemas.document import Document
 from schemas.outcomes import RuleOutcome, VerdictOutcome
 from schemas.reports.metrics import Headline, Interval, SliceMetrics
 from schemas.reports.model_card import ModelCard
+from schemas.reports.rule import Explained
 from schemas.tasks import TASKS, load_part
 
 VERDICT_FILE = "verdict.json"
 
 
-class GateRule(Document):
+class GateRule(Explained):
     """What one rule of ModelGate found: in words, how many more clips would decide, and which clips
     to listen to, by id.
     """
 
     name: str
     outcome: RuleOutcome
-    said: str
     more_clips: int | None = None
     clips: list[str] = Field([])
 

@@ -88,8 +88,8 @@ class Workflow(Block):
         """The rules of the task; of a task that is wrong itself there is nothing to say."""
         if "task" not in info.data:
             return Gate()
-        said = gate.model_dump(exclude_unset=True) if isinstance(gate, Gate) else gate
-        return load_part(info.data["task"], "config").Gate.model_validate(said)
+        rules = gate.model_dump(exclude_unset=True) if isinstance(gate, Gate) else gate
+        return load_part(info.data["task"], "config").Gate.model_validate(rules)
 
     @model_validator(mode="after")
     def _refuse_conflicts(self) -> "Workflow":

@@ -80,7 +80,7 @@ def test_feedback_then_a_speaker_is_forgotten(project: Path) -> None:
     assert verdict.clips == first.record.verdict.clips  # the hard clip is not among them
     rule = verdict.rules[-1]
     assert rule.name == "must_pass"
-    assert "1 must-pass clip" in rule.said
+    assert "1 must-pass clip" in rule.message
     assert (rule.outcome == "broken") == (second.pushed_to is None)
     assert speakers(directory, 2)["Split-train"] == {"speaker1", "speaker2", "speaker3"}
     assert "12 rows of forgotten speakers were left out" in second.notes

@@ -37,7 +37,7 @@ def test_new_recordings_start_from_the_champion_and_nothing_new_does_nothing(
 ) -> None:
     write_workflow(project, train=TRAIN | {"start": "champion"})
     first = run(project)
-    assert "no model was blessed before" in start_of(first).said
+    assert "no model was blessed before" in start_of(first).message
     assert run(project).ran == []  # its own model is blessed by now, and not started from
 
     drop_recordings(project, take=3)

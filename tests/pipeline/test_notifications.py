@@ -332,7 +332,7 @@ def test_a_run_that_pushed_nothing_in_words(tmp_path: Path, outcome: str) -> Non
 
 
 def test_what_cannot_be_served_is_refused(tmp_path: Path) -> None:
-    rule = Rule(name="latency", passed=False, said="95 % of clips within 80 ms")
+    rule = Rule(name="latency", passed=False, message="95 % of clips within 80 ms")
     serving = ServingReport(passed=False, rules=[rule], asked=64)
     result = make_result(tmp_path, pushed_version=None, serving=serving)
     event = notify.result_event(make_workflow(), result)

@@ -184,7 +184,7 @@ def runs(tmp_path: Path, put: Callable[[Project], Project]) -> Runs:
 
 
 def test_runs_are_listed_and_old_indexes_go(runs: Runs) -> None:
-    assert [record.number for _, record in list_records(runs.project)] == [1, 2]
+    assert [record.number for record in list_records(runs.project)] == [1, 2]
     assert next_number(runs.directory.history) == 3
     [index] = runs.directory.index.matching("index-*.jsonl")
     remove_old_examples(runs.directory, 1)

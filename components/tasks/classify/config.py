@@ -52,13 +52,13 @@ class Gate(gate.Gate):
         return {"gate.accuracy.slices": self.accuracy.slices}
 
     def in_words(self) -> list[str]:
-        rule, said = self.accuracy, []
+        rule, lines = self.accuracy, []
         if rule.at_least is not None:
             where = f", also for every {' and '.join(rule.slices)}" if rule.slices else ""
-            said.append(f"accuracy at least {rule.at_least:g}{where}")
+            lines.append(f"accuracy at least {rule.at_least:g}{where}")
         if rule.no_worse_by_more_than is not None:
-            said.append(f"no worse than the last by more than {rule.no_worse_by_more_than:g}")
-        return said
+            lines.append(f"no worse than the last by more than {rule.no_worse_by_more_than:g}")
+        return lines
 
 
 def is_meant(document: Mapping[str, object]) -> bool:

@@ -63,7 +63,7 @@ class Explained:
 
     scored: ScoredClip
     picture: bytes
-    said: str
+    message: str
     unexplained: float
 
 

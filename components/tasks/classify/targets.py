@@ -50,31 +50,31 @@ def _clips(gate: DataGate, report: IngestReport) -> Rule:
     ]
     if not few and not lacking:
         least = min(train.values(), default=0)
-        return Rule(name="clips", passed=True, said=f"at least {least:,} clips of each class")
+        return Rule(name="clips", passed=True, message=f"at least {least:,} clips of each class")
     found = [f"{label} has {clips} training clips" for label, clips in sorted(few.items())]
     return Rule(
         name="clips",
         passed=False,
-        said=f"{some(found + lacking, _NAMED, '; ')}; expected at least {gate.min_clips_per_class}"
-        " of each class to train with, and one in every split",
+        message=f"{some(found + lacking, _NAMED, '; ')}; expected at least"
+        f" {gate.min_clips_per_class} of each class to train with, and one in every split",
     )
 
 
 def _speakers(gate: DataGate, report: IngestReport) -> Rule:
     speakers = report.splits["train"].speakers_by_label
     if not any(speakers.values()):
-        return Rule(name="speakers", passed=True, said="no speaker is known")
+        return Rule(name="speakers", passed=True, message="no speaker is known")
     few = {label: n for label, n in speakers.items() if n < gate.min_speakers_per_class}
     if not few:
         least = min(speakers.values())
-        said = f"at least {least:,} speakers of each class to train with"
-        return Rule(name="speakers", passed=True, said=said)
+        message = f"at least {least:,} speakers of each class to train with"
+        return Rule(name="speakers", passed=True, message=message)
     found = [f"{label} has {n}" for label, n in sorted(few.items())]
-    said = (
+    message = (
         f"speakers to train with: {some(found, _NAMED, '; ')}; expected"
         f" {gate.min_speakers_per_class}"
     )
-    return Rule(name="speakers", passed=False, said=said)
+    return Rule(name="speakers", passed=False, message=message)
 
 
 def _labels(report: IngestReport) -> set[str]:

@@ -47,11 +47,11 @@ class Gate(classify.Gate):
     )
 
     def in_words(self) -> list[str]:
-        said = super().in_words()
-        said.append(f"false alarms at most {self.false_alarms_per_hour:g} an hour")
+        lines = super().in_words()
+        lines.append(f"false alarms at most {self.false_alarms_per_hour:g} an hour")
         if self.false_rejects.at_most is not None:
-            said.append(f"false rejects at most {self.false_rejects.at_most:g}")
-        return said
+            lines.append(f"false rejects at most {self.false_rejects.at_most:g}")
+        return lines
 
 
 def is_meant(document: Mapping[str, object]) -> bool:

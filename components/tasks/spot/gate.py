@@ -89,7 +89,7 @@ def _false_alarms(point: OperatingPoint, confidence: float) -> GateRule:
     name = "gate.false_alarms_per_hour"
     low, high = point.false_alarms_interval.low, point.false_alarms_interval.high
     allowed = amount_text(point.allowed_per_hour)
-    said = (
+    message = (
         f"false alarms: {point.false_alarms:,} in {amount_text(point.hours)} hours of background"
         f" at threshold {score_text(point.threshold)}, between {amount_text(low)} and"
         f" {amount_text(high)} an hour with {confidence:.0%} confidence"
@@ -98,13 +98,15 @@ def _false_alarms(point: OperatingPoint, confidence: float) -> GateRule:
     if point.choose_hours * point.allowed_per_hour < 1:
         chosen_on += ", so few that this means none"
     if low > point.allowed_per_hour:
-        said += f", are more than the {allowed} an hour that it was chosen for{chosen_on} ({name})"
-        return GateRule(name=name, outcome="broken", said=said + _left_out(point))
-    said += f"; it was chosen for {allowed} an hour{chosen_on} ({name})"
+        message += (
+            f", are more than the {allowed} an hour that it was chosen for{chosen_on} ({name})"
+        )
+        return GateRule(name=name, outcome="broken", message=message + _left_out(point))
+    message += f"; it was chosen for {allowed} an hour{chosen_on} ({name})"
     _, lowest = rate_interval(0, point.hours, confidence)
     if lowest > point.allowed_per_hour:
-        said += f"; so little background can show no rate below {amount_text(lowest)} an hour"
-    return GateRule(name=name, outcome="held", said=said + _left_out(point))
+        message += f"; so little background can show no rate below {amount_text(lowest)} an hour"
+    return GateRule(name=name, outcome="held", message=message + _left_out(point))
 
 
 def _false_rejects(
@@ -112,26 +114,28 @@ def _false_rejects(
 ) -> GateRule:
     name = "gate.false_rejects.at_most"
     if not point.clips:
-        said = f"no test clip is of a word: nothing shows how many are missed ({name})"
-        return GateRule(name=name, outcome="broken", said=said)
+        message = f"no test clip is of a word: nothing shows how many are missed ({name})"
+        return GateRule(name=name, outcome="broken", message=message)
     missed = missed_clips(scores, point.threshold)
     low, high = point.false_rejects_interval.low, point.false_rejects_interval.high
     share = Fraction(int(missed.sum()), point.clips)
-    said = (
+    message = (
         f"false rejects {number(share, at_most)} {on(point.clips, 'test ')} of words at threshold"
         f" {score_text(point.threshold)}, {between(low, high, confidence, at_most)}"
     )
     rule = f"{at_most:g} ({name})"
     if high <= at_most:
-        return GateRule(name=name, outcome="held", said=f"{said}, are at most {rule}")
+        return GateRule(name=name, outcome="held", message=f"{message}, are at most {rule}")
     listen = worst_clips(scores, missed)
     if low > at_most:
-        return GateRule(name=name, outcome="broken", said=f"{said}, are above {rule}", clips=listen)
+        return GateRule(
+            name=name, outcome="broken", message=f"{message}, are above {rule}", clips=listen
+        )
     needed = clips_to_show(1 - float(share), 1 - at_most, confidence)
     return GateRule(
         name=name,
         outcome="undecided",
-        said=f"{said}: too few to tell whether they are at most {rule};"
+        message=f"{message}: too few to tell whether they are at most {rule};"
         f" {would_decide(needed, point.clips)}",
         more_clips=needed and needed - point.clips,
         clips=listen,
@@ -141,5 +145,5 @@ def _false_rejects(
 def _left_out(point: OperatingPoint) -> str:
     if not point.left_out:
         return ""
-    said = [f"{name} ({why})" for name, why in point.left_out.items()]
-    return f"; not heard: {some(said, _NAMED)}"
+    message = [f"{name} ({why})" for name, why in point.left_out.items()]
+    return f"; not heard: {some(message, _NAMED)}"

@@ -32,7 +32,7 @@ def print_models(ledger: Ledger, verdicts: Mapping[int, Verdict]) -> None:
 
 def print_rollout(step: Rollout) -> None:
     """What is served now."""
-    for line in step.said:
+    for line in step.notes:
         typer.echo(f"  - {line}")
     typer.echo(f"Serving the model of version {step.content}, as version {step.version}")
     if step.withdrawn is not None:

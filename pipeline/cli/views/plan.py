@@ -84,9 +84,13 @@ def _rejects_table(plan: Plan) -> Table:
     counts = Counter(reject.reason for reject in plan.rejects)
     first = {reject.reason: reject for reject in reversed(plan.rejects)}
     for reason, rows in counts.most_common():
-        said = first[reason]
+        example = first[reason]
         # A reject of a manifest's row already begins with its place.
-        detail = said.detail if said.detail.startswith(said.id) else f"{said.id}: {said.detail}"
+        detail = (
+            example.detail
+            if example.detail.startswith(example.id)
+            else f"{example.id}: {example.detail}"
+        )
         found.add_row(reason, f"{rows:,}", Text(detail))
     return found
 

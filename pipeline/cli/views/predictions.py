@@ -21,18 +21,18 @@ def print_predictions(predictions: Predictions) -> None:
             typer.echo(f"{file.file}: {file.error}", err=True)
             continue
         first, *others = file.answers
-        said = [_first_answer(first, file.heard, predictions.threshold)]
-        said += [_answer(answer) for answer in others]
-        typer.echo(f"{file.file:<{width}}  {'  '.join(said)}")
+        shown = [_first_answer(first, file.heard, predictions.threshold)]
+        shown += [_answer(answer) for answer in others]
+        typer.echo(f"{file.file:<{width}}  {'  '.join(shown)}")
 
 
 def _first_answer(answer: Answer, heard: bool | None, threshold: float | None) -> str:
     """`stop 0.870`; of what does not count as heard `- (stop 0.410, below 0.620)`."""
     if heard is not False or threshold is None or answer.score is None:
         return _answer(answer)
-    said = f"{answer.label} {score_text(answer.score)}"
+    shown = f"{answer.label} {score_text(answer.score)}"
     below = f", below {score_text(threshold)}" if answer.score < threshold else ""
-    return f"- ({said}{below})"
+    return f"- ({shown}{below})"
 
 
 def _answer(answer: Answer) -> str:

@@ -75,12 +75,12 @@ def print_reasons(record: RunRecord) -> None:
     version = f" as version {record.pushed_version}" if record.pushed_version else ""
     typer.echo(f"{outcome}{version}, {record.finished:%Y-%m-%d %H:%M}")
     for rule in record.verdict.rules or [_no_rule(record.verdict)]:
-        typer.echo(f"  {_MARKS[rule.outcome]} {rule.said}")
+        typer.echo(f"  {_MARKS[rule.outcome]} {rule.message}")
         if rule.clips:
             typer.echo(f"    listen to: {', '.join(rule.clips)}")
     for check in record.serving.rules:
         if not check.passed:
-            typer.echo(f"  ✗ serving, {check.name}: {check.said}")
+            typer.echo(f"  ✗ serving, {check.name}: {check.message}")
     by_target = record.verdict.details.target_feature
     small = [s for s in record.verdict.slices if s.is_small and s.feature != by_target]
     if small:
@@ -91,4 +91,4 @@ def print_reasons(record: RunRecord) -> None:
 
 
 def _no_rule(verdict: Verdict) -> GateRule:
-    return GateRule(name="none", outcome="held", said=verdict.reasons[0])
+    return GateRule(name="none", outcome="held", message=verdict.reasons[0])

@@ -109,7 +109,7 @@ def document(verdict) -> Verdict:
 
 
 def said(verdict) -> dict[str, str]:
-    return {rule.name: rule.said for rule in document(verdict).rules}
+    return {rule.name: rule.message for rule in document(verdict).rules}
 
 
 def test_a_passing_verdict_keeps_what_drift_is_measured_from(do):

@@ -69,7 +69,7 @@ def test_unknown_speakers_are_not_too_few() -> None:
 def test_each_kind_of_leak_has_its_switch(kind: str, name: str) -> None:
     found = findings(certificate=certificate(LEAKS[kind]))
     assert [r.name for r in check(DataGate(), found) if not r.passed] == [name]
-    assert all(what in rule(name, found).said for what in LEAKS[kind].what)
+    assert all(what in rule(name, found).message for what in LEAKS[kind].what)
     switch = name.replace(" ", "_")
     assert stopped_because(check(DataGate(**{switch: False}), found)) is None
 
@@ -85,8 +85,8 @@ def test_drift_up_to_the_limit(limit: float, passed: bool) -> None:
     drifts = [Drift("snr_db", 0.1), Drift("rms_db", 0.5)]
     found = rule("drift", findings(drifts=drifts), max_drift=limit)
     assert found.passed == passed
-    assert "rms_db" in found.said
-    assert ("snr_db" in found.said) == passed
+    assert "rms_db" in found.message
+    assert ("snr_db" in found.message) == passed
 
 
 def test_the_reason_names_every_broken_rule() -> None:

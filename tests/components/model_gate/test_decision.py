@@ -282,7 +282,7 @@ def test_clips_that_must_pass_are_in_no_statistic() -> None:
     assert hard.outcome == "blessed"
     must_pass = hard.rules.pop()
     assert (must_pass.name, must_pass.outcome) == ("must_pass", "held")
-    assert hard.reasons.pop() == must_pass.said
+    assert hard.reasons.pop() == must_pass.message
     assert hard == plain
 
 

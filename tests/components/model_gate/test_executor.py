@@ -289,7 +289,7 @@ def test_a_baseline_of_other_audio_is_said_and_not_asked(tmp_path: Path) -> None
     assert (verdict.outcome, verdict.baseline) == ("blessed", None)
     assert verdict.incomparable == "audio.sample_rate was 16000 and is 8000"
     assert verdict.reasons == [
-        f"not compared, the last blessed model hears other audio: {verdict.incomparable}"
+        f"not compared, the last blessed model takes other audio: {verdict.incomparable}"
     ]
 
 

@@ -60,7 +60,7 @@ def test_a_card_has_numbers_with_intervals_and_names_weak_slices(verdict: Verdic
 
 
 def test_a_card_says_what_training_started_from(verdict: Verdict) -> None:
-    start = Start(weights="champion", said="from the last blessed model (c0ffee)")
+    start = Start(weights="champion", message="from the last blessed model (c0ffee)")
     text = render_card(make_card(start=start), verdict)
     assert "161,578 parameters, " in text
 

@@ -110,14 +110,16 @@ def make_verdict(
         outcome="refused",
         reasons=[f"accuracy 0.700 is below 0.95 because of {SCRIPT}", "the slices are worse"],
         rules=[
-            GateRule(name="size", outcome="held", said="it is small", clips=["test39"]),
+            GateRule(name="size", outcome="held", message="it is small", clips=["test39"]),
             GateRule(
                 name="accuracy",
                 outcome="broken",
-                said=f"accuracy 0.700 is below 0.95 because of {SCRIPT}",
+                message=f"accuracy 0.700 is below 0.95 because of {SCRIPT}",
                 clips=named[0],
             ),
-            GateRule(name="slices", outcome="broken", said="the slices are worse", clips=named[1]),
+            GateRule(
+                name="slices", outcome="broken", message="the slices are worse", clips=named[1]
+            ),
         ],
         confidence=0.95,
         clips=clips,
@@ -197,7 +199,7 @@ def write_run(
         same_recording=0.95,
     )
     verdict = DataVerdict(
-        rules=[Rule(name="drift", passed=True, said=f"{SCRIPT} moved")],
+        rules=[Rule(name="drift", passed=True, message=f"{SCRIPT} moved")],
         drifts={"snr_db": 0.0625, SCRIPT: 0.25},
     )
     timings = [
@@ -212,7 +214,7 @@ def write_run(
         model={},
         parameters=1234,
         generated=generated,
-        start=Start(weights="champion", said=f"from a model {SCRIPT}", champion="c"),
+        start=Start(weights="champion", message=f"from a model {SCRIPT}", champion="c"),
     )
     epochs = [
         {
@@ -228,7 +230,7 @@ def write_run(
         for i in range(6)
     ]
     serving = ServingReport(
-        passed=False, rules=[Rule(name="memory", passed=False, said=f"{SCRIPT} MB")], asked=9
+        passed=False, rules=[Rule(name="memory", passed=False, message=f"{SCRIPT} MB")], asked=9
     )
     write_scores(_make_scores(labels, rows["test"]), root / "scores" / SCORES_FILE)
     documents = {

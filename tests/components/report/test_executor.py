@@ -310,11 +310,11 @@ def test_no_more_than_thirty_named_clips_are_played(run_files: Callable) -> None
     verdict = Verdict.model_validate_json(file.read_bytes())
     rules = [
         verdict.rules[1].model_copy(
-            update={"said": f"rule {i}", "clips": [f"test{10 * i + j}" for j in range(10)]}
+            update={"message": f"rule {i}", "clips": [f"test{10 * i + j}" for j in range(10)]}
         )
         for i in range(5)
     ]
-    changes = {"rules": rules, "reasons": [rule.said for rule in rules]}
+    changes = {"rules": rules, "reasons": [rule.message for rule in rules]}
     file.write_text(verdict.model_copy(update=changes).model_dump_json())
     page = _Page(make_report(run))
     worst = {id_ for id_, _ in worst_by_numpy(run)}

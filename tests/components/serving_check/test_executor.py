@@ -88,7 +88,7 @@ def test_an_export_that_answers_as_evaluated_passes(world: _World, tmp_path: Pat
     report = ServingReport.model_validate_json((tmp_path / "out/serving.json").read_text())
     assert report.passed, report
     assert report.asked == 10
-    said = {rule.name: rule.said for rule in report.rules}
+    said = {rule.name: rule.message for rule in report.rules}
     assert {"serving_default", "serving_wav", "serving_examples", "latency", "memory"} <= set(said)
     assert "waveform has no samples" in said["empty audio"]
     assert "NaN or infinity" in said["non-finite audio"]
@@ -111,7 +111,7 @@ def test_other_answers_and_broken_limits_are_named(world: _World) -> None:
     scores = dataclasses.replace(world.scores, candidate=wrong)
     limits = ServingCheck(max_latency_ms=0.001, max_memory_mb=1.0)
     report = check(world.model, world.split, scores, limits)
-    failed = {rule.name: rule.said for rule in report.rules if not rule.passed}
+    failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert not report.passed
     assert {"serving_default", "serving_wav", "serving_examples", "latency", "memory"} == set(
         failed
@@ -130,7 +130,7 @@ def test_an_export_that_cannot_be_loaded_is_refused_in_its_own_words(
     report = check(broken, world.split, world.scores, ServingCheck())
     [rule] = report.rules
     assert not report.passed
-    assert "cannot be served" in rule.said
+    assert "cannot be served" in rule.message
 
 
 def test_component_wires_its_channels() -> None:

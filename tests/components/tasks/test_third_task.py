@@ -119,7 +119,7 @@ def test_a_ceiling_is_judged_by_the_interval(at_most: float, outcome: str) -> No
     [rule] = verdict.rules
     assert (verdict.outcome, rule.name) == (outcome, "gate.at_most_db")
     words = {"blessed": "is at most 2 dB", "refused": "is above 1 dB", "undecided": "is at most"}
-    assert words[outcome] in rule.said
+    assert words[outcome] in rule.message
     assert (rule.more_clips is not None) == (outcome == "undecided")
     if outcome != "blessed":
         scores = table(off_db=2.0)
@@ -134,7 +134,7 @@ def test_every_slice_has_to_keep_the_ceiling() -> None:
     settings = settings.replace("4.0", "0.5")
     rule = verdict_on(table(off_db=2.0), settings).rules[1]
     assert rule.outcome == "broken"
-    assert "above 0.5 dB" in rule.said
+    assert "above 0.5 dB" in rule.message
 
 
 @pytest.mark.parametrize(

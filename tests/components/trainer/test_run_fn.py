@@ -90,14 +90,14 @@ def champion(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_scratch_unless_said_otherwise(files: Files, champion: Path, tmp_path: Path) -> None:
     start = card(train(tmp_path, files, epochs=1)).start
     assert start is not None
-    assert (start.weights, start.said, start.champion) == ("scratch", "from scratch", None)
+    assert (start.weights, start.message, start.champion) == ("scratch", "from scratch", None)
 
 
 def test_the_first_training_has_no_champion(files: Files, tmp_path: Path) -> None:
     start = card(train(tmp_path, files, epochs=1, start="champion")).start
     assert start is not None
     assert start.weights == "scratch"
-    assert "no model was blessed before" in start.said
+    assert "no model was blessed before" in start.message
 
 
 def test_training_goes_on_from_the_champion(files: Files, champion: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_training_goes_on_from_the_champion(files: Files, champion: Path, tmp_pa
     assert start is not None
     digest = read_champion(str(champion)).digest
     assert (start.weights, start.champion) == ("champion", digest)
-    assert digest[:12] in start.said
+    assert digest[:12] in start.message
     clips = tf.constant(np.random.default_rng(0).normal(0, 0.2, (5, 2400)).astype(np.float32))
     ours, theirs = (
         tf.saved_model.load(str(each)).signatures["serving_default"](waveform=clips)["scores"]
@@ -125,12 +125,12 @@ def test_classes_that_came_and_went_are_named(
     start = card(smaller).start
     assert start is not None
     assert start.weights == "champion"
-    assert start.said.endswith("; gone: mid)")
+    assert start.message.endswith("; gone: mid)")
     three = {"train": write_tones(16, 1), "eval": write_tones(8, 1)}
     larger = train(tmp_path / "larger", three, smaller, epochs=1, start="champion")
     start = card(larger).start
     assert start is not None
-    assert start.said.endswith("; new: mid)")
+    assert start.message.endswith("; new: mid)")
 
 
 @pytest.mark.parametrize("start", ["champion", "both"])
@@ -142,7 +142,7 @@ def test_another_architecture_starts_from_scratch_and_says_so(
     found = card(model).start
     assert found is not None
     assert (found.weights, found.trial) == ("scratch", None)
-    assert "model.architecture was 'rnn' and is 'lstm'" in found.said
+    assert "model.architecture was 'rnn' and is 'lstm'" in found.message
     assert any("model.architecture was 'rnn'" in message for message in caplog.messages)
 
 

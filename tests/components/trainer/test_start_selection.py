@@ -12,7 +12,7 @@ from schemas.reports.training import Start, Trial
 CLIPS = 40
 PART = feeding.model("classify")
 MEASURE = parts.scoring("classify").MEASURE
-FROM_CHAMPION = Start(weights="champion", said="from the champion", champion="c")
+FROM_CHAMPION = Start(weights="champion", message="from the champion", champion="c")
 
 
 def answering(right: int) -> keras.Model:
@@ -58,7 +58,7 @@ def test_the_better_one_goes_on(
     start = choose_start(trial, FROM_CHAMPION, MEASURE)
     assert (start.weights, start.trial) == (chosen, trial)
     assert start.champion == ("c" if chosen == "champion" else None)
-    assert f"{champion / CLIPS:.3f} from that model, {scratch / CLIPS:.3f} from" in start.said
+    assert f"{champion / CLIPS:.3f} from that model, {scratch / CLIPS:.3f} from" in start.message
 
 
 def test_clips_are_paired_one_by_one(clips: tf.data.Dataset) -> None:

@@ -139,7 +139,7 @@ def test_a_killed_rollback_is_finished_by_the_same_command(
     if is_written_down:
         write_ledger(follow(ledger, directory.serving)[0], directory.ledger)
     step = roll_back(Project(WORKFLOW, tmp_path), "bad")
-    assert [re.findall(r"version (\d)", each) for each in step.said] == [["4", "2", "3"]]
+    assert [re.findall(r"version (\d)", each) for each in step.notes] == [["4", "2", "3"]]
     assert (step.version, step.content, step.withdrawn) == (4, 2, 3)
     assert versions(directory) == [1, 2, 3, 4]  # not one more back
     third = read_ledger(directory.ledger).find(3)
@@ -169,7 +169,7 @@ def test_a_step_that_failed_or_was_undone_is_not_finished(
     assert promote(Project(WORKFLOW, tmp_path), 1).content == 1
     begin_step(directory, read_ledger(directory.ledger))  # killed before a version appeared
     step = promote(Project(WORKFLOW, tmp_path), 3)
-    assert (step.content, step.said) == (3, [])
+    assert (step.content, step.notes) == (3, [])
 
 
 def test_a_lost_ledger_is_made_again(directory: RunDirectory, tmp_path: Path) -> None:

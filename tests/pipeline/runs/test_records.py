@@ -53,9 +53,9 @@ def project(tmp_path: Path) -> Path:
 
 def make_record(project: Path, number: int, scores: Path, **changes: object) -> RunRecord:
     rules = [
-        GateRule(name="a", outcome="held", said="it holds"),
-        GateRule(name="b", outcome="broken", said="it breaks", clips=["clip 1", "clip 2"]),
-        GateRule(name="c", outcome="undecided", said="who knows", more_clips=7),
+        GateRule(name="a", outcome="held", message="it holds"),
+        GateRule(name="b", outcome="broken", message="it breaks", clips=["clip 1", "clip 2"]),
+        GateRule(name="c", outcome="undecided", message="who knows", more_clips=7),
     ]
     verdict = classifier_verdict(
         outcome="refused",
@@ -134,7 +134,7 @@ def test_why_names_rules_clips_and_what_would_decide(project: Path, history: Loc
         3,
         project / "1.npz",
         serving=ServingReport(
-            passed=False, rules=[Rule(name="memory", passed=False, said="900 MB")], asked=5
+            passed=False, rules=[Rule(name="memory", passed=False, message="900 MB")], asked=5
         ),
     )
     write_record(record, history)

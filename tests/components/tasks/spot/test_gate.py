@@ -84,7 +84,7 @@ def test_false_rejects_are_judged_by_their_interval(
     verdict = verdict_on(scores, heard, false_rejects={"at_most": 0.1})
     assert verdict.outcome == outcome
     rule = verdict.rules[-1]
-    assert words in rule.said
+    assert words in rule.message
     if outcome == "blessed":
         assert rule.clips == []
     else:
@@ -93,7 +93,7 @@ def test_false_rejects_are_judged_by_their_interval(
         assert rule.more_clips is not None
         more = of + rule.more_clips
         assert stats.binomtest(round(0.08 * more), more).proportion_ci(0.95).high <= 0.1005
-        assert f"about {rule.more_clips:,} more like these would" in rule.said
+        assert f"about {rule.more_clips:,} more like these would" in rule.message
 
 
 def test_a_limit_that_is_as_good_as_what_was_measured_is_never_decided() -> None:
@@ -101,7 +101,7 @@ def test_a_limit_that_is_as_good_as_what_was_measured_is_never_decided() -> None
     heard = background(10.0, [0.3] * 11, [])
     verdict = verdict_on(scores, heard, false_rejects={"at_most": 0.1})
     assert verdict.outcome == "undecided"
-    assert "as good as the limit itself" in verdict.rules[-1].said
+    assert "as good as the limit itself" in verdict.rules[-1].message
 
 
 def test_without_clips_of_words_nothing_is_shown() -> None:
