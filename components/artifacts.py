@@ -6,6 +6,8 @@ Vertex AI asks for names in two parts.
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
+Artifacts = dict[str, list[Artifact]]  # what a step takes or gives, by key
+
 
 class Rejects(Artifact):
     """`rejects.jsonl`: a line for every row that did not become an example, with its reason."""

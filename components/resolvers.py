@@ -9,6 +9,7 @@ from tfx import types
 from tfx.dsl.components.common import resolver
 from tfx.utils import path_utils
 
+from components.artifacts import Artifacts
 from components.versions.model_card import read_card
 from schemas.workflow.audio import Audio
 
@@ -19,9 +20,7 @@ CURRENT_MODEL_PROPERTY = "current_model_id"
 class BlessedBeforeStrategy(resolver.ResolverStrategy):
     """Resolves `model` to the newest blessed model that is older than `candidate`."""
 
-    def resolve_artifacts(
-        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
-    ) -> dict[str, list[types.Artifact]]:
+    def resolve_artifacts(self, store: MetadataStore, input_dict: Artifacts) -> Artifacts:
         return _newest_blessed(input_dict)
 
 
@@ -38,18 +37,14 @@ class ChampionBeforeStrategy(resolver.ResolverStrategy):
     def __init__(self, audio: str) -> None:
         self._audio = audio
 
-    def resolve_artifacts(
-        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
-    ) -> dict[str, list[types.Artifact]]:
+    def resolve_artifacts(self, store: MetadataStore, input_dict: Artifacts) -> Artifacts:
         return _newest_blessed(input_dict, Audio.model_validate_json(self._audio))
 
 
 class PassedBeforeStrategy(resolver.ResolverStrategy):
     """Resolves `verdict` to the newest verdict of DataGate that is older than `candidate`."""
 
-    def resolve_artifacts(
-        self, store: MetadataStore, input_dict: dict[str, list[types.Artifact]]
-    ) -> dict[str, list[types.Artifact]]:
+    def resolve_artifacts(self, store: MetadataStore, input_dict: Artifacts) -> Artifacts:
         candidates = input_dict["candidate"]
         before = max((candidate.id for candidate in candidates), default=0)
         earlier = [verdict for verdict in input_dict["verdict"] if verdict.id < before]
@@ -57,9 +52,7 @@ class PassedBeforeStrategy(resolver.ResolverStrategy):
         return {"candidate": candidates, "verdict": [newest] if newest else []}
 
 
-def _newest_blessed(
-    input_dict: dict[str, list[types.Artifact]], audio: Audio | None = None
-) -> dict[str, list[types.Artifact]]:
+def _newest_blessed(input_dict: Artifacts, audio: Audio | None = None) -> Artifacts:
     """The newest of `model` that is blessed, before `candidate`, and of these audio settings, where
     any are given.
     """

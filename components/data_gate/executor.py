@@ -19,7 +19,7 @@ from schemas.example import SIDE_FEATURES, FeatureKind
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
-from schemas.reports.rejects import REJECTS_FILE, Reject, parse_rejects
+from schemas.reports.rejects import REJECTS_FILE, parse_rejects
 from schemas.tasks import FIRST_TASK
 from schemas.workflow.data_gate import DataGate
 
@@ -57,12 +57,12 @@ class Executor(base_executor.BaseExecutor):
         drifts = None
         if before is not None:
             drifts = measure_drift(statistics, _read_statistics(before.uri), watched)
+        ingested = artifact_utils.get_single_uri(input_dict["ingest_report"])
+        rejects = artifact_utils.get_single_uri(input_dict["rejects"])
         findings = Findings(
-            report=_read_report(artifact_utils.get_single_uri(input_dict["ingest_report"])),
-            certificate=_read_certificate(
-                artifact_utils.get_single_uri(input_dict["ingest_report"])
-            ),
-            rejects=_read_rejects(artifact_utils.get_single_uri(input_dict["rejects"])),
+            report=IngestReport.model_validate_json(_read(ingested, INGEST_REPORT_FILE)),
+            certificate=SplitCertificate.model_validate_json(_read(ingested, CERTIFICATE_FILE)),
+            rejects=parse_rejects(_read(rejects, REJECTS_FILE)),
             max_reject_fraction=exec_properties["max_reject_fraction"],
             anomalies=_read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"])),
             drifts=drifts,
@@ -109,31 +109,22 @@ def measure_drift(
 
 
 def _read_statistics(folder: str) -> statistics_pb2.DatasetFeatureStatisticsList:
-    with fileio.open(f"{folder}/{_STATISTICS_FILE}", "rb") as file:
-        return statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read())
+    content = _read(folder, _STATISTICS_FILE)
+    return statistics_pb2.DatasetFeatureStatisticsList.FromString(content)
 
 
-def _read_report(folder: str) -> IngestReport:
-    with fileio.open(f"{folder}/{INGEST_REPORT_FILE}", "rb") as file:
-        return IngestReport.model_validate_json(file.read())
-
-
-def _read_certificate(folder: str) -> SplitCertificate:
-    with fileio.open(f"{folder}/{CERTIFICATE_FILE}", "rb") as file:
-        return SplitCertificate.model_validate_json(file.read())
-
-
-def _read_rejects(folder: str) -> list[Reject]:
-    with fileio.open(f"{folder}/{REJECTS_FILE}", "rb") as file:
-        return parse_rejects(file.read())
+def _read(folder: str, name: str) -> bytes:
+    with fileio.open(f"{folder}/{name}", "rb") as file:
+        content: bytes = file.read()
+    return content
 
 
 def _read_anomalies(folder: str) -> list[str]:
     """What ExampleValidator calls an error, a sentence each."""
     sentences = []
     for split in sorted(fileio.listdir(folder)):
-        with fileio.open(f"{folder}/{split}/{_ANOMALIES_FILE}", "rb") as file:
-            anomalies = anomalies_pb2.Anomalies.FromString(file.read())
+        content = _read(f"{folder}/{split}", _ANOMALIES_FILE)
+        anomalies = anomalies_pb2.Anomalies.FromString(content)
         sentences += [
             f"{name} of {Path(split).name.removeprefix('Split-')}: {info.description}"
             for name, info in sorted(anomalies.anomaly_info.items())

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 import numpy as np
-from tfx import types
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.artifacts import saved_model_uri
+from components.artifacts import Artifacts, saved_model_uri
 from components.evaluation.scores import SCORES_FILE, SPEAKER, Array, ClipScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
 from components.evaluation.tfma_evaluation import evaluate
@@ -42,10 +41,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """Examples, models and background in; tables of scores and TFMA's files out."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: Parameters,
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Parameters
     ) -> None:
         files = split_files(artifact_utils.get_split_uris(input_dict["examples"], SPLIT))
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]

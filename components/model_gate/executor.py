@@ -9,7 +9,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.artifacts import saved_model_uri
+from components.artifacts import Artifacts, saved_model_uri
 from components.evaluation.case import Case
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
@@ -32,10 +32,7 @@ class Executor(base_executor.BaseExecutor):
     """Writes `verdict.json` and the marker file; sets what Pusher and Resolver look for."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: Parameters,
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Parameters
     ) -> None:
         evaluation = artifact_utils.get_single_instance(input_dict["evaluation"])
         model = artifact_utils.get_single_instance(input_dict["model"])

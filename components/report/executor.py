@@ -17,7 +17,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
-from components.artifacts import saved_model_uri
+from components.artifacts import Artifacts, saved_model_uri
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.examples import split_files
 from components.pages.clips import (
@@ -72,17 +72,14 @@ class Executor(base_executor.BaseExecutor):
     """Writes `report.html` into the RunReport artifact."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: Parameters,
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Parameters
     ) -> None:
         report = artifact_utils.get_single_instance(output_dict["report"])
         content = _gather(input_dict, exec_properties)
         location_of(f"{report.uri}/{REPORT_FILE}").put(render(content).encode())
 
 
-def _gather(inputs: dict[str, list[types.Artifact]], properties: Parameters) -> Content:
+def _gather(inputs: Artifacts, properties: Parameters) -> Content:
     def folder(key: str) -> Path:
         return Path(artifact_utils.get_single_uri(inputs[key]))
 
@@ -153,7 +150,7 @@ def _push(pushed: list[types.Artifact]) -> Push | None:
     return None
 
 
-def _origin(inputs: dict[str, list[types.Artifact]], properties: Parameters) -> Origin:
+def _origin(inputs: Artifacts, properties: Parameters) -> Origin:
     examples = artifact_utils.get_single_instance(inputs["examples"])
     blessing = artifact_utils.get_single_instance(inputs["blessing"])
     parent = None
@@ -180,7 +177,7 @@ def _served_version(model: Path, serving: Path) -> int | None:
     return None
 
 
-def _lineage(inputs: dict[str, list[types.Artifact]]) -> list[Artifact]:
+def _lineage(inputs: Artifacts) -> list[Artifact]:
     return [
         Artifact(role.replace("_", " "), artifact.type_name, artifact.id, artifact.uri)
         for role, artifacts in inputs.items()

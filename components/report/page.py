@@ -9,6 +9,7 @@ from components.pages.clips import Clip
 from components.pages.section import html_environment
 from components.report import view_model as content
 from components.report.view_model import Content
+from schemas.text import duration_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # Players beyond this are left out, so that long clips do not make the page heavy: base64 adds a
@@ -19,7 +20,7 @@ _AUDIO_BYTES = 4_000_000
 def render(report: Content) -> str:
     """The whole page."""
     environment = html_environment(_TEMPLATES)
-    environment.filters["duration"] = _duration
+    environment.filters["duration"] = duration_text
     return environment.get_template("report.html.jinja").render(
         report=report,
         limits=content,
@@ -50,13 +51,3 @@ class _Players:
 
 def _spectrogram(clip: Clip, sample_rate: int) -> str:
     return drawing.data_uri(drawing.spectrogram_png(clip.waveform, sample_rate), "image/png")
-
-
-def _duration(seconds: float) -> str:
-    """`47 s`, `3 min 20 s` or `2 h 5 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

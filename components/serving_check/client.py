@@ -20,7 +20,6 @@ Signature = Callable[..., Mapping[str, tf.Tensor]]
 _OURS = ("components", "pipeline", "schemas")
 _BATCH_CLIPS = 32
 _WARM_UP_CLIPS = 3
-_OVER_LONG_S = 601  # ten minutes are the longest clip that ingest takes
 
 
 def main(saved_model: str, requests: str, answers: str) -> None:
@@ -33,7 +32,7 @@ def main(saved_model: str, requests: str, answers: str) -> None:
     with np.load(requests, allow_pickle=False) as asked:
         waveforms = [np.frombuffer(raw, np.float32) for raw in _unpack(asked, "waveforms")]
         wavs, examples = _unpack(asked, "wavs"), _unpack(asked, "examples")
-        sample_rate = int(asked["sample_rate"])
+        sample_rate, over_long = int(asked["sample_rate"]), int(asked["over_long"])
     answered = {
         "serving_default": _ask(
             signatures["serving_default"], "waveform", waveforms, _together(waveforms)
@@ -45,7 +44,7 @@ def main(saved_model: str, requests: str, answers: str) -> None:
         "load_s": load_s,
         "latencies_ms": _time(signatures["serving_default"], waveforms),
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
-        "refusals": _provoke(signatures, sample_rate),
+        "refusals": _provoke(signatures, sample_rate, over_long),
     }
     arrays = {
         f"{signature} {name}": values
@@ -94,14 +93,15 @@ def _time(signature: Signature, waveforms: list[np.ndarray]) -> list[float]:
     return took
 
 
-def _provoke(signatures: Mapping[str, Signature], sample_rate: int) -> dict[str, str]:
+def _provoke(
+    signatures: Mapping[str, Signature], sample_rate: int, over_long: int
+) -> dict[str, str]:
     """What is said to audio that nobody can answer; empty where it was answered all the same."""
     not_finite = np.zeros((1, sample_rate), np.float32)
     not_finite[0, 7] = np.nan
-    over_long = np.zeros((1, _OVER_LONG_S * sample_rate), np.float32)
     waveforms = {
         "empty audio": np.zeros((1, 0), np.float32),
-        "over-long audio": over_long,
+        "over-long audio": np.zeros((1, over_long), np.float32),
         "non-finite audio": not_finite,
     }
     answered = {

@@ -14,7 +14,8 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.artifacts import saved_model_uri
+from components.artifacts import Artifacts, saved_model_uri
+from components.audio.limits import MAX_DURATION_S
 from components.audio.pcm16 import to_waveform, wav_file
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
 from components.examples import read_files, split_files
@@ -42,10 +43,7 @@ class Executor(base_executor.BaseExecutor):
     """Writes `serving.json` and the blessing that Pusher looks for."""
 
     def Do(  # noqa: N802 (TFX's name)
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: Parameters,
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Parameters
     ) -> None:
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing = artifact_utils.get_single_instance(input_dict["blessing"])
@@ -107,6 +105,7 @@ def _write_requests(records: list[bytes], sample_rate: int, file: Path) -> None:
     np.savez(
         file,
         sample_rate=sample_rate,
+        over_long=round((MAX_DURATION_S + 1) * sample_rate),
         **_pack("waveforms", waveforms),
         **_pack("wavs", wavs),
         **_pack("examples", records),

@@ -18,10 +18,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.audio.pcm16 import FULL_SCALE
 from components.tasks import feeding
 from components.trainer.buckets import batches_of_like_length, shuffle, window_clips
-from components.trainer.padding import decode_ragged, pad_waveforms
+from components.trainer.padding import decode_ragged, pad_waveforms, to_waveform
 from schemas.errors import DataError
 from schemas.reports.model_card import TrainingData
 
@@ -229,7 +228,7 @@ def _to_inputs(pcm: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tuple[tf.Tensor,
     """What the model takes: a waveform, and the lengths besides where clips differ in length."""
     if isinstance(pcm, tf.RaggedTensor):
         return pad_waveforms(pcm)
-    return tf.cast(pcm, tf.float32) / FULL_SCALE
+    return to_waveform(pcm)
 
 
 def _in_order(batches: tf.data.Dataset) -> tf.data.Dataset:

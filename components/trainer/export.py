@@ -14,10 +14,10 @@ import keras
 import tensorflow as tf
 
 from components.audio.limits import MAX_DURATION_S
-from components.audio.pcm16 import FULL_SCALE
 from components.models import split_model
 from components.storage.location import location_of
 from components.tasks import feeding
+from components.trainer.padding import to_waveform
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 
 
@@ -75,7 +75,7 @@ class ServedModel(tf.Module):
         """string [batch], serialized tf.Examples of ingest -> the task's outputs."""
         audio = tf.io.parse_example(examples, {"audio": tf.io.FixedLenFeature([], tf.string)})
         pcm = tf.io.decode_raw(audio["audio"], tf.int16, little_endian=True)
-        waveform = tf.cast(pcm, tf.float32) / FULL_SCALE
+        waveform = to_waveform(pcm)
         return self._answer(tf.reshape(waveform, [-1, self._clip_samples]))
 
     def signatures(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:

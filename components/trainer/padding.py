@@ -15,5 +15,9 @@ def decode_ragged(audio: tf.Tensor) -> tf.RaggedTensor:
 
 def pad_waveforms(pcm: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
     """waveform float32 [batch, samples of the longest] in [-1, 1], zero beyond lengths int32."""
-    waveform = tf.cast(pcm.to_tensor(), tf.float32) / FULL_SCALE
-    return waveform, tf.cast(pcm.row_lengths(), tf.int32)
+    return to_waveform(pcm.to_tensor()), tf.cast(pcm.row_lengths(), tf.int32)
+
+
+def to_waveform(pcm: tf.Tensor) -> tf.Tensor:
+    """float32 in [-1, 1) of PCM int16, in the same shape."""
+    return tf.cast(pcm, tf.float32) / FULL_SCALE

@@ -195,7 +195,7 @@ def test_numbers_on_the_page(html: str) -> None:
     assert "3 more of this reason are not listed here" in text
     assert "missing" not in text
     assert "Trained from a model <script>alert(1)</script>." in text
-    assert "6 epochs in 3 min 0 s; the weights of epoch 4 were kept" in text
+    assert "6 epochs in 3 min 00 s; the weights of epoch 4 were kept" in text
     assert "10 more slices, all better, are not listed here" in text
     assert text.index("speaker s0 ") < text.index("speaker s1 ") < text.index("speaker s39 ")
     assert "train.epochs 6" in text
@@ -368,7 +368,7 @@ def test_where_the_model_comes_from(run_files: Callable) -> None:
 
 def test_how_long_the_steps_took(html: str, run_files: Callable) -> None:
     text = " ".join(_Page(html).text.split())
-    assert "Of the run that wrote this page, 2 min 4 s before it" in text
+    assert "Of the run that wrote this page, 2 min 04 s before it" in text
     assert "Prepare 4.0 Trainer 120.5 reused" in text
     assert '<i style="--share: 3.3%">' in html
     assert "Timing" not in make_report(run_files(), timings="")
