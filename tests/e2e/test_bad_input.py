@@ -47,7 +47,7 @@ def rewrite_manifest(project: Path, **changes: Any) -> None:
 def test_an_empty_folder(project: Path) -> None:
     (project / "empty").mkdir()
     write_workflow(project, data={"folder": "empty"})
-    assert "no clip in" in refusal(project)
+    assert "is empty" in refusal(project)
 
 
 def test_a_missing_folder(project: Path) -> None:

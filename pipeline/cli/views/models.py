@@ -15,7 +15,7 @@ def print_models(ledger: Ledger, verdicts: Mapping[int, Verdict]) -> None:
     """A table of all versions for people, with the verdicts of those that are there."""
     measures = [verdict.headline.name for verdict in verdicts.values()]
     measure = measures[-1] if measures else "result"
-    headings = ("version", "pushed", measure, "clips", "registry", "state")
+    headings = ("version", "published", measure, "clips", "registry", "state")
     rows = table(*headings, fold=["state"])
     for record in reversed(ledger.versions):
         verdict = verdicts.get(record.version)
