@@ -81,7 +81,9 @@ class ModelPart(Protocol):
     def encode_batch(
         self, labels: Sequence[str]
     ) -> "Callable[[Mapping[str, tf.Tensor]], tf.Tensor]":
-        """From a batch of the target's features to what the loss compares with: [batch]."""
+        """From a batch of the target's features to what the loss compares with: [batch]. What is
+        returned is traced without AutoGraph: `tf.cond`, not `if`, on tensors.
+        """
 
     def loss(self) -> "keras.losses.Loss":
         """Of the head's outputs."""
