@@ -8,18 +8,16 @@ from tfx.types import standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.artifacts import ClipScores
-from components.evaluator.executor import BACKGROUND_URI_KEY, TASK_KEY, Executor
-
-BACKGROUND_DIGEST_KEY = "background_digest"
+from components.evaluator.executor import Executor
 
 
 class EvaluatorSpec(ComponentSpec):
     """What goes in and out of Evaluator."""
 
     PARAMETERS: ClassVar = {
-        TASK_KEY: ExecutionParameter(type=str),
-        BACKGROUND_URI_KEY: ExecutionParameter(type=str),
-        BACKGROUND_DIGEST_KEY: ExecutionParameter(type=str),
+        "task": ExecutionParameter(type=str),
+        "background_uri": ExecutionParameter(type=str),
+        "background_digest": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from tfx.dsl.components.base import base_beam_executor
@@ -22,8 +22,6 @@ from schemas.progress import report_progress
 from schemas.reports.model_card import ModelCard
 
 SPLIT = "test"
-TASK_KEY: Final = "task"
-BACKGROUND_URI_KEY: Final = "background_uri"
 _BATCH_CLIPS = 256
 
 Outputs = dict[str, Array]
@@ -46,10 +44,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         files = split_files(artifact_utils.get_split_uris(input_dict["examples"], SPLIT))
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
         saved_models = [Path(saved_model_uri(model)) for model in models]
-        task = exec_properties[TASK_KEY]
+        task = exec_properties["task"]
         folder = Path(artifact_utils.get_single_uri(output_dict["scores"]))
         write_scores(score_clips(files, saved_models, task), folder / SCORES_FILE)
-        if uri := exec_properties.get(BACKGROUND_URI_KEY):
+        if uri := exec_properties.get("background_uri"):
             with fileio.open(uri, "rb") as file:
                 listed = file.read()
             parts.recordings(task).score_recordings_of(

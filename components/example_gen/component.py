@@ -10,29 +10,21 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components.artifacts import IngestReport, Rejects
 from components.example_gen.executor import Executor
 
-INDEX_URI_KEY = "index_uri"
-INDEX_DIGEST_KEY = "index_digest"
-STORE_URI_KEY = "store_uri"
-AUDIO_KEY = "audio"
-EXAMPLES_KEY = "examples"
-REJECTS_KEY = "rejects"
-INGEST_REPORT_KEY = "ingest_report"
-
 
 class AudioExampleGenSpec(ComponentSpec):
     """Labelled recordings in; examples, rejects and a report out."""
 
     PARAMETERS: ClassVar = {
-        INDEX_URI_KEY: ExecutionParameter(type=str),
-        INDEX_DIGEST_KEY: ExecutionParameter(type=str),
-        STORE_URI_KEY: ExecutionParameter(type=str),
-        AUDIO_KEY: ExecutionParameter(type=str),
+        "index_uri": ExecutionParameter(type=str),
+        "index_digest": ExecutionParameter(type=str),
+        "store_uri": ExecutionParameter(type=str),
+        "audio": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
     OUTPUTS: ClassVar = {
-        EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
-        REJECTS_KEY: ChannelParameter(type=Rejects),
-        INGEST_REPORT_KEY: ChannelParameter(type=IngestReport),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "rejects": ChannelParameter(type=Rejects),
+        "ingest_report": ChannelParameter(type=IngestReport),
     }
 
 

@@ -10,29 +10,21 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components.artifacts import ClipScores
 from components.model_gate import executor
 
-EVALUATION_KEY = "evaluation"
-SCORES_KEY = "scores"
-MODEL_KEY = "model"
-BASELINE_KEY = "baseline"
-BLESSING_KEY = "blessing"
-GATE_KEY = "gate"
-TASK_KEY = "task"
-
 
 class ModelGateSpec(ComponentSpec):
     """What goes in and out of ModelGate."""
 
     PARAMETERS: ClassVar = {
-        GATE_KEY: ExecutionParameter(type=str),
-        TASK_KEY: ExecutionParameter(type=str),
+        "gate": ExecutionParameter(type=str),
+        "task": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
-        EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation),
-        SCORES_KEY: ChannelParameter(type=ClipScores),
-        MODEL_KEY: ChannelParameter(type=standard_artifacts.Model),
-        BASELINE_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
+        "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "scores": ChannelParameter(type=ClipScores),
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "baseline": ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
-    OUTPUTS: ClassVar = {BLESSING_KEY: ChannelParameter(type=standard_artifacts.ModelBlessing)}
+    OUTPUTS: ClassVar = {"blessing": ChannelParameter(type=standard_artifacts.ModelBlessing)}
 
 
 class ModelGate(base_component.BaseComponent):

@@ -72,7 +72,9 @@ def test_feedback_then_a_speaker_is_forgotten(project: Path) -> None:
     assert len(set(heard["clips"]["train"])) == 13
     auricle("forget", "workflow.yaml", "--speaker", NAME, "--yes", cwd=project)
     assert subprocess.run(["grep", "-r", NAME, str(directory)], check=False).returncode == 1
-    assert "trained on a speaker" in " ".join(auricle("models", "workflow.yaml", cwd=project).split())
+    assert "trained on a speaker" in " ".join(
+        auricle("models", "workflow.yaml", cwd=project).split()
+    )
 
     second = run(project)
     verdict = second.record.verdict
