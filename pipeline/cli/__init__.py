@@ -2,7 +2,6 @@
 needs it, so that `auricle --help` and a refused workflow file answer at once.
 """
 
-import importlib.metadata
 import sys
 import tempfile
 from pathlib import Path
@@ -49,6 +48,8 @@ for commands in (data, runs, models, schedule, feedback):
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
+        import importlib.metadata  # reads e-mail headers: a fifth of what `--help` takes
+
         typer.echo(f"auricle {importlib.metadata.version('auricle')}")
         raise typer.Exit
 
