@@ -7,6 +7,7 @@ import functools
 import gc
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,13 +166,18 @@ def _uncollected() -> Iterator[None]:
     # TensorFlow, Beam and TFX are a million objects that stay. Of a run of 20 s on 160 clips,
     # collections while they are imported took 1.1 s, and 0.3 to 0.5 s in each step that a full
     # one fell into. Those of what is left are cheap, and as many as before with 50 for 10.
+    if "pipeline.runners.launcher" in sys.modules:  # a second run in a notebook
+        yield
+        return
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
         gc.set_threshold(*gc.get_threshold()[:2], 50)
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def _after_ingest(directory: RunDirectory, name: str, outcome: "Outcome") -> None:

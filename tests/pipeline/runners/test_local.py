@@ -1,5 +1,7 @@
 """What a run does with the shards that other code left."""
 
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.storage.location import location_of
 from pipeline.dag.predecessors import SAME_SHARDS
 from pipeline.runners.launcher import Outcome
-from pipeline.runners.local import _after_ingest, _shards
+from pipeline.runners.local import _after_ingest, _shards, _uncollected
 from pipeline.workspace.paths import RunDirectory
 
 
@@ -43,3 +45,20 @@ def test_shards_of_earlier_code_with_the_same_bytes_are_taken_over(
     assert sorted(path.name for path in directory.shards.path.iterdir()) == sorted(
         [current.name, "other"]
     )
+
+
+def test_the_callers_collector_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    with _uncollected():  # all was imported before
+        assert gc.isenabled()
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
+    monkeypatch.delitem(sys.modules, "pipeline.runners.launcher")
+    gc.disable()
+    try:
+        with _uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        gc.set_threshold(*before[0])
