@@ -1,12 +1,15 @@
 """What Report costs for a large test split.
 
-    python benchmarks/report.py RUN_DIRECTORY [--clips 20000] [--repetitions 3] [--profile]
+    python benchmarks/report.py RUN_DIRECTORY [--clips 20000] [--repetitions 3]
+                                [--heard 150] [--keep FILE] [--profile]
 
 RUN_DIRECTORY is of a finished `auricle run`. The test clips and scores of its last ingest are
 repeated under other ids, and the verdict is given three rules that name ten wrong clips each, as
 many as the page plays. Each repetition is a process of its own, which imports TensorFlow and TFX
 before the clock starts, as a run has: what is measured includes loading the model and building its
-gradient. With `--profile` one page is made here, and the functions that took longest are listed.
+gradient. `--heard` says how many clips at most lie behind the cells of the confusion matrix: with
+150 and with 0 the difference is what they cost. `--keep FILE` keeps the page. With `--profile` one
+page is made here, and the functions that took longest are listed.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import cProfile
 import json
 import multiprocessing
 import pstats
+import shutil
 import tempfile
 import time
 from dataclasses import replace
@@ -29,6 +33,8 @@ from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.evaluation.scores import ClipScores as Scores
 from components.report.executor import REPORT_FILE, Executor
 from components.storage.location import location_of
+from components.tasks.classify import cells
+from components.tasks.classify.metrics import confusion
 from schemas.reports.verdict import VERDICT_FILE, GateRule, read_verdict
 
 
@@ -37,6 +43,8 @@ def main() -> None:
     parser.add_argument("run_directory", type=Path)
     parser.add_argument("--clips", type=int, default=20_000)
     parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--heard", type=int, default=cells.CLIPS_IN_ALL)
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -51,8 +59,12 @@ def main() -> None:
         seconds: list[tuple[float, float]] = []
         for _ in range(arguments.repetitions):
             with processes.Pool(1) as pool:
-                seconds.append(pool.apply(_measure, (arguments.run_directory, folder)))
+                seconds.append(
+                    pool.apply(_measure, (arguments.run_directory, folder, arguments.heard))
+                )
         size = (folder / "report" / REPORT_FILE).stat().st_size
+        if arguments.keep is not None:
+            shutil.copy(folder / "report" / REPORT_FILE, arguments.keep)
     elapsed, cpu = (list(each) for each in zip(*seconds, strict=True))
     print(
         f"{arguments.clips} clips: {spread(elapsed, '.1f')} s, {spread(cpu, '.1f')} s of CPU,"
@@ -70,12 +82,13 @@ def _prepare(run_directory: Path, folder: Path, clips: int) -> None:
     write_scores(scores, folder / "scores" / SCORES_FILE)
     blessing = newest(run_directory, "ModelGate", "blessing")
     verdict = read_verdict(location_of(blessing) / VERDICT_FILE)
+    details = verdict.details.model_copy(update={"confusion": confusion(scores)})
     wrong = scores.ids[~scores.candidate.is_right][:30].tolist()
     rules = [
         GateRule(name=f"rule {i}", outcome="broken", said=f"rule {i}", clips=wrong[i::3])
         for i in range(3)
     ]
-    changes = {"rules": rules, "reasons": [rule.message for rule in rules]}
+    changes = {"details": details, "rules": rules, "reasons": [rule.message for rule in rules]}
     (folder / "blessing").mkdir()
     (folder / "blessing" / VERDICT_FILE).write_text(
         verdict.model_copy(update=changes).model_dump_json()
@@ -88,8 +101,9 @@ def _repeated(scores: Scores, clips: int) -> Scores:
     return replace(scores.select(places), ids=ids, features={}, baseline=None)
 
 
-def _measure(run_directory: Path, folder: Path) -> tuple[float, float]:
+def _measure(run_directory: Path, folder: Path, heard: int) -> tuple[float, float]:
     """Seconds, and seconds of CPU on all cores."""
+    cells.CLIPS_IN_ALL = heard
     tf.constant(0)  # what a run has done long before: TensorFlow is ready
     before_s = time.process_time()
     elapsed_s = seconds_of(lambda: _report(run_directory, folder))

@@ -1,7 +1,8 @@
-"""Draws: spectrograms as PNG, training curves as SVG whose colours follow the page's theme."""
+"""Draws: spectrograms as PNG; waveforms and training curves as SVG in the colours of the page."""
 
 import base64
 import contextlib
+import html
 import io
 import math
 import re
@@ -27,6 +28,8 @@ _MIN_FFT_LENGTH = 1024  # zero-padded, so that no mel band is left without a bin
 _RANGE_DB = 70.0  # from the loudest band down to black
 _MAX_COLUMNS = 240
 _MAX_FRAMES = 4 * _MAX_COLUMNS  # of a long clip, four to a column
+_MAX_POINTS = 120  # of a waveform
+_WAVE_HEIGHT = 40
 
 # Colours that stand for the page's own; a browser resolves them in light, dark and print.
 _THEME = {"#010101": "currentColor", "#020202": "var(--line)", "#030303": "var(--train)"}
@@ -73,6 +76,28 @@ def _png(decibels: NDArray[np.float32]) -> bytes:
     return buffer.getvalue()
 
 
+def waveform_svg(waveform: NDArray[np.int16], description: str) -> str:
+    """The lowest and highest sample over time of int16 [samples], as an inline SVG element.
+
+    As high as its loudest sample, so that quiet clips are seen too.
+    """
+    samples = waveform.astype(np.float64) if len(waveform) else np.zeros(1)
+    starts = np.linspace(0, len(samples), min(_MAX_POINTS, len(samples)), endpoint=False).astype(
+        int
+    )
+    loudest = np.abs(samples).max() or 1.0
+    above, below = (
+        [f"{x} {_WAVE_HEIGHT / 2 * (1 - value / loudest):.3g}" for x, value in enumerate(edge)]
+        for edge in (np.maximum.reduceat(samples, starts), np.minimum.reduceat(samples, starts))
+    )
+    outline = "L".join([*above, *reversed(below)])
+    return (
+        f'<svg class="waveform" role="img" aria-label="{html.escape(description)}"'
+        f' viewBox="0 0 {max(1, len(starts) - 1)} {_WAVE_HEIGHT}" preserveAspectRatio="none">'
+        f'<path d="M{outline}Z"/></svg>'
+    )
+
+
 def loss_svg(epochs: list[Epoch]) -> str:
     """The loss by epoch on train and eval, as an inline SVG element."""
     return _curves_svg("Loss", epochs, [e.loss for e in epochs], [e.val_loss for e in epochs])
@@ -94,7 +119,7 @@ def best_epoch(epochs: list[Epoch]) -> Epoch | None:
 def _curves_svg(what: str, epochs: list[Epoch], train: list[float], evaluated: list[float]) -> str:
     numbers = [e.epoch for e in epochs]
     best = best_epoch(epochs)
-    with drawn_axes(f"{what} by epoch") as (axes, finish):
+    with drawn_axes(f"{what} by epoch", "epoch", what.lower()) as (axes, finish):
         marker = "o" if len(epochs) == 1 else ""
         axes.plot(numbers, train, color=_TRAIN, linewidth=2, marker=marker, label="train")
         axes.plot(numbers, evaluated, color=EVAL, linewidth=2, marker=marker, label="eval")
@@ -106,14 +131,19 @@ def _curves_svg(what: str, epochs: list[Epoch], train: list[float], evaluated: l
 
 
 @contextlib.contextmanager
-def drawn_axes(title: str) -> Iterator[tuple[Axes, Callable[[str], str]]]:
-    """Axes to draw on, and what makes the drawing an SVG element with a text alternative."""
+def drawn_axes(title: str, across: str, up: str) -> Iterator[tuple[Axes, Callable[[str], str]]]:
+    """Axes to draw on, and what makes the drawing an SVG element with a text alternative.
+
+    `across` and `up` are the names of the axes.
+    """
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}):
         figure = Figure(figsize=(5.2, 2.9), layout="constrained", facecolor="none")
         axes = figure.add_subplot(facecolor="none")
         yield axes, lambda description: _inline(buffer.getvalue(), description)
         axes.set_title(title, loc="left", color=INK, fontsize=10)
+        axes.set_xlabel(across, color=INK)
+        axes.set_ylabel(up, color=INK)
         axes.grid(color=_LINE, linewidth=0.8)
         axes.tick_params(colors=INK, length=0)
         axes.spines[:].set_visible(False)
@@ -141,5 +171,5 @@ def _inline(document: str, description: str) -> str:
     for stand_in, colour in _THEME.items():
         element = element.replace(stand_in, colour)
     head = re.compile(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>')
-    attributes = f'class="chart" role="img" aria-label="{description}"'
+    attributes = f'class="chart" role="img" aria-label="{html.escape(description)}"'
     return head.sub(rf'<svg xmlns="http://www.w3.org/2000/svg" \1 {attributes}>', element, count=1)

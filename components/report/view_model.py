@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 
 from components.pages.clips import Clip, ScoredClip
 from components.pages.section import Place, Section
+from components.report.eval_gap import eval_gap
 from components.storage.location import location_of
 from components.versions.model_card import read_card
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
@@ -33,6 +35,8 @@ CLASSES_LISTED = 300
 CLASSES_SHOWN = 60  # with examples
 CLIPS_OF_A_RULE = 10  # to listen to
 NAMED_CLIPS = 30  # of all rules
+
+_ERROR = re.compile(r"[\w.]*(Error|Exception)\b")  # begins the last line of a traceback
 
 LEAKS_LISTED = 20
 LEAKS: dict[LeakKind, str] = {
@@ -119,6 +123,16 @@ class Reason:
     message: str
     clips: list[NamedClip]
     more_clips: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """What ServingCheck found, in a sentence; `printed` is what a program that failed wrote."""
+
+    name: str
+    passed: bool
+    message: str
+    printed: str
 
 
 @dataclass(frozen=True)
@@ -262,6 +276,19 @@ class Content:
         return rows
 
     @property
+    def checks(self) -> list[Check]:
+        """What ServingCheck found."""
+        return [
+            Check(rule.name, rule.passed, *_sentence_and_output(rule.message))
+            for rule in self.serving.rules
+        ]
+
+    @property
+    def eval_gap(self) -> str | None:
+        """What it means that eval and test differ, where they do."""
+        return eval_gap(self.epochs, self.verdict, self.ingest)
+
+    @property
     def slices(self) -> list[SliceMetrics]:
         """Slices other than by target, which the task's sections show, worst first."""
         by_target = self.verdict.details.target_feature
@@ -349,6 +376,18 @@ def _read_rejects(path: Path, ingest: IngestReport) -> list[RejectGroup]:
         if clips
     ]
     return sorted(groups, key=lambda group: (-group.clips, group.reason))
+
+
+def _sentence_and_output(message: str) -> tuple[str, str]:
+    """A message without a traceback in it, and the whole of it where it had one."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if len(lines) <= 1:
+        return message, ""
+    errors = [line for line in lines if _ERROR.match(line)]
+    # The rule's own words stand before what was printed, on the same line.
+    words, colon, _ = lines[0].partition(": ")
+    said = (errors or lines)[-1]
+    return (f"{words}: {said}" if colon and said != lines[0] else said), message
 
 
 def _most_heard(speakers: dict[str, int]) -> list[tuple[str, int]]:

@@ -23,7 +23,10 @@ def confusion_png(shares: NDArray[np.float64]) -> bytes:
 
 def reliability_svg(curve: Reliability) -> str:
     """Share of right answers by score, as an inline SVG element."""
-    with drawn_axes("Answers right, by the score given to them") as (axes, finish):
+    with drawn_axes("Answers right, by the score given to them", "score", "share right") as (
+        axes,
+        finish,
+    ):
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
         axes.plot(curve.score, curve.accuracy, color=EVAL, linewidth=2, marker="o", markersize=4)
         axes.set_xlim(0, 1)
@@ -39,7 +42,10 @@ def detection_svg(curve: DetectionErrors) -> str:
     """Missed and wrongly accepted words over a threshold, on normal-deviate scales: SVG."""
     ticks = [0.001, 0.01, 0.05, 0.2, 0.5]
     bounds = (ticks[0] / 2, 0.6)
-    with drawn_axes("Words missed, by others accepted") as (axes, finish):
+    with drawn_axes("Words missed, by others accepted", "others accepted", "words missed") as (
+        axes,
+        finish,
+    ):
         inside = [np.clip(rates, *bounds) for rates in (curve.false_accepts, curve.false_rejects)]
         axes.plot(*map(norm.ppf, inside), color=EVAL, linewidth=2)
         axes.set_xticks(norm.ppf(ticks), [f"{100 * tick:g} %" for tick in ticks])

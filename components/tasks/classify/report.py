@@ -1,5 +1,6 @@
 """A classifier's sections of the report: confusion matrix, classes, scores, what decided."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,12 @@ from components.audio.pcm16 import to_waveform
 from components.evaluation.scores import ClipScores
 from components.explanation.explain import BRIEF, attribute, load_saved_model
 from components.explanation.picture import explanation_png, explanation_text
-from components.pages.clips import ScoredClip
-from components.pages.drawing import data_uri
+from components.pages.clips import Clip, ScoredClip
+from components.pages.drawing import data_uri, waveform_svg
+from components.pages.player import Players
 from components.pages.section import Judged, Section, html_environment
 from components.pages.text import share
+from components.tasks.classify.cells import heard_cells, heard_places, most_frequent
 from components.tasks.classify.charts import confusion_png, detection_svg, reliability_svg
 from components.tasks.classify.curves import detection_errors, reliability
 from components.tasks.classify.details import (
@@ -22,6 +25,7 @@ from components.tasks.classify.details import (
     ClassDetails,
     ClassMetrics,
 )
+from components.tasks.classify.metrics import all_labels
 from components.tasks.classify.scoring import top_scores
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
@@ -31,6 +35,7 @@ CONFUSIONS_LISTED = 10
 CLASSES_LISTED = 300
 CLASSES_IN_TABLE = 24  # a larger confusion matrix becomes a picture
 CLASSES_EXPLAINED = 24
+_AUDIO_BYTES = 2_500_000  # of the clips behind the cells
 _LONGEST_EXPLAINED_S = 5.0  # a minute of one clip would take as long
 _TEMPLATES = html_environment(Path(__file__).parent / "templates")
 
@@ -68,8 +73,10 @@ class Explained:
 
 
 def places(scores: ClipScores) -> list[int]:
-    """The mistakes that are explained."""
-    return mistake_places(scores, CLASSES_EXPLAINED)
+    """The mistakes that are explained, and the clips behind the cells of the confusion matrix."""
+    counted = scores.counted
+    wanted = mistake_places(counted, CLASSES_EXPLAINED) + _heard_places(counted)
+    return list(map(int, np.flatnonzero(~scores.is_must_pass)[wanted])) if wanted else []
 
 
 def mistake_places(scores: ClipScores, count: int) -> list[int]:
@@ -81,6 +88,11 @@ def mistake_places(scores: ClipScores, count: int) -> list[int]:
         if wrong[place]:
             first.setdefault(str(scores.targets[place]), place)
     return list(first.values())[:count]
+
+
+def _heard_places(scores: ClipScores) -> list[int]:
+    is_large = len(all_labels(scores)) > CLASSES_IN_TABLE
+    return heard_places(scores, CONFUSIONS_LISTED if is_large else None)
 
 
 def facts(verdict: Verdict) -> dict[str, str]:
@@ -96,7 +108,7 @@ def sections(judged: Judged) -> list[Section]:
     """All of them."""
     details = _details(judged.verdict)
     return [
-        Section("confusion", "Confusion matrix", "before slices", _confusion_html(details)),
+        Section("confusion", "Confusion matrix", "before slices", _confusion_html(judged)),
         Section("classes", "Classes", "beside slices", _classes_html(details)),
         Section("scores", "Scores", "after slices", _scores_html(judged)),
         Section("explained", "What decided", "after worst", _explained_html(judged)),
@@ -108,16 +120,33 @@ def _details(verdict: Verdict) -> ClassDetails:
     return verdict.details
 
 
-def _confusion_html(details: ClassDetails) -> str:
+def _confusion_html(judged: Judged) -> str:
+    details = _details(judged.verdict)
     shares = confusion_shares(details)
     is_large = len(details.labels) > CLASSES_IN_TABLE
     picture = confusion_png(np.array(shares)) if is_large else b""
+    rate = judged.card.audio.sample_rate
+    heard = heard_cells(
+        judged.scores,
+        _heard_places(judged.scores),
+        {scored.clip.id: scored for scored in judged.clips.values()},
+    )
     return _TEMPLATES.get_template("confusion.html.jinja").render(
         labels=details.labels,
         table=None if is_large else confusion_table(details),
         image=data_uri(picture, "image/png"),
         confusions=frequent_confusions(details),
+        heard=heard,
+        heard_in_all=sum(len(cell.clips) for cell in heard.values()),
+        clips_in_all=len(judged.scores),
+        player=Players(rate, _AUDIO_BYTES),
+        waveform=functools.partial(_waveform, sample_rate=rate),
     )
+
+
+def _waveform(clip: Clip, sample_rate: int) -> str:
+    seconds = len(clip.waveform) / sample_rate
+    return waveform_svg(clip.waveform, f"Waveform of {clip.target}, {seconds:.2f} s")
 
 
 def confusion_shares(details: ClassDetails) -> list[list[float]]:
@@ -146,14 +175,16 @@ def confusion_table(details: ClassDetails) -> list[tuple[str, list[ConfusionCell
 def frequent_confusions(details: ClassDetails) -> list[Confusion]:
     """The most frequent wrong answers."""
     labels, shares = details.labels, confusion_shares(details)
-    found = [
-        Confusion(labels[i], labels[j], count, shares[i][j])
+    counts = {
+        (labels[i], labels[j]): count
         for i, row in enumerate(details.confusion)
         for j, count in enumerate(row)
-        if i != j and count
+    }
+    place = {label: number for number, label in enumerate(labels)}
+    return [
+        Confusion(true, answered, counts[true, answered], shares[place[true]][place[answered]])
+        for true, answered in most_frequent(counts)[:CONFUSIONS_LISTED]
     ]
-    found.sort(key=lambda c: (-c.clips, -c.share, c.true, c.answered))
-    return found[:CONFUSIONS_LISTED]
 
 
 def _classes_html(details: ClassDetails) -> str:
@@ -175,7 +206,9 @@ def _scores_html(judged: Judged) -> str:
 
 
 def _explained_html(judged: Judged) -> str:
-    explained = _explain(judged.saved_model, judged.card, list(judged.clips.values()))
+    by_id = {scored.clip.id: scored for scored in judged.clips.values()}
+    wanted = judged.scores.ids[mistake_places(judged.scores, CLASSES_EXPLAINED)].tolist()
+    explained = _explain(judged.saved_model, judged.card, [by_id[id_] for id_ in wanted])
     return _TEMPLATES.get_template("explained.html.jinja").render(
         explained=explained,
         most=CLASSES_EXPLAINED,
@@ -198,7 +231,7 @@ def _explain(saved_model: Path, card: ModelCard, mistakes: Sequence[ScoredClip])
     return [
         Explained(
             scored,
-            explanation_png(attributions, scored.answer),
+            explanation_png(attributions, scored.answer, ground="none"),
             explanation_text(attributions, scored.answer),
             attributions["integrated gradients"].unexplained,
         )

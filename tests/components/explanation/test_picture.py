@@ -68,5 +68,16 @@ def test_the_words_lie_in_the_picture_and_its_bytes_repeat() -> None:
     assert explanation_png(found, "ja, schön") == png
 
 
+def test_a_page_shines_through_only_where_it_is_asked_to() -> None:
+    def alpha(png: bytes) -> np.ndarray:
+        return imread(io.BytesIO(png), format="png")[..., 3]
+
+    found = {"gradients": attribution(5)}
+    assert alpha(explanation_png(found, "yes")).min() == 1
+    clear = alpha(explanation_png(found, "yes", ground="none"))
+    assert clear[:5].max() == 0
+    assert clear.max() == 1
+
+
 def test_nothing_attributed_is_a_picture_too() -> None:
     assert redness(explanation_png({"gradients": attribution(5, weight=0.0)}, "x")).max() < 0.1

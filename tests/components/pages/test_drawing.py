@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from components.pages.drawing import best_epoch, loss_svg, metric_svg, spectrogram_png
+from components.pages.drawing import (
+    best_epoch,
+    loss_svg,
+    metric_svg,
+    spectrogram_png,
+    waveform_svg,
+)
 from schemas.reports.training import Epoch
 
 RATE = 16000
@@ -51,6 +57,34 @@ def test_a_long_clip_stays_narrow() -> None:
     assert len(png) < 100_000
 
 
+def outline(svg: str) -> tuple[np.ndarray, np.ndarray]:
+    """Height of both edges of a waveform, 1 for its loudest sample, from left to right."""
+    element = ElementTree.fromstring(svg)
+    points = element.find("path").get("d").strip("MZ").split("L")
+    x, y = np.array([list(map(float, point.split())) for point in points]).T
+    half = len(points) // 2
+    assert x.tolist() == [*range(half), *reversed(range(half))]
+    heights = 1 - y / float(element.get("viewBox").split()[3]) * 2
+    return heights[:half], heights[half:][::-1]
+
+
+def test_a_waveform_is_as_high_as_its_samples() -> None:
+    clip = np.concatenate([np.zeros(RATE // 2), np.linspace(0, 1000, RATE // 2)])
+    above, below = outline(waveform_svg((clip * np.resize([1, -0.5], RATE)).astype(np.int16), "x"))
+    assert len(above) == 120
+    expected = np.concatenate([np.zeros(60), np.linspace(0, 1, 61)[1:]])
+    np.testing.assert_allclose(above, expected, atol=0.02)
+    np.testing.assert_allclose(below, -expected / 2, atol=0.02)
+
+
+@pytest.mark.parametrize("clip", [[], [0] * 500, [-32768], [5, -5]])
+def test_a_waveform_of_next_to_nothing_lies_inside_its_frame(clip: list[int]) -> None:
+    svg = waveform_svg(np.array(clip, np.int16), 'of "a" <b>')
+    assert ElementTree.fromstring(svg).get("aria-label") == 'of "a" <b>'
+    for edge in outline(svg):
+        assert np.abs(edge).max() <= 1
+
+
 def epoch(number: int, val_loss: float) -> Epoch:
     return Epoch(
         epoch=number,
@@ -78,7 +112,8 @@ def test_curves_are_one_svg_element_in_the_colours_of_the_page(draw, losses) -> 
     assert "var(--eval)" in svg
     assert "<metadata" not in svg
     assert "#0" not in svg.replace("url(#", "").replace('href="#', "")
-    assert {e.text for e in element.iter() if e.tag.endswith("text")} >= {"train", "eval"}
+    axis = {"loss", "epoch"} if draw is loss_svg else {"accuracy", "epoch"}
+    assert {e.text for e in element.iter() if e.tag.endswith("text")} >= {"train", "eval"} | axis
 
 
 def test_the_best_epoch_has_the_lowest_eval_loss() -> None:
