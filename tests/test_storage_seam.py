@@ -29,9 +29,12 @@ EXCEPTIONS: dict[str, set[str]] = {
         "pipeline/metadata/artifacts.py",
         "pipeline/runners/local.py",
         "pipeline/runs/retention.py",
+        "pipeline/runs/trainings.py",
         "schemas/tfrecord.py",
     },
     "scratch, output and /proc of this machine": {
+        "components/registry/mlflow_model.py",
+        "components/registry/mlflow_runs.py",
         "components/subprocess_pool.py",
         "components/versions/serving.py",
         "pipeline/cli/crash_report.py",

@@ -16,6 +16,23 @@ from schemas.versions import Manifest
 ALIASES = ("candidate", "champion", "previous")
 
 
+def metrics_of(verdict: Verdict) -> dict[str, float]:
+    """The verdict's numbers, with their intervals."""
+    headline = verdict.headline
+    metrics = {
+        headline.name: headline.value,
+        f"{headline.name}_low": headline.interval.low,
+        f"{headline.name}_high": headline.interval.high,
+        **verdict.metrics,
+        "test_clips": float(verdict.clips),
+    }
+    if verdict.difference is not None and verdict.difference_interval is not None:
+        metrics["difference"] = verdict.difference
+        metrics["difference_low"] = verdict.difference_interval.low
+        metrics["difference_high"] = verdict.difference_interval.high
+    return {name: value for name, value in metrics.items() if math.isfinite(value)}
+
+
 @dataclass(frozen=True)
 class Registration:
     """A version as it is to be registered.
@@ -31,24 +48,6 @@ class Registration:
     verdict: Verdict
     card_text: str
     same_as: str | None = None
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The verdict's numbers, with their intervals."""
-        verdict = self.verdict
-        headline = verdict.headline
-        metrics = {
-            headline.name: headline.value,
-            f"{headline.name}_low": headline.interval.low,
-            f"{headline.name}_high": headline.interval.high,
-            **verdict.metrics,
-            "test_clips": float(verdict.clips),
-        }
-        if verdict.difference is not None and verdict.difference_interval is not None:
-            metrics["difference"] = verdict.difference
-            metrics["difference_low"] = verdict.difference_interval.low
-            metrics["difference_high"] = verdict.difference_interval.high
-        return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
     @property
     def tags(self) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """MLflow as the model registry: an SQLite file of our own, or any tracking server.
 
-A registered version is a version of the registered model that has the workflow's name; its run in
-the experiment of that name holds settings, metrics and files. MLflow reads user and password of a
+A registered version is a version of the registered model that has the workflow's name. Each model
+that was trained has a run in the experiment of that name, with settings, metrics and pictures; that
+of a registered one holds its files. MLflow reads user and password of a
 server from `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`.
 """
 
@@ -14,7 +15,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from components.registry.interface import ALIASES, Registration
+from sqlalchemy.exc import SQLAlchemyError
+
+from components.registry.interface import ALIASES, Registration, metrics_of
+from components.registry.training import Training
 from schemas.errors import RegistryError
 
 # Before the import.
@@ -23,14 +27,19 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
 
-_MODEL = "model"  # a run's folder of files
-_SAVED_MODEL = "saved_model"  # inside it
+from components.registry.mlflow_model import MODEL, SAVED_MODEL, write_model_files
+from components.registry.mlflow_runs import (
+    MODEL_DIGEST,
+    delete_reports,
+    find_run,
+    record_training,
+    settings_of,
+)
+
 _PUSH_ID = "auricle.push_id"
-_LONGEST_VALUE = 500  # of a parameter, in any store
 
 
 class MlflowRegistry:
@@ -102,6 +111,24 @@ class MlflowRegistry:
             for alias in set(ALIASES) & set(there) - set(aliases):
                 self._client.delete_registered_model_alias(self._name, alias)
 
+    def record(self, training: Training) -> None:
+        """Has the run of a training say what was found out about its model.
+
+        Raises:
+            RegistryError: MLflow does not answer; to be done again, which changes nothing twice.
+        """
+        with _explained(self._uri):
+            record_training(self._client, self._experiment, training)
+
+    def delete_reports(self, data: set[str]) -> int:
+        """Deletes the reports of runs on data sets with these digests; says how many.
+
+        Raises:
+            RegistryError: MLflow does not answer, or deletes nothing.
+        """
+        with _explained(self._uri):
+            return delete_reports(self._client, self._uri, self._experiment, data)
+
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(self._name)
         if found is not None:
@@ -128,26 +155,28 @@ class MlflowRegistry:
         run_id = self._run_of(registration)
         self._client.log_batch(
             run_id,
-            metrics=[Metric(key, value, 0, 0) for key, value in registration.metrics.items()],
-            params=_settings(registration),
+            metrics=[
+                Metric(key, value, 0, 0) for key, value in metrics_of(registration.verdict).items()
+            ],
+            params=settings_of(registration.card),
             tags=[RunTag(key, value) for key, value in registration.tags.items()],
         )
         with registration.folder.local_copy() as folder:
-            self._client.log_artifacts(run_id, str(folder), f"{_MODEL}/{_SAVED_MODEL}")
+            self._client.log_artifacts(run_id, str(folder), f"{MODEL}/{SAVED_MODEL}")
         with tempfile.TemporaryDirectory() as scratch:
-            model = Model(artifact_path=_MODEL, run_id=run_id)
-            model.add_flavor("tensorflow", saved_model_dir=_SAVED_MODEL, model_type="tf2-module")
-            model.save(str(Path(scratch) / "MLmodel"))
-            self._client.log_artifacts(run_id, scratch, _MODEL)
+            write_model_files(registration.card, run_id, Path(scratch))
+            self._client.log_artifacts(run_id, scratch, MODEL)
         self._client.set_terminated(run_id)
-        return run_id, f"{self._client.get_run(run_id).info.artifact_uri}/{_MODEL}"
+        return run_id, f"{self._client.get_run(run_id).info.artifact_uri}/{MODEL}"
 
     def _run_of(self, registration: Registration) -> str:
-        """The run an earlier attempt began, or a new one."""
-        push_id = registration.manifest.push_id
-        begun = self._client.search_runs([self._experiment], f"tags.`{_PUSH_ID}` = '{push_id}'")
-        if begun:
-            return str(begun[0].info.run_id)
+        """The run an earlier attempt began, that of the model's training, or a new one."""
+        manifest = registration.manifest
+        push_id = manifest.push_id
+        for tag, value in ((_PUSH_ID, push_id), (MODEL_DIGEST, manifest.model_digest)):
+            found = find_run(self._client, self._experiment, tag, value)
+            if found is not None:
+                return str(found.info.run_id)
         made = self._client.create_run(
             self._experiment,
             start_time=round(registration.manifest.created.timestamp() * 1000),
@@ -157,26 +186,15 @@ class MlflowRegistry:
         return str(made.info.run_id)
 
 
-def _settings(registration: Registration) -> list[Param]:
-    """Every setting of the model card as `block.key`."""
-    card = registration.card.model_dump(mode="json", exclude_unset=True)
-    blocks = ("audio", "frontend", "augment", "model", "train")
-    return [
-        Param(f"{block}.{key}", str(value)[:_LONGEST_VALUE])
-        for block in blocks
-        for key, value in card.get(block, {}).items()
-    ]
-
-
 def _prepare(database: Path) -> None:
     """Has SQLite write ahead, so that MLflow's pages and a run do not wait for each other; copies
     a database that another version of MLflow wrote last.
     """
-    database.parent.mkdir(parents=True, exist_ok=True)
     major, minor, patch = (int(part) for part in mlflow.__version__.split(".")[:3])
     ours = 1_000_000 * major + 1000 * minor + patch
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        try:
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             [last] = connection.execute("PRAGMA user_version").fetchone()
             if last not in (0, ours):
@@ -184,8 +202,8 @@ def _prepare(database: Path) -> None:
                 with contextlib.closing(sqlite3.connect(copy)) as target:
                     connection.backup(target)
             connection.execute(f"PRAGMA user_version={ours}")
-        except sqlite3.DatabaseError as error:
-            raise RegistryError(f"{database} is no database of MLflow: {error}") from error
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise RegistryError(f"{database} cannot be MLflow's database: {error}") from error
 
 
 @contextlib.contextmanager
@@ -193,6 +211,6 @@ def _explained(uri: str) -> Iterator[None]:
     """Turns what MLflow and its HTTP client raise into a RegistryError."""
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:
         what = str(error).strip().partition("\n")[0]
         raise RegistryError(f"the registry {uri} does not answer: {what}") from error

@@ -20,6 +20,7 @@ from pipeline.datasets.suppression import read_forgotten, write_forgotten
 from pipeline.erasure.lineage import SpeakerTrace, trace_speaker
 from pipeline.erasure.purge import erase, names_speaker
 from pipeline.releases.reconcile import reconcile
+from pipeline.releases.registry import delete_reports
 from pipeline.runs.records import RunRecord, read_history
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
@@ -81,12 +82,15 @@ def forget(project: Project, speaker: str) -> list[str]:
 
     Raises:
         InputError: nobody knows them.
+        RegistryError: the model registry does not answer; its reports still play their clips, so
+            nothing was removed yet, and the same command goes on.
         RunDirectoryError: the run directory is in use, or cannot be written.
     """
     with claim(project) as directory:
         traces, heard, clips = _trace(project, speaker)
         write_forgotten(read_forgotten(directory).with_speaker(speaker), directory)
-        notes = reconcile(project)
+        notes = delete_reports(project, {each.digest for each in heard})
+        notes += reconcile(project)
         ledger = read_ledger(directory.ledger)
         for version in traces.replace:
             record = ledger.find(version)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_metadata.proto.metadata_store_pb2 import Artifact, Execution
+from ml_metadata.proto.metadata_store_pb2 import Artifact, Event, Execution
 
 from components.examples import split_files
 from pipeline.metadata.store import open_store
@@ -52,6 +52,41 @@ def pushed_version(pushed: Artifact) -> int | None:
     """The version that a PushedModel became; None where nothing was pushed."""
     text = text_property(pushed, "pushed_version")
     return int(text) if text else None
+
+
+def made_by(store: "MetadataStore", artifacts: Iterable[Artifact]) -> set[int]:
+    """The executions that put out one of the artifacts."""
+    return _executions(store, artifacts, Event.OUTPUT)
+
+
+def used_by(store: "MetadataStore", artifacts: Iterable[Artifact]) -> set[int]:
+    """The executions that took one of the artifacts."""
+    return _executions(store, artifacts, Event.INPUT)
+
+
+def taken(store: "MetadataStore", executions: Iterable[int]) -> dict[str, Artifact]:
+    """What executions took, by key; of several the newest."""
+    return _by_key(store, executions, Event.INPUT)
+
+
+def put_out(store: "MetadataStore", executions: Iterable[int]) -> dict[str, Artifact]:
+    """What executions put out, by key; of several the newest."""
+    return _by_key(store, executions, Event.OUTPUT)
+
+
+def _executions(store: "MetadataStore", artifacts: Iterable[Artifact], kind: int) -> set[int]:
+    events = store.get_events_by_artifact_ids([artifact.id for artifact in artifacts])
+    return {event.execution_id for event in events if event.type == kind}
+
+
+def _by_key(store: "MetadataStore", executions: Iterable[int], kind: int) -> dict[str, Artifact]:
+    keys = {
+        event.artifact_id: event.path.steps[0].key
+        for event in store.get_events_by_execution_ids(executions)
+        if event.type == kind and event.path.steps
+    }
+    found = sorted(store.get_artifacts_by_id(keys), key=lambda artifact: artifact.id)
+    return {keys[artifact.id]: artifact for artifact in found}
 
 
 def index_digests(executions: Iterable[Execution]) -> set[str]:

@@ -17,16 +17,14 @@ from components.versions.ledger import cut_off, follow, read_ledger, write_ledge
 from components.versions.manifest import read_manifest
 from components.versions.serving import remove_leftovers, remove_version
 from pipeline.metadata.artifacts import open_metadata, pushed_version
+from pipeline.releases.registry import open_registry
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import RegistryError, VersionError
 from schemas.versions import Ledger
-from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
-
-    from components.registry import Registry
 
 
 def reconcile(project: Project, expected: int | None = None) -> list[str]:
@@ -53,7 +51,7 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
         write_ledger(ledger, directory.ledger)
     if workflow.registry.kind != "none" and ledger.state != ledger.registered_state:
         try:
-            registry = _open_registry(workflow, directory)
+            registry = open_registry(workflow, directory)
             register_versions(registry, ledger, directory.serving, directory.ledger)
         except (RegistryError, VersionError) as error:
             notes.append(f"{error}; the next command registers what is missing there")
@@ -126,11 +124,3 @@ def _blessings_of(store: "MetadataStore", version: int) -> Iterator[metadata_sto
     for artifact in store.get_artifacts_by_id(inputs):
         if types[artifact.type_id] == "ModelBlessing":
             yield artifact
-
-
-def _open_registry(workflow: Workflow, directory: RunDirectory) -> "Registry":
-    from components.registry.mlflow import MlflowRegistry
-
-    if workflow.registry.uri is not None:
-        return MlflowRegistry(workflow.name, workflow.registry.uri)
-    return MlflowRegistry.embedded(workflow.name, directory.local)

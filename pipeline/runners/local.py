@@ -34,6 +34,7 @@ from pipeline.releases.reconcile import reconcile
 from pipeline.runners.console.capture import logged_to
 from pipeline.runners.console.progress import Progress
 from pipeline.runners.console.step_timings import Timings
+from pipeline.runners.tracking import tell_registry
 from pipeline.runs.records import RunRecord, next_number, write_record
 from pipeline.runs.result import RunResult
 from pipeline.runs.retention import remove_old_examples
@@ -56,21 +57,25 @@ if TYPE_CHECKING:
     from pipeline.runners.launcher import Outcome
 
 
-def run_workflow(project: Project, now: datetime.datetime | None = None) -> RunResult:
+def run_workflow(
+    project: Project, now: datetime.datetime | None = None, *, is_scheduled: bool = False
+) -> RunResult:
     """Runs a workflow, and tells how it ended. `now` is when that is, of the machine's clock if not
-    given.
+    given. `is_scheduled` where the schedule asks.
 
     Raises:
         InputError: the recordings, the run directory or the Beam options cannot be used.
     """
     project.check_runs_here()
     with told_if_it_fails(project) as begin:
-        result = _run(project, now or datetime.datetime.now().astimezone(), begin)
+        result = _run(project, now or datetime.datetime.now().astimezone(), begin, is_scheduled)
     told = notify(project, result_event(project.workflow, result))
     return dataclasses.replace(result, notes=[*result.notes, *problems_of(told)])
 
 
-def _run(project: Project, now: datetime.datetime, begin: Callable[[], None]) -> RunResult:
+def _run(
+    project: Project, now: datetime.datetime, begin: Callable[[], None], is_scheduled: bool
+) -> RunResult:
     """The same without telling; calls `begin` when all was checked."""
     start = time.monotonic()
     workflow = project.workflow
@@ -100,7 +105,9 @@ def _run(project: Project, now: datetime.datetime, begin: Callable[[], None]) ->
                 ended=functools.partial(remember, observed, directory=directory, now=now),
             )
             notes += reconcile(project, _version(outcomes))
-        record = _record(workflow, outcomes, directory, now, time.monotonic() - start)
+            seconds = time.monotonic() - start
+            record = _record(workflow, outcomes, directory, now, seconds, is_scheduled)
+            notes += tell_registry(project)
         return _gather(record, outcomes, directory, log, notes)
 
 
@@ -302,6 +309,7 @@ def _record(
     directory: RunDirectory,
     now: datetime.datetime,
     seconds: float,
+    is_scheduled: bool,
 ) -> RunRecord:
     """Keeps what was decided, and where the scores of single clips lie."""
     blessing = outcomes["ModelGate"].artifacts["blessing"]
@@ -321,6 +329,7 @@ def _record(
         scores=str(Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE),
         seconds=seconds,
         is_withdrawn=verdict.outcome == "blessed" and not is_blessed,
+        is_scheduled=is_scheduled,
     )
     write_record(record, directory.history)
     return record

@@ -20,7 +20,9 @@ from schemas.workflow.workflow import Workflow
 
 
 class RunRecord(BaseModel):
-    """One judged run; `scores` is a path, and `data` the digest of all rows and recordings."""
+    """One judged run; `scores` is a path, and `data` the digest of all rows and recordings.
+    `is_scheduled` where the schedule began it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -34,6 +36,7 @@ class RunRecord(BaseModel):
     scores: str
     seconds: float
     is_withdrawn: bool = False
+    is_scheduled: bool = False
 
     @field_validator("workflow", mode="before")
     @classmethod
@@ -122,6 +125,15 @@ def read_history(directory: Location) -> list[RunRecord]:
         InputError: one cannot be read.
     """
     return [read_record(file) for file in _files(directory)]
+
+
+def read_newer(directory: Location, number: int) -> list[RunRecord]:
+    """The records after that of run `number`, the first one first.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    return [read_record(directory / f"{n}.json") for n in _numbers(directory) if n > number]
 
 
 def _files(directory: Location) -> list[Location]:

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from ml_metadata.proto.metadata_store_pb2 import Event
-
 from components.storage.location import location_of
 from components.versions.model_card import read_card
 from pipeline.inference.predict import TrainedModel
-from pipeline.metadata.artifacts import open_metadata
+from pipeline.metadata.artifacts import made_by, open_metadata, taken
 from pipeline.runs.records import RunRecord, find_record, list_records
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
@@ -33,15 +31,5 @@ def _model_of(project: Project, record: RunRecord) -> Path:
     scores = store.get_artifacts_by_uri(str(Path(record.scores).parent)) if store else []
     if store is None or not scores:
         raise InputError(f"the model of run {record.number} is gone: {record.scores} is not known")
-    made_by = {
-        event.execution_id
-        for event in store.get_events_by_artifact_ids([artifact.id for artifact in scores])
-        if event.type == Event.OUTPUT
-    }
-    models = [
-        event.artifact_id
-        for event in store.get_events_by_execution_ids(made_by)
-        if event.type == Event.INPUT and [step.key for step in event.path.steps][:1] == ["model"]
-    ]
-    [found] = store.get_artifacts_by_id(models)
+    found = taken(store, made_by(store, scores))["model"]
     return Path(found.uri) / "Format-Serving"

@@ -180,7 +180,7 @@ def read_decisions(project: Project) -> list[Decision]:
 def _train(project: Project, now: datetime.datetime, reasons: list[str]) -> Decision:
     from pipeline.runners.local import run_workflow
 
-    result = run_workflow(project, now)
+    result = run_workflow(project, now, is_scheduled=True)
     return Decision(
         time=now,
         outcome=result.record.outcome,

@@ -19,6 +19,7 @@ runs/<workflow name>/
     forgotten.json     the speakers that later runs leave out, without their names
     logs/              a file a run
     history/           a record of each judged run, by number
+    told.json          the last run that the model registry was told of
     seen.json          what the last finished run was made from; its recordings in seen-files.json
     decisions.jsonl    what the schedule decided each time, and why
     schedule.sqlite    when it is due next
@@ -99,6 +100,10 @@ class RunDirectory:
     @property
     def history(self) -> Location:
         return self.root / "history"
+
+    @property
+    def told(self) -> Location:
+        return self.root / "told.json"
 
     @property
     def seen(self) -> Location:

@@ -1,6 +1,8 @@
 """A workflow run whole, from the command line, on damaged rows and on real speech."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,8 +65,34 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
     lineage = verify(directory / "serving" / "1").lineage
     assert lineage is not None
     assert made.tags["auricle.examples_sha256"] == lineage.examples
+    run = client.get_run(made.run_id)
+    assert run.data.tags["auricle.outcome"] == "pushed"
+    assert len(client.get_metric_history(made.run_id, "eval/loss")) == TINY["train"]["epochs"]
+    assert {"recall/high", "slice/duration/below 0_5 s"} & run.data.metrics.keys()
+    assert run.inputs.dataset_inputs[0].dataset.name == "tones"
+    files = {file.path for file in client.list_artifacts(made.run_id)}
+    assert files == {"model", "pictures", "report.html"}
+    check_answers_through_mlflow(project, answer, clip)
     once = auricle("schedule", "workflow.yaml", "--once", cwd=project)
     assert once.stdout.startswith("nothing new"), once.stdout + once.stderr
+
+
+def check_answers_through_mlflow(project: Path, answer: dict[str, object], clip: Path) -> None:
+    """What MLflow loads answers as `auricle predict` does."""
+    program = (
+        "import sys, mlflow, soundfile\n"
+        "mlflow.set_tracking_uri(f'sqlite:///{sys.argv[1]}')\n"
+        "model = mlflow.pyfunc.load_model('models:/tones@champion')\n"
+        "waveform, _ = soundfile.read(sys.argv[2], dtype='float32')\n"
+        "[[label, score]] = model.predict(waveform[None])[['label', 'score']].values\n"
+        "print(label, score)\n"
+    )
+    registry = project / "runs" / "tones" / "registry.sqlite"
+    command = [sys.executable, "-I", "-W", "ignore", "-c", program, str(registry), str(clip)]
+    asked = subprocess.run(command, capture_output=True, text=True, check=True)
+    label, score = asked.stdout.split()
+    assert label == answer["label"]
+    assert float(score) == pytest.approx(answer["score"], abs=0.05)  # one trims, one does not
 
 
 def check_told(project: Path, webhook: Webhook) -> None:

@@ -4,12 +4,18 @@ import io
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from components.pages.drawing import EVAL, INK, drawn_axes
 from components.tasks.classify.curves import DetectionErrors, Reliability
+
+_MOST_LABELLED = 40
+_LONGEST_LABEL = 20
+_DARK = 0.5  # share from which a cell is written on in white
 
 
 def confusion_png(shares: NDArray[np.float64]) -> bytes:
@@ -18,6 +24,29 @@ def confusion_png(shares: NDArray[np.float64]) -> bytes:
     cells = np.kron(shares, np.ones((scale, scale)))
     buffer = io.BytesIO()
     imsave(buffer, cells, vmin=0, vmax=1, cmap=colormaps["magma"], format="png")
+    return buffer.getvalue()
+
+
+def labelled_confusion_png(labels: list[str], counts: list[list[int]]) -> bytes:
+    """A confusion matrix that stands alone: with its labels, and numbers where there is room."""
+    shares = np.array(counts, np.float64)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1)
+    size = 3 + 0.35 * min(len(labels), _MOST_LABELLED)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    axes.set_xlabel("answer")
+    axes.set_ylabel("true class")
+    if len(labels) <= _MOST_LABELLED:
+        shown = [label[:_LONGEST_LABEL].replace("$", r"\$") for label in labels]
+        axes.set_xticks(range(len(labels)), shown, rotation=90)
+        axes.set_yticks(range(len(labels)), shown)
+        for (row, column), count in np.ndenumerate(np.array(counts)):
+            if count:
+                ink = "white" if shares[row, column] > _DARK else "black"
+                axes.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=8)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 

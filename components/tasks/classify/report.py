@@ -27,8 +27,11 @@ from components.tasks.classify.details import (
 )
 from components.tasks.classify.metrics import all_labels
 from components.tasks.classify.scoring import top_scores
+from components.tasks.classify.tracked import tracked
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
+
+__all__ = ["facts", "places", "sections", "tracked"]
 
 # What is more than these is counted on the page, not listed.
 CONFUSIONS_LISTED = 10

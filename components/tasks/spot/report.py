@@ -4,11 +4,11 @@ from pathlib import Path
 
 from components.pages.section import Judged, Section, html_environment
 from components.tasks.classify import report as classify
-from components.tasks.classify.report import facts, places
+from components.tasks.classify.report import facts, places, tracked
 from components.tasks.spot.details import Details, OperatingPoint
 from schemas.reports.verdict import Verdict
 
-__all__ = ["facts", "places", "sections"]
+__all__ = ["facts", "places", "sections", "tracked"]
 
 _TEMPLATES = html_environment(Path(__file__).parent / "templates")
 

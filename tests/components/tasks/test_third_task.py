@@ -19,7 +19,7 @@ from components.evaluator.executor import Executor as Evaluator
 from components.model_gate.decision import decide
 from components.model_gate.executor import Executor as ModelGate
 from components.pusher.card import render_card
-from components.registry import Registration
+from components.registry.interface import metrics_of
 from components.storage.location import location_of
 from components.tasks import parts
 from components.tasks.pages import report
@@ -253,7 +253,7 @@ def test_history_and_registry_take_its_numbers(tmp_path: Path) -> None:
     largest_loss_first = [s.difference for s in comparison.slices]
     assert largest_loss_first == sorted(largest_loss_first, reverse=True)
     verdict, card = records[1].verdict, make_card(task=TASK, labels=[])
-    metrics = Registration(1, tmp_path, None, card, verdict, "").metrics
+    metrics = metrics_of(verdict)
     assert metrics["mean absolute error"] == verdict.headline.value
     assert metrics["bias_db"] == verdict.metrics["bias_db"]
     text = render_card(card, verdict)

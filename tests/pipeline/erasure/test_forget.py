@@ -28,9 +28,10 @@ from pipeline.erasure.forget import REPLACE, forget, trace
 from pipeline.erasure.lineage import trace_speaker
 from pipeline.runs.records import read_record
 from pipeline.workspace.project import Project
-from schemas.errors import InputError
+from schemas.errors import InputError, RegistryError
 from schemas.example import decode_example
 from schemas.tfrecord import read_records
+from schemas.workflow.registry import Registry
 from schemas.workflow.workflow import Workflow
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -284,3 +285,18 @@ def test_a_workflow_that_names_her_is_told(runs: Runs) -> None:
     assert trace(Project(workflow, runs.base), ANN).named_in_workflow == [
         "data.split.test_speakers"
     ]
+
+
+def test_nothing_is_removed_while_the_reports_in_the_registry_cannot_be(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who heard her is read from what is removed last."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    away = Registry(kind="mlflow", uri="http://127.0.0.1:9")
+    workflow = runs.workflow.model_copy(update={"registry": away})
+    runs.directory.told.put(b'{"run": 3}')
+    with pytest.raises(RegistryError, match="the same command again"):
+        forget(Project(workflow, runs.base), ANN)
+    assert [run.run for run in trace(runs.project, ANN).runs] == [1, 2]
+    forget(runs.project, ANN)  # without a registry
+    assert named_in(runs.directory.local) == []

@@ -1,0 +1,43 @@
+"""Opens the model registry that a workflow names, and takes back what it must not keep."""
+
+from typing import TYPE_CHECKING
+
+from pipeline.workspace.paths import RunDirectory
+from pipeline.workspace.project import Project
+from schemas.errors import RegistryError
+from schemas.workflow.workflow import Workflow
+
+if TYPE_CHECKING:
+    from components.registry.mlflow import MlflowRegistry
+
+
+def open_registry(workflow: Workflow, directory: RunDirectory) -> "MlflowRegistry":
+    """The server that the workflow names, or the database of the run directory.
+
+    Raises:
+        RegistryError: it does not answer, or its files cannot be written.
+    """
+    from components.registry.mlflow import MlflowRegistry
+
+    if workflow.registry.uri is not None:
+        return MlflowRegistry(workflow.name, workflow.registry.uri)
+    return MlflowRegistry.embedded(workflow.name, directory.local)
+
+
+def delete_reports(project: Project, data: set[str]) -> list[str]:
+    """Deletes the reports on data with these digests that the registry was given; says how many.
+
+    Raises:
+        RegistryError: it does not answer.
+    """
+    workflow, directory = project.workflow, project.run_directory
+    if workflow.registry.kind == "none" or not directory.told.is_present() or not data:
+        return []
+    try:
+        deleted = open_registry(workflow, directory).delete_reports(data)
+    except RegistryError as error:
+        raise RegistryError(
+            f"{error}; the reports that it was given still play the clips, so nothing was removed"
+            " yet: give the same command again"
+        ) from error
+    return [f"deleted {deleted:,} reports in the model registry"] if deleted else []
