@@ -19,12 +19,12 @@ TARGET_RMS_DB = -23.0
 TARGET_PEAK_DB = -1.0
 HANGOVER_MS = 80.0  # kept around what is loud: soft onsets, releases of plosives, fricatives
 
-_DENOISE_FRAME_MS = 32.0
-_DENOISE_SEGMENT_S = 30.0
-_NOISE_QUANTILE = 0.15
-_NOISE_MARGIN = 2.0  # times the noise's power is taken off; best of 2, 4, 8 on speech in noise
-_LOWEST_GAIN = 10.0 ** (-18.0 / 20.0)
-_FEWEST_FRAMES = 12  # of fewer, a quantile says nothing
+DENOISE_FRAME_MS = 32.0
+DENOISE_SEGMENT_S = 30.0
+NOISE_QUANTILE = 0.15
+NOISE_MARGIN = 2.0  # times the noise's power is taken off; best of 2, 4, 8 on speech in noise
+LOWEST_GAIN = 10.0 ** (-18.0 / 20.0)
+FEWEST_FRAMES = 12  # of fewer, a quantile says nothing
 
 
 def condition(
@@ -81,8 +81,8 @@ def denoise(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     segments, each with its own noise. Clips under a dozen frames come back as they are.
     """
     waveform = np.asarray(waveform, np.float32)
-    segments = max(1, round(len(waveform) / (_DENOISE_SEGMENT_S * sample_rate)))
-    half_frame = ms_to_samples(_DENOISE_FRAME_MS / 2, sample_rate)
+    segments = max(1, round(len(waveform) / (DENOISE_SEGMENT_S * sample_rate)))
+    half_frame = ms_to_samples(DENOISE_FRAME_MS / 2, sample_rate)
     parts = [_gate(part, half_frame) for part in np.array_split(waveform, segments)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -90,7 +90,7 @@ def denoise(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 def _gate(waveform: np.ndarray, step: int) -> np.ndarray:
     """Spectral gating with frames of `2 * step` samples, `step` apart: float32 [samples]."""
     num_frames = -(-len(waveform) // step) + 1
-    if num_frames < _FEWEST_FRAMES:
+    if num_frames < FEWEST_FRAMES:
         return waveform
     # The sine window is the root of a Hann window: applied twice, halves overlapping, it sums to 1.
     window = np.sin(np.pi * (np.arange(2 * step) + 0.5) / (2 * step)).astype(np.float32)
@@ -105,9 +105,9 @@ def _gate(waveform: np.ndarray, step: int) -> np.ndarray:
 
 def _gains(power: np.ndarray) -> np.ndarray:
     """What to multiply bins of `power` [frames, bins] with: float64 [frames, bins], up to 1."""
-    noise = np.quantile(power, _NOISE_QUANTILE, axis=0) / -np.log(1.0 - _NOISE_QUANTILE)
-    excess = 1.0 - _NOISE_MARGIN * noise / np.maximum(power, np.finfo(np.float32).tiny)
-    gains = np.sqrt(np.clip(excess, _LOWEST_GAIN**2, 1.0))
+    noise = np.quantile(power, NOISE_QUANTILE, axis=0) / -np.log(1.0 - NOISE_QUANTILE)
+    excess = 1.0 - NOISE_MARGIN * noise / np.maximum(power, np.finfo(np.float32).tiny)
+    gains = np.sqrt(np.clip(excess, LOWEST_GAIN**2, 1.0))
     return _smooth(_smooth(gains).T).T
 
 

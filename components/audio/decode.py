@@ -17,12 +17,10 @@ import soundfile
 import soxr
 
 from components.audio.formats import HEAD_BYTES, recognize
-from components.audio.limits import MAX_DURATION_S
+from components.audio.limits import MAX_DURATION_S, MAX_MAGNITUDE, SOURCE_RATES_HZ
 from components.audio.wav import open_pcm16
 from schemas.errors import ClipError
 
-SOURCE_RATES_HZ = (1_000, 1_000_000)
-MAX_MAGNITUDE = 1e6  # full scale is 1; beyond +120 dBFS it is no audio, and float32 sums overflow
 _FFMPEG_CONTAINERS = ("mp4", "webm", "aac")  # all others are libsndfile's
 _UNIMPLEMENTED = "unimplemented format"  # in libsndfile's own words
 _BLOCK_SAMPLES = 1 << 18  # over all channels: 1 MiB of float32

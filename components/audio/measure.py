@@ -13,9 +13,9 @@ from components.audio.pcm16 import FULL_SCALE
 FLOOR_DB = -120.0
 FRAME_MS = 10.0
 CLIPPED_MAGNITUDE = 32766.5 / FULL_SCALE  # what becomes full scale in 16 bits
-_LOUD_FRAMES = 5
-_ABOVE_QUIET_DB = 6.0
-_BELOW_LOUD_DB = (20.0, 35.0)
+LOUD_FRAMES = 5
+ABOVE_QUIET_DB = 6.0
+BELOW_LOUD_DB = (20.0, 35.0)
 
 
 def measure(
@@ -71,10 +71,10 @@ def is_active(frames_db: np.ndarray) -> np.ndarray:
     nothing is above `FLOOR_DB`, the first frame counts as active.
     """
     ranked_db = np.sort(frames_db)
-    loud_db = ranked_db[-min(_LOUD_FRAMES, len(ranked_db))]
-    threshold_db = ranked_db[len(ranked_db) // 10] + _ABOVE_QUIET_DB
-    threshold_db = max(threshold_db, loud_db - _BELOW_LOUD_DB[1])
-    threshold_db = min(threshold_db, loud_db - _BELOW_LOUD_DB[0])
+    loud_db = ranked_db[-min(LOUD_FRAMES, len(ranked_db))]
+    threshold_db = ranked_db[len(ranked_db) // 10] + ABOVE_QUIET_DB
+    threshold_db = max(threshold_db, loud_db - BELOW_LOUD_DB[1])
+    threshold_db = min(threshold_db, loud_db - BELOW_LOUD_DB[0])
     active = frames_db >= max(threshold_db, FLOOR_DB + 1.0)
     if not active.any():
         active[0] = True
