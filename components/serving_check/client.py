@@ -10,12 +10,14 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 Signature = Callable[..., Mapping[str, tf.Tensor]]
+Asked = Callable[[Sequence[Any]], Mapping[str, tf.Tensor]]
 
 _OURS = ("components", "pipeline", "schemas")
 _BATCH_CLIPS = 32
@@ -32,19 +34,23 @@ def main(saved_model: str, requests: str, answers: str) -> None:
     with np.load(requests, allow_pickle=False) as asked:
         waveforms = [np.frombuffer(raw, np.float32) for raw in _unpack(asked, "waveforms")]
         wavs, examples = _unpack(asked, "wavs"), _unpack(asked, "examples")
+        conditioned = [_example(pcm) for pcm in _unpack(asked, "conditioned")]
         sample_rate, over_long = int(asked["sample_rate"]), int(asked["over_long"])
+    by_example = _by_name(signatures["serving_examples"], "examples")
     answered = {
-        "serving_default": _ask(
-            signatures["serving_default"], "waveform", waveforms, _together(waveforms)
-        ),
-        "serving_wav": _ask(signatures["serving_wav"], "audio", wavs),
-        "serving_examples": _ask(signatures["serving_examples"], "examples", examples),
+        "serving_examples": _ask(by_example, examples),
+        "conditioned": _ask(by_example, conditioned),
+        "serving_default": _ask(_alone(signatures["serving_default"]), waveforms, 1),
+        "serving_lengths": _ask(_padded(signatures["serving_lengths"]), waveforms),
+        "serving_wav": _ask(_by_name(signatures["serving_wav"], "audio"), wavs),
     }
     facts = {
         "load_s": load_s,
         "latencies_ms": _time(signatures["serving_default"], waveforms),
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
         "refusals": _provoke(signatures, sample_rate, over_long),
+        "beside_bad_clips": _ask_beside_bad(signatures["serving_lengths"], waveforms[0]),
+        "rows_of_nothing": _ask_nothing(signatures),
     }
     arrays = {
         f"{signature} {name}": values
@@ -60,24 +66,45 @@ def _unpack(asked: Mapping[str, np.ndarray], name: str) -> list[bytes]:
     return [joined[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def _together(waveforms: list[np.ndarray]) -> int:
-    """How many waveforms are asked at once: one, where they differ in length."""
-    return _BATCH_CLIPS if len({len(waveform) for waveform in waveforms}) == 1 else 1
+def _example(pcm: bytes) -> bytes:
+    """All of a tf.Example that a model looks at."""
+    audio = tf.train.Feature(bytes_list=tf.train.BytesList(value=[pcm]))
+    features = tf.train.Features(feature={"audio": audio})
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def _by_name(signature: Signature, name: str) -> Asked:
+    return lambda items: signature(**{name: tf.constant(items, tf.string)})
+
+
+def _alone(signature: Signature) -> Asked:
+    return lambda waveforms: signature(waveform=tf.constant(np.stack(waveforms)))
+
+
+def _padded(signature: Signature) -> Asked:
+    """What lies beyond a clip's end must not matter, so NaN lies there."""
+
+    def ask(waveforms: Sequence[np.ndarray]) -> Mapping[str, tf.Tensor]:
+        lengths = [len(waveform) for waveform in waveforms]
+        padded = np.full((len(waveforms), max(lengths)), np.nan, np.float32)
+        for row, waveform in zip(padded, waveforms, strict=True):
+            row[: len(waveform)] = waveform
+        return signature(waveform=tf.constant(padded), lengths=tf.constant(lengths, tf.int32))
+
+    return ask
 
 
 def _ask(
-    signature: Signature,
-    key: str,
-    clips: list[np.ndarray] | list[bytes],
-    at_once: int = _BATCH_CLIPS,
+    signature: Asked, clips: Sequence[np.ndarray] | Sequence[bytes], at_once: int = _BATCH_CLIPS
 ) -> dict[str, np.ndarray]:
-    """The numbers that a signature answers to all clips, by name: [clips, ...]."""
-    parts = [
-        signature(**{key: tf.constant(clips[start : start + at_once])})
-        for start in range(0, len(clips), at_once)
-    ]
+    """The numbers that are answered to all clips, and `error`, by name: [clips, ...]."""
+    # Of no clips too: that says which outputs there are.
+    starts = range(0, max(1, len(clips)), at_once)
+    parts = [signature(clips[start : start + at_once]) for start in starts]
     names = [name for name, values in parts[0].items() if values.dtype.is_floating]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in names}
+    answers = {name: np.concatenate([part[name].numpy() for part in parts]) for name in names}
+    errors = [error for part in parts for error in part["error"].numpy().tolist()]
+    return {**answers, "error": np.array(errors, np.bytes_)}
 
 
 def _time(signature: Signature, waveforms: list[np.ndarray]) -> list[float]:
@@ -96,27 +123,45 @@ def _time(signature: Signature, waveforms: list[np.ndarray]) -> list[float]:
 def _provoke(
     signatures: Mapping[str, Signature], sample_rate: int, over_long: int
 ) -> dict[str, str]:
-    """What is said to audio that nobody can answer; empty where it was answered all the same."""
-    not_finite = np.zeros((1, sample_rate), np.float32)
-    not_finite[0, 7] = np.nan
+    """The error of audio that nobody can answer; empty where it was answered all the same."""
+    not_finite = np.zeros(sample_rate, np.float32)
+    not_finite[7] = np.nan
     waveforms = {
-        "empty audio": np.zeros((1, 0), np.float32),
-        "over-long audio": np.zeros((1, over_long), np.float32),
+        "empty audio": np.zeros(0, np.float32),
+        "over-long audio": np.zeros(over_long, np.float32),
         "non-finite audio": not_finite,
+        "digital silence": np.zeros(sample_rate, np.float32),
     }
-    answered = {
-        what: _refusal(signatures["serving_default"], waveform=waveform)
+    answers = {
+        what: signatures["serving_default"](waveform=tf.constant(waveform[None]))
         for what, waveform in waveforms.items()
     }
-    return answered | {"no WAV file": _refusal(signatures["serving_wav"], audio=[b"not audio"])}
+    answers["no WAV file"] = signatures["serving_wav"](audio=tf.constant([b"not audio"]))
+    return {what: answer["error"].numpy()[0].decode() for what, answer in answers.items()}
 
 
-def _refusal(signature: Signature, **arguments: np.ndarray | list[bytes]) -> str:
-    try:
-        signature(**{key: tf.constant(value) for key, value in arguments.items()})
-    except tf.errors.InvalidArgumentError as error:
-        return str(error.message)
-    return ""
+def _ask_beside_bad(signature: Signature, waveform: np.ndarray) -> float:
+    """How far the answer to a clip is from itself where the batch also holds what is no audio."""
+    ask = _padded(signature)
+    bad = [np.full(100, np.nan, np.float32), np.zeros(2 * len(waveform), np.float32)]
+    [alone, beside] = _ask(ask, [waveform]), _ask(ask, [bad[0], waveform, bad[1]])
+    return max(
+        float(np.abs(values[1] - alone[name][0]).max(initial=0.0))
+        for name, values in beside.items()
+        if name != "error"
+    )
+
+
+def _ask_nothing(signatures: Mapping[str, Signature]) -> int:
+    """The rows of the answers to empty batches, all together."""
+    no_strings, no_clips = tf.zeros([0], tf.string), tf.zeros([0, 100])
+    answers = [
+        signatures["serving_default"](waveform=no_clips),
+        signatures["serving_lengths"](waveform=no_clips, lengths=tf.zeros([0], tf.int32)),
+        signatures["serving_wav"](audio=no_strings),
+        signatures["serving_examples"](examples=no_strings),
+    ]
+    return sum(len(values) for answer in answers for values in answer.values())
 
 
 if __name__ == "__main__":

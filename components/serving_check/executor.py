@@ -16,20 +16,25 @@ from tfx.types import artifact_utils
 
 from components.artifacts import Artifacts, saved_model_uri
 from components.audio.limits import MAX_DURATION_S
-from components.audio.pcm16 import to_waveform, wav_file
+from components.audio.pcm16 import to_pcm16, wav_file
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
 from components.examples import read_files, split_files
+from components.serving_check.raw_clips import RawClip, make_raw
 from components.storage.location import location_of
+from components.tasks import feeding
 from components.versions.model_card import read_card
 from schemas.example import decode_example
+from schemas.reports.model_card import ModelCard
 from schemas.reports.rule import Rule
 from schemas.reports.serving import SERVING_FILE, ServingReport
 from schemas.workflow.serving_check import ServingCheck
 
 TOLERANCE = 1e-4
+RAW_TOLERANCE = 1e-3  # of clips that numpy and TensorFlow condition, each for itself
+RAW_SHARE = 0.02  # that may differ more: a threshold that is met to the last digit
+_RAW = ("serving_default", "serving_lengths", "serving_wav")
 _CLIENT = Path(__file__).with_name("client.py")
 _PERCENTILE = 95
-_WORDS_SHOWN = 200
 _WORDS_KEPT = 4000  # of a client that failed
 
 
@@ -64,10 +69,10 @@ def check(
 ) -> ServingReport:
     """How `saved_model` answers the first clips of a split's folder, whose `scores` are known."""
     records = list(itertools.islice(read_files(split_files([split])), limits.clips))
-    card = read_card(saved_model)
+    raw = _make_raw(records, read_card(saved_model))
     with tempfile.TemporaryDirectory() as folder:
         requests, answers = Path(folder) / "requests.npz", Path(folder) / "answers.npz"
-        _write_requests(records, card.audio.sample_rate, requests)
+        _write_requests(records, raw, read_card(saved_model).audio.sample_rate, requests)
         run = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", str(_CLIENT), saved_model, requests, answers],
             stdin=subprocess.DEVNULL,
@@ -85,29 +90,37 @@ def check(
             arrays = dict(answered)
     facts = json.loads(str(arrays.pop("facts")))
     rules = [
-        *_agreement(arrays, scores.candidate.outputs, len(records)),
+        _compare_with_evaluation(arrays, scores.candidate.outputs),
+        *_compare_with_ingest(arrays, [clip.error for clip in raw]),
         _latency(facts["latencies_ms"], limits.max_latency_ms),
         _memory(facts["memory_mb"], facts["load_s"], limits.max_memory_mb),
         *_refusals(facts["refusals"]),
+        _alone_among_bad(facts["beside_bad_clips"]),
+        _of_nothing(facts["rows_of_nothing"]),
     ]
     passed = all(rule.passed for rule in rules)
     return ServingReport(passed=passed, rules=rules, asked=len(records))
 
 
-def _write_requests(records: list[bytes], sample_rate: int, file: Path) -> None:
-    pcm = [decode_example(record)["audio"] for record in records]
-    wavs = [wav_file(samples, sample_rate) for samples in pcm if isinstance(samples, bytes)]
-    waveforms = [
-        to_waveform(np.frombuffer(samples, "<i2")).tobytes()
-        for samples in pcm
-        if isinstance(samples, bytes)
+def _make_raw(records: list[bytes], card: ModelCard) -> list[RawClip]:
+    longest_s = MAX_DURATION_S if feeding.features(card.task).VARIABLE_LENGTH else None
+    stored = [decode_example(record)["audio"] for record in records]
+    return [
+        make_raw(pcm, number, card.audio, longest_s)
+        for number, pcm in enumerate(stored)
+        if isinstance(pcm, bytes)
     ]
+
+
+def _write_requests(records: list[bytes], raw: list[RawClip], sample_rate: int, file: Path) -> None:
+    wavs = [wav_file(to_pcm16(clip.waveform), sample_rate) for clip in raw]
     np.savez(
         file,
         sample_rate=sample_rate,
         over_long=round((MAX_DURATION_S + 1) * sample_rate),
-        **_pack("waveforms", waveforms),
+        **_pack("waveforms", [clip.waveform.tobytes() for clip in raw]),
         **_pack("wavs", wavs),
+        **_pack("conditioned", [clip.conditioned for clip in raw if not clip.error]),
         **_pack("examples", records),
     )
 
@@ -120,25 +133,63 @@ def _pack(name: str, items: list[bytes]) -> dict[str, np.ndarray]:
     }
 
 
-def _agreement(
-    answers: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], clips: int
-) -> list[Rule]:
-    """Whether each signature answers as it did in evaluation; `answers` by signature and output."""
-    furthest: dict[str, float] = {}
-    for key, values in answers.items():
-        signature, _, name = key.partition(" ")
-        if name in expected:
-            wanted = expected[name][:clips]
-            distance = (np.abs(values - wanted) / np.maximum(1, np.abs(wanted))).max(initial=0.0)
-            furthest[signature] = float(np.maximum(furthest.get(signature, 0.0), distance))
+def _compare_with_evaluation(
+    answers: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> Rule:
+    """Whether stored clips are answered as in evaluation; `answers` by signature and output."""
+    found = _outputs(answers, "serving_examples")
+    clips = len(found["error"])
+    wanted = {name: values[:clips] for name, values in expected.items()}
+    difference = _distances(found, wanted, clips).max(initial=0.0)
+    passed = bool(difference <= TOLERANCE)  # False of NaN
+    relation = "scores differ by at most" if passed else "scores differ by up to"
+    message = f"{relation} {difference:.1e} from evaluation on {clips} test clips"
+    message += f" (allowed {TOLERANCE:g})"
+    return Rule(name="serving_examples", passed=passed, message=message)
+
+
+def _compare_with_ingest(answers: Mapping[str, np.ndarray], errors: list[str]) -> list[Rule]:
+    """Whether raw clips are answered as they are once ingest has conditioned them, or refused for
+    the reason in `errors`.
+    """
+    is_clip = np.array([not error for error in errors])
+    wanted = _outputs(answers, "conditioned")
     rules = []
-    for signature, difference in furthest.items():
-        passed = difference <= TOLERANCE  # False of NaN
-        relation = "scores differ by at most" if passed else "scores differ by up to"
-        message = f"{relation} {difference:.1e} from evaluation on {clips} test clips"
-        message += f" (allowed {TOLERANCE:g})"
-        rules.append(Rule(name=signature, passed=passed, message=message))
+    for signature in _RAW:
+        found = _outputs(answers, signature)
+        is_wrong = found.pop("error") != np.array(errors, np.bytes_)
+        clips = {name: values[is_clip] for name, values in found.items()}
+        distances = _distances(clips, wanted, is_clip.sum())
+        is_wrong[is_clip] |= ~(distances <= RAW_TOLERANCE)
+        passed = is_wrong.sum() <= RAW_SHARE * len(errors)
+        message = (
+            f"{is_wrong.sum()} of {len(errors)} raw clips are not answered as after the"
+            f" conditioning of ingest: scores differ by up to {distances.max(initial=0.0):.1e}"
+            f" (allowed {RAW_TOLERANCE:g}, but for {RAW_SHARE:.0%})"
+        )
+        rules.append(Rule(name=signature, passed=bool(passed), message=message))
     return rules
+
+
+def _outputs(answers: Mapping[str, np.ndarray], signature: str) -> dict[str, np.ndarray]:
+    """What one signature answered, by the name of the output."""
+    prefix = f"{signature} "
+    return {
+        key.removeprefix(prefix): values
+        for key, values in answers.items()
+        if key.startswith(prefix)
+    }
+
+
+def _distances(
+    found: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray], clips: int
+) -> np.ndarray:
+    """How far apart the outputs in both are at most, of each clip; relative, beyond 1: [clips]."""
+    furthest = np.zeros(clips)
+    for name in found.keys() & wanted.keys() - {"error"}:
+        distance = np.abs(found[name] - wanted[name]) / np.maximum(1, np.abs(wanted[name]))
+        furthest = np.maximum(furthest, distance.reshape(clips, -1).max(axis=1))
+    return furthest
 
 
 def _latency(took_ms: list[float], most_ms: float | None) -> Rule:
@@ -158,22 +209,27 @@ def _memory(used_mb: float, load_s: float, most_mb: float | None) -> Rule:
     )
 
 
-def _refusals(answers: dict[str, str]) -> list[Rule]:
+def _refusals(errors: dict[str, str]) -> list[Rule]:
     return [
         Rule(
             name=what,
-            passed=bool(message),
-            message=f"refused: {_gist(message)}" if message else "answered like audio",
+            passed=bool(error),
+            message=f"refused: {error}" if error else "answered like audio",
         )
-        for what, message in answers.items()
+        for what, error in errors.items()
     ]
 
 
-def _gist(message: str) -> str:
-    """The line of TensorFlow's message that says what was wrong."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    failed = [line for line in lines if "assertion failed" in line]
-    return (failed or lines[1:] or lines)[0][:_WORDS_SHOWN]
+def _alone_among_bad(difference: float) -> Rule:
+    passed = difference <= TOLERANCE  # False of NaN
+    message = f"beside clips that are refused, a clip's answer changes by {difference:.1e}"
+    message += f" (allowed {TOLERANCE:g})"
+    return Rule(name="bad clips in a batch", passed=passed, message=message)
+
+
+def _of_nothing(rows: int) -> Rule:
+    message = f"{rows} rows are answered to batches without clips"
+    return Rule(name="empty batch", passed=rows == 0, message=message)
 
 
 def _write(output: types.Artifact, report: ServingReport) -> None:

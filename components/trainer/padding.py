@@ -8,7 +8,7 @@ from components.audio.pcm16 import FULL_SCALE
 def decode_ragged(audio: tf.Tensor) -> tf.RaggedTensor:
     """PCM int16 [batch, samples of each], of little-endian bytes string [batch]."""
     sizes = tf.strings.length(audio)
-    longest = tf.reduce_max(sizes)
+    longest = tf.reduce_max(tf.concat([[2], sizes], axis=0))  # of no clips too
     padded = tf.io.decode_raw(audio, tf.int16, little_endian=True, fixed_length=longest)
     return tf.RaggedTensor.from_tensor(padded, tf.cast(sizes // 2, tf.int64))
 

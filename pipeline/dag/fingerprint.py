@@ -79,6 +79,7 @@ DEPENDENCES = {
     "ServingCheck": Dependence(
         # The executor runs the client as a program.
         modules=("components.serving_check.executor", "components.serving_check.client"),
+        parts=("features",),
     ),
     "Pusher": Dependence(modules=("components.pusher.executor",), parts=("card", "details")),
     "Report": Dependence(

@@ -10,7 +10,6 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from components.example_gen.sources import AUDIO_SUFFIXES
@@ -177,7 +176,6 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
     """Copies what can be decoded; what is decoded is the copy, so that nothing else is kept."""
     workflow, directory = project.workflow, project.run_directory
     model = load_model(project) if ask else None
-    audio = model.card.audio if model else workflow.audio
     folder = directory.feedback.parent
     there = folder.children()[0]
     refused: dict[str, str] = {}
@@ -195,18 +193,15 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
             sha256 = hashlib.sha256(content).hexdigest()
             name = names.setdefault(sha256, _name(there, sha256, file.suffix.lower()))
             drafts[file] = draft, name
-        clips: dict[Path, np.ndarray] = {}
-        read = read_clips([draft for draft, _ in drafts.values()], audio, workflow.task)
-        for file, clip in zip(drafts, read, strict=True):
-            if isinstance(clip, str):
-                refused[str(file)] = clip
+        copies = [draft for draft, _ in drafts.values()]
+        clips = model.read(copies) if model else read_clips(copies, workflow, conditioned=True)
+        answers: dict[Path, str | None] = {}
+        for file, answer in zip(drafts, model.answer(clips, 1) if model else clips, strict=True):
+            if isinstance(answer, str):
+                refused[str(file)] = answer
             else:
-                clips[file] = clip
-        answers: dict[Path, str | None] = dict.fromkeys(clips)
-        if model:
-            answered = model.answer(list(clips.values()), 1)
-            answers |= {file: best.label for file, [best] in zip(clips, answered, strict=True)}
-        for file in clips:
+                answers[file] = answer[0].label if isinstance(answer, list) else None
+        for file in answers:
             draft, name = drafts[file]
             (folder / name).put(draft.read_bytes())
     return _Taken(

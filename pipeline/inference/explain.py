@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from pipeline.inference.predict import TrainedModel, read_clips
+from pipeline.inference.predict import TrainedModel
 from schemas.errors import InputError
 
 
@@ -61,9 +61,9 @@ def explain_file(published: TrainedModel, file: Path, picture: Path) -> Explanat
     card = published.card
     if not card.labels:
         raise InputError(f"answers of task {card.task!r} cannot be explained: it has no labels")
-    [clip] = read_clips([file], card.audio, card.task)
-    if isinstance(clip, str):
-        raise InputError(f"{file}: {clip}")
+    [read] = published.read([file])
+    if isinstance(read, str):
+        raise InputError(f"{file}: {read}")
     from components.explanation.explain import attribute, is_explainable
     from components.explanation.picture import explanation_png, explanation_text
     from components.explanation.salient_ranges import agreement, decisive_ranges
@@ -74,6 +74,9 @@ def explain_file(published: TrainedModel, file: Path, picture: Path) -> Explanat
             f"{published.folder} is of an earlier version of auricle, whose models cannot"
             " be explained; `auricle run` makes one that can"
         )
+    clip = published.hear(read)
+    if isinstance(clip, str):
+        raise InputError(f"{file}: {clip}")
     scores = np.asarray(model.scores_of_features(model.features(clip[None])))[0]
     label = card.labels[int(scores.argmax())]
     [attributions] = attribute(model, card, clip[None], [int(scores.argmax())])

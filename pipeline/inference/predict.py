@@ -1,17 +1,17 @@
 """Answers what is said in audio files, with the model of a workflow that is served.
 
-A file is decoded and conditioned as ingest did it for training, by the settings that lie in the
-model; the workflow only says where the model is. TensorFlow is imported once there is something to
-answer.
+A file is decoded as ingest did it for training, and the model conditions it; for a model of an
+earlier version, which cannot, it is conditioned here, by the settings that lie in the model. The
+workflow only says where the model is. TensorFlow is imported once there is something to answer.
 """
 
 import functools
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _BATCH = 64
+_BATCH_SAMPLES = 1 << 24  # 64 MiB
 
 
 class Answer(BaseModel):
@@ -78,6 +79,24 @@ class SavedModel(Protocol):
     signatures: "Mapping[str, Callable[..., Mapping[str, tf.Tensor]]]"
 
 
+class ConditioningModel(SavedModel, Protocol):
+    """One that conditions clips itself."""
+
+    condition: "Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]"
+
+
+class AudioTask(Protocol):
+    """A model card, or a workflow: settings of audio, and what is learned from it."""
+
+    @property
+    def audio(self) -> Audio:
+        """What clips become."""
+
+    @property
+    def task(self) -> str:
+        """By its name."""
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A model that can be asked: a published `version`, every file of which was verified, or what a
@@ -106,16 +125,7 @@ class TrainedModel:
             InputError: the model cannot be loaded.
         """
         paths = [Path(file) for file in files]
-        clips: dict[Path, np.ndarray] = {}
-        errors: dict[Path, str] = {}
-        for path, clip in zip(
-            paths, read_clips(paths, self.card.audio, self.card.task), strict=True
-        ):
-            if isinstance(clip, str):
-                errors[path] = clip
-            else:
-                clips[path] = clip
-        answers = dict(zip(clips, self.answer(list(clips.values()), top), strict=True))
+        answered = self.answer(self.read(paths), top)
         return Predictions(
             model=self.card.name,
             version=self.version,
@@ -123,33 +133,74 @@ class TrainedModel:
             generated=self.card.generated,
             threshold=self.card.threshold,
             files=[
-                self._prediction(path, answers.get(path, []), errors.get(path)) for path in paths
+                self._prediction(path, answers)
+                for path, answers in zip(paths, answered, strict=True)
             ],
         )
 
-    def answer(self, clips: Sequence["np.ndarray"], top: int) -> Iterator[list[Answer]]:
-        """The `top` best answers to clips as `read_clips` gives them."""
+    def read(self, files: Sequence[Path]) -> Iterator["np.ndarray | str"]:
+        """Each file as this model takes it, float32 [samples]; or why it cannot be used."""
+        return read_clips(files, self.card, conditioned=not self.card.conditions)
+
+    def answer(self, clips: Iterable["np.ndarray | str"], top: int) -> Iterator[list[Answer] | str]:
+        """The `top` best answers to each clip as `read` gives it, or why there are none."""
+        at_once = _BATCH if self.card.conditions or not _longest_s(self.card) else 1
+        for batch in _batches(clips, at_once):
+            answers = self._ask([clip for clip in batch if not isinstance(clip, str)], top)
+            for clip in batch:
+                yield clip if isinstance(clip, str) else next(answers)
+
+    def hear(self, clip: "np.ndarray") -> "np.ndarray | str":
+        """A clip as `read` gives it, conditioned: what the features are made of, float32 [samples].
+
+        Or why it cannot be used.
+        """
+        import numpy as np
+
+        if not self.card.conditions:
+            return clip
+        model = cast(ConditioningModel, self.saved_model)
+        waveform, _, [error] = model.condition(clip[None], np.array([len(clip)], np.int32))
+        reason = error.numpy().decode()
+        return self._in_words(clip, reason) if reason else waveform.numpy()[0]
+
+    def _ask(self, clips: list["np.ndarray"], top: int) -> Iterator[list[Answer] | str]:
         if not clips:
             return
         import numpy as np
 
-        serve = self.saved_model.signatures["serving_default"]
+        signatures = self.saved_model.signatures
+        lengths = np.array([len(clip) for clip in clips], np.int32)
+        padded = np.zeros((len(clips), lengths.max()), np.float32)
+        for row, clip in zip(padded, clips, strict=True):
+            row[: len(clip)] = clip
+        if self.card.conditions:
+            outputs = signatures["serving_lengths"](waveform=padded, lengths=lengths)
+        else:
+            outputs = signatures["serving_default"](waveform=padded)
+        arrays = {name: values.numpy() for name, values in outputs.items()}
+        errors = arrays.pop("error") if self.card.conditions else np.full(len(clips), b"")
         part = feeding.serving(self.card.task)  # TensorFlow is there by now
-        at_once = 1 if feeding.features(self.card.task).VARIABLE_LENGTH else _BATCH
-        for first in range(0, len(clips), at_once):
-            outputs = serve(waveform=np.stack(clips[first : first + at_once]))
-            arrays = {name: values.numpy() for name, values in outputs.items()}
-            for answers in part.read_answers(arrays, self.card, top):
-                yield [Answer(label=each.text, score=each.score) for each in answers]
+        answers = part.read_answers(arrays, self.card, top)
+        for clip, error, best in zip(clips, errors, answers, strict=True):
+            if error:
+                yield self._in_words(clip, error.decode())
+            else:
+                yield [Answer(label=each.text, score=each.score) for each in best]
 
-    def _prediction(self, file: Path, answers: list[Answer], error: str | None) -> FilePrediction:
-        best = answers[0] if answers else None
-        return FilePrediction(
-            file=str(file),
-            answers=answers,
-            heard=self._is_heard(best),
-            error=error,
-        )
+    def _in_words(self, clip: "np.ndarray", reason: str) -> str:
+        """What ingest says to a clip that the model refuses for `reason`."""
+        try:
+            condition(clip, self.card.audio, longest_s=_longest_s(self.card))
+        except ClipError as error:
+            return str(error)
+        return reason
+
+    def _prediction(self, file: Path, answers: list[Answer] | str) -> FilePrediction:
+        if isinstance(answers, str):
+            return FilePrediction(file=str(file), answers=[], heard=None, error=answers)
+        heard = self._is_heard(answers[0] if answers else None)
+        return FilePrediction(file=str(file), answers=answers, heard=heard, error=None)
 
     def _is_heard(self, best: Answer | None) -> bool | None:
         if best is None or best.score is None:
@@ -200,13 +251,15 @@ def published_card(version: Location) -> ModelCard:
         ) from error
 
 
-def read_clips(files: list[Path], audio: Audio, task: str) -> Iterator["np.ndarray | str"]:
-    """Each file as a model of these settings takes it, float32 [samples]; or why it cannot be used.
+def read_clips(
+    files: Sequence[Path], card: AudioTask, conditioned: bool
+) -> Iterator["np.ndarray | str"]:
+    """Each file as float32 [samples] at the rate of `card`; or why it cannot be used.
 
-    Decoding happens in a child process, so a file that crashes a decoder costs itself only.
+    With `conditioned` as ingest stores it, save that it is not rounded to 16 bits. Decoding happens
+    in a child process, so a file that crashes a decoder costs itself only.
     """
-    longest_s = MAX_DURATION_S if feeding.features(task).VARIABLE_LENGTH else None
-    pool = SubprocessPool(ClipReader(audio, longest_s))
+    pool = SubprocessPool(ClipReader(card.audio, conditioned, _longest_s(card)))
     try:
         for clip in pool.map(files):
             yield clip.detail if isinstance(clip, Failure) else clip
@@ -218,20 +271,43 @@ def read_clips(files: list[Path], audio: Audio, task: str) -> Iterator["np.ndarr
 class ClipReader:
     """A file becomes float32 [samples], or the words that say why not; in a child process.
 
-    With `longest_s` it keeps its length.
+    With `conditioned` it is what ingest would make of it; with `longest_s` it keeps its length.
     """
 
     audio: Audio
+    conditioned: bool
     longest_s: float | None
 
     def __call__(self, file: Path) -> "np.ndarray | str":
         try:
             waveform = decode(file.read_bytes(), self.audio.sample_rate).waveform
+            if not self.conditioned:
+                return waveform
             return condition(waveform, self.audio, longest_s=self.longest_s)
         except ClipError as error:
             return str(error)
         except OSError as error:
             return str(error.strerror)
+
+
+def _longest_s(card: AudioTask) -> float | None:
+    """How long a clip may be where it keeps its length."""
+    return MAX_DURATION_S if feeding.features(card.task).VARIABLE_LENGTH else None
+
+
+def _batches(clips: Iterable["np.ndarray | str"], most: int) -> Iterator[list["np.ndarray | str"]]:
+    """Clips that follow each other, up to `most`; padded, they fit into `_BATCH_SAMPLES`."""
+    batch: list[np.ndarray | str] = []
+    longest = 0
+    for clip in clips:
+        samples = 0 if isinstance(clip, str) else len(clip)
+        longest = max(longest, samples)
+        if batch and (len(batch) == most or longest * (len(batch) + 1) > _BATCH_SAMPLES):
+            yield batch
+            batch, longest = [], samples
+        batch.append(clip)
+    if batch:
+        yield batch
 
 
 def _load_saved_model(version: Location) -> SavedModel:

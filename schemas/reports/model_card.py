@@ -39,13 +39,15 @@ class ModelCard(Document):
     The card of an earlier version may lack keys of a block, which then have their defaults;
     `model_fields_set` of the block has those that were stated. `threshold` is the score from which
     an answer counts as heard; a published model has one where the workflow names background
-    recordings.
+    recordings. `conditions` is whether the SavedModel takes raw audio and conditions it by `audio`
+    itself; models of earlier versions take clips that are conditioned.
     """
 
     name: str
     task: str = FIRST_TASK
     labels: list[str]
-    audio: Audio  # so that `predict` conditions a clip as ingest did
+    audio: Audio
+    conditions: bool = False
     frontend: Frontend
     model: Model
     augment: Augment = Field(default_factory=Augment)

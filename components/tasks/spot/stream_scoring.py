@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.audio.condition import condition
-from components.audio.pcm16 import from_pcm16, to_pcm16
+from components.audio.pcm16 import to_pcm16
 from components.audio.source_file import Recording
 from components.subprocess_pool import Failure, Limits, SubprocessPool
 from components.tasks.spot.wake_word import Background
@@ -29,7 +29,7 @@ _ASKED_BYTES = 1 << 20  # of windows at a time
 _LIMITS = Limits(cpu_s=600)  # after a crash, an MP3 is decoded again up to where it was
 _SOUNDLESS = ("silent", "too_short")
 
-Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Score = Callable[[list[bytes]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -221,23 +221,33 @@ class _Listening:
         scores = np.zeros(len(clips), np.float32)
         heard = [number for number, clip in enumerate(clips) if clip]
         if heard:
-            scores[heard] = self._score(np.stack([from_pcm16(clips[number]) for number in heard]))
+            scores[heard] = self._score([clips[number] for number in heard])
         return scores
 
 
 def _keyword_score(saved_model: Path, labels: list[str]) -> Score:
-    """Waveforms [batch, samples] -> the score of the answer, or 0 where it is no keyword."""
+    """Conditioned clips as PCM -> the score of the answer, or 0 where it is no keyword."""
     import tensorflow as tf
 
     model = tf.saved_model.load(str(saved_model))
     are_keywords = np.array([is_keyword(label) for label in labels])
 
-    def score(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
+    def score(clips: list[bytes]) -> NDArray[np.float32]:
         # By way of the model: a signature alone does not keep its variables alive.
-        serve = model.signatures["serving_default"]
-        scores = serve(waveform=tf.constant(waveforms))["scores"].numpy()
+        serve = model.signatures["serving_examples"]
+        scores = serve(examples=tf.constant([_example(clip) for clip in clips]))["scores"].numpy()
         answers = scores.argmax(axis=1)  # the first NaN, where there is one
         best = scores[np.arange(len(scores)), answers]
         return np.where(are_keywords[answers] | np.isnan(best), best, np.float32(0))
 
     return score
+
+
+def _example(clip: bytes) -> bytes:
+    """All of a tf.Example that a model looks at."""
+    import tensorflow as tf
+
+    audio = tf.train.Feature(bytes_list=tf.train.BytesList(value=[clip]))
+    return tf.train.Example(
+        features=tf.train.Features(feature={"audio": audio})
+    ).SerializeToString()

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
 from components.artifacts import ClipScores
@@ -17,13 +18,15 @@ from components.models.frontends import Framing
 from components.serving_check.component import ServingCheck as Component
 from components.serving_check.executor import Executor, check
 from components.trainer.export import export_model
+from components.versions.model_card import read_card
 from schemas.example import SIDE_FEATURES, encode_example
-from schemas.reports.model_card import ModelCard
+from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.serving import ServingReport
 from schemas.tfrecord import frame_record
 from schemas.workflow.serving_check import ServingCheck
 
 RATE, SAMPLES, LABELS = 8000, 4000, ["no", "yes"]
+SIGNATURES = {"serving_default", "serving_lengths", "serving_wav", "serving_examples"}
 
 
 class _World:
@@ -89,11 +92,12 @@ def test_an_export_that_answers_as_evaluated_passes(world: _World, tmp_path: Pat
     assert report.passed, report
     assert report.asked == 10
     said = {rule.name: rule.message for rule in report.rules}
-    assert {"serving_default", "serving_wav", "serving_examples", "latency", "memory"} <= set(said)
-    assert "waveform has no samples" in said["empty audio"]
-    assert "NaN or infinity" in said["non-finite audio"]
-    assert "600 s" in said["over-long audio"]
-    assert "refused" in said["no WAV file"]
+    assert SIGNATURES | {"latency", "memory", "bad clips in a batch", "empty batch"} <= set(said)
+    assert said["empty audio"] == "refused: empty"
+    assert said["non-finite audio"] == "refused: non_finite"
+    assert said["over-long audio"] == "refused: too_long"
+    assert said["digital silence"] == "refused: silent"
+    assert said["no WAV file"] == "refused: unsupported"
     assert (tmp_path / "out" / "INFRA_BLESSED").exists()
     assert output.get_int_custom_property("blessed") == 1
 
@@ -113,12 +117,76 @@ def test_other_answers_and_broken_limits_are_named(world: _World) -> None:
     report = check(world.model, world.split, scores, limits)
     failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert not report.passed
-    assert {"serving_default", "serving_wav", "serving_examples", "latency", "memory"} == set(
-        failed
-    )
-    assert "differ by up to 1.0e-03 from evaluation on 12 test clips" in failed["serving_wav"]
+    assert set(failed) == {"serving_examples", "latency", "memory"}
+    assert "differ by up to 1.0e-03 from evaluation on 12 test clips" in failed["serving_examples"]
     assert "(allowed 0.001)" in failed["latency"]
     assert report.asked == 12
+
+
+def test_a_graph_that_conditions_otherwise_than_ingest_is_refused(
+    world: _World, tmp_path: Path
+) -> None:
+    # The card says what ingest does; the graph does what another card said.
+    other = tmp_path / "other"
+    shutil.copytree(world.model, other)
+    card = read_card(other)
+    card = card.model_copy(update={"audio": card.audio.model_copy(update={"trim": False})})
+    (other / MODEL_CARD_FILE).write_text(card.model_dump_json())
+    report = check(other, world.split, world.scores, ServingCheck())
+    failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
+    assert set(failed) == SIGNATURES - {"serving_examples"}
+    assert "raw clips are not answered as after the conditioning of ingest" in next(
+        iter(failed.values())
+    )
+
+
+class _Careless(tf.Module):
+    """Answers whatever comes, all rows of a batch alike, and a row where there is none."""
+
+    def _answer(self, batch: tf.Tensor, level: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.maximum(batch, 1)
+        scores = tf.fill([rows, 2], tf.reduce_sum(level))
+        return {"scores": scores, "label": tf.fill([rows], "no"), "error": tf.fill([rows], "")}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, "waveform")])
+    def default(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._answer(tf.shape(waveform)[0], waveform)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.float32, "waveform"),
+            tf.TensorSpec([None], tf.int32, "lengths"),
+        ]
+    )
+    def padded(self, waveform: tf.Tensor, lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._answer(tf.shape(waveform)[0], waveform)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "audio")])
+    def wav(self, audio: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._answer(tf.shape(audio)[0], tf.zeros([1]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def stored(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._answer(tf.shape(examples)[0], tf.zeros([1]))
+
+
+def test_a_model_that_answers_what_is_no_audio_is_refused(world: _World, tmp_path: Path) -> None:
+    module = _Careless()
+    signatures = {
+        "serving_default": module.default,
+        "serving_lengths": module.padded,
+        "serving_wav": module.wav,
+        "serving_examples": module.stored,
+    }
+    tf.saved_model.save(module, str(tmp_path), signatures=signatures)
+    shutil.copytree(world.model / "assets.extra", tmp_path / "assets.extra")
+    report = check(tmp_path, world.split, world.scores, ServingCheck())
+    passed = {rule.name for rule in report.rules if rule.passed}
+    failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
+    assert passed == {"latency", "memory", "serving_wav"}  # which says nothing, as examples do
+    assert failed["digital silence"] == "answered like audio"
+    assert failed["bad clips in a batch"].startswith("beside clips that are refused")
+    assert failed["empty batch"] == "12 rows are answered to batches without clips"
 
 
 def test_an_export_that_cannot_be_loaded_is_refused_in_its_own_words(

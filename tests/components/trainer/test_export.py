@@ -13,7 +13,9 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from components.audio.condition import fit_length
+from components.audio.condition import condition
+from components.audio.decode import decode
+from components.audio.pcm16 import from_pcm16, to_pcm16
 from components.models import MODELS, build_model, split_model
 from components.models.frontends import Framing
 from components.trainer.export import export_model
@@ -23,6 +25,7 @@ from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 
 RATE, SAMPLES, LABELS = 8000, 4000, ["no", "stop", "yes"]
+FUNCTIONS = ("condition", "features", "scores_of_features")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[keras.Model, str
     directory = str(tmp_path_factory.mktemp("model") / "saved")
     export_model(model, make_card(model), directory)
     return model, directory
+
+
+@pytest.fixture(scope="module")
+def loaded(exported: tuple[keras.Model, str]) -> Any:
+    return tf.saved_model.load(exported[1])
 
 
 def make_card(model: keras.Model) -> ModelCard:
@@ -48,6 +56,12 @@ def make_card(model: keras.Model) -> ModelCard:
     )
 
 
+def heard(waveforms: np.ndarray, card: ModelCard) -> np.ndarray:
+    """What ingest stores of raw clips: float32 [clips, SAMPLES]."""
+    stored = [to_pcm16(condition(waveform, card.audio)) for waveform in waveforms]
+    return np.stack([from_pcm16(pcm) for pcm in stored])
+
+
 def clips(count: int = 5) -> np.ndarray:
     rng = np.random.default_rng(0)
     return np.clip(rng.normal(0, 0.2, (count, SAMPLES)) * 32768, -32768, 32767).astype("<i2")
@@ -59,19 +73,26 @@ def wav(waveform: np.ndarray, rate: int = RATE) -> bytes:
     return file.getvalue()
 
 
-def test_every_signature_answers_as_the_keras_model(exported: tuple[keras.Model, str]) -> None:
-    model, directory = exported
+def test_every_signature_answers_as_the_keras_model(
+    exported: tuple[keras.Model, str], loaded: Any
+) -> None:
+    model, _ = exported
     pcm = clips()
     waveform = pcm.astype(np.float32) / 32768
-    expected = tf.nn.softmax(model(waveform)).numpy()
-    signatures = tf.saved_model.load(directory).signatures
-    by_waveform = signatures["serving_default"](waveform=tf.constant(waveform))
-    by_wav = signatures["serving_wav"](audio=tf.constant([wav(clip) for clip in pcm]))
-    by_example = signatures["serving_examples"](
-        examples=tf.constant([_example(clip.tobytes()) for clip in pcm])
-    )
-    for answer in (by_waveform, by_wav, by_example):
+    stored = heard(waveform, make_card(model))
+    expected = tf.nn.softmax(model(stored)).numpy()
+    signatures = loaded.signatures
+    padded = np.pad(waveform, ((0, 0), (0, 99)), constant_values=np.nan)
+    lengths = tf.fill([len(pcm)], SAMPLES)
+    examples = [_example(to_pcm16(clip)) for clip in stored]
+    for answer in (
+        signatures["serving_default"](waveform=tf.constant(waveform)),
+        signatures["serving_lengths"](waveform=tf.constant(padded), lengths=lengths),
+        signatures["serving_wav"](audio=tf.constant([wav(clip) for clip in pcm])),
+        signatures["serving_examples"](examples=tf.constant(examples)),
+    ):
         np.testing.assert_allclose(answer["scores"], expected, atol=1e-6)
+        assert answer["error"].numpy().tolist() == [b""] * len(pcm)
         assert [LABELS[i] for i in expected.argmax(1)] == [
             label.decode() for label in answer["label"].numpy()
         ]
@@ -137,8 +158,12 @@ def test_a_loaded_model_gives_its_features_and_the_gradients_of_its_scores(
     np.testing.assert_allclose(features, frontend(waveform), atol=1e-5)
     scores = loaded.scores_of_features(features)
     np.testing.assert_allclose(scores, tf.nn.softmax(model(waveform)), atol=1e-6)
+    clip, lengths, error = loaded.condition(waveform, tf.fill([3], SAMPLES))
+    np.testing.assert_array_equal(clip, heard(waveform.numpy(), make_card(model)))
+    assert (lengths.numpy().tolist(), error.numpy().tolist()) == ([SAMPLES] * 3, [b""] * 3)
     answer = loaded.signatures["serving_default"](waveform=waveform)
-    np.testing.assert_array_equal(answer["scores"], scores)
+    of_clip = loaded.scores_of_features(loaded.features(clip))
+    np.testing.assert_allclose(answer["scores"], of_clip, atol=1e-6)
 
     gradients = []
     for of_features in (loaded.scores_of_features, lambda x: tf.nn.softmax(classifier(x))):
@@ -152,15 +177,16 @@ def test_a_loaded_model_gives_its_features_and_the_gradients_of_its_scores(
 
 
 def _ops(loaded: Any) -> set[str]:
-    """The kinds of operations in both functions, those that they call included."""
-    graphs = [
-        getattr(loaded, name).concrete_functions[0].graph.as_graph_def()
-        for name in ("features", "scores_of_features")
+    """The kinds of operations in all that can be asked, functions that are called included."""
+    functions = [
+        *(getattr(loaded, name).concrete_functions[0] for name in FUNCTIONS),
+        *loaded.signatures.values(),
     ]
-    functions = {f.signature.name for graph in graphs for f in graph.library.function}
+    graphs = [function.graph.as_graph_def() for function in functions]
+    called = {f.signature.name for graph in graphs for f in graph.library.function}
     nodes = [node for graph in graphs for node in graph.node]
     nodes += [node for graph in graphs for f in graph.library.function for node in f.node_def]
-    return {node.op for node in nodes} - functions
+    return {node.op for node in nodes} - called
 
 
 def _example(audio: bytes) -> bytes:
@@ -168,36 +194,74 @@ def _example(audio: bytes) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
-@pytest.mark.parametrize("length", [1, 999, 3999, 4000, 4001, 9000])
+@pytest.mark.parametrize("length", [200, 999, 3999, 4000, 4001, 9000])
 def test_other_lengths_are_fitted_as_ingest_fits_them(
-    exported: tuple[keras.Model, str], length: int
+    exported: tuple[keras.Model, str], loaded: Any, length: int
 ) -> None:
-    model, directory = exported
+    model, _ = exported
     rng = np.random.default_rng(length)
     waveform = rng.normal(0, 0.1, length).astype(np.float32) * np.linspace(0, 1, length) ** 2
     waveform = waveform.astype(np.float32)
-    expected = tf.nn.softmax(model(fit_length(waveform, SAMPLES)[np.newaxis]))
-    answer = tf.saved_model.load(directory).signatures["serving_default"](
-        waveform=tf.constant(waveform[np.newaxis])
-    )
+    expected = tf.nn.softmax(model(heard(waveform[np.newaxis], make_card(model))))
+    answer = loaded.signatures["serving_default"](waveform=tf.constant(waveform[np.newaxis]))
     np.testing.assert_allclose(answer["scores"], expected, atol=1e-5)
 
 
-def test_a_wav_file_of_another_rate_is_refused(exported: tuple[keras.Model, str]) -> None:
-    served = tf.saved_model.load(exported[1])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="takes WAV files at 8000 Hz"):
-        served.signatures["serving_wav"](audio=tf.constant([wav(np.zeros(100), 16000)]))
+def test_a_wav_file_of_another_rate_and_two_channels_is_that_clip(loaded: Any) -> None:
+    signature = loaded.signatures["serving_wav"]
+    mono = np.sin(np.arange(16000) / 10) * np.linspace(0, 0.5, 16000)
+    file = wav(np.stack([mono, mono / 2], axis=1), 16000)
+    decoded = decode(file, RATE).waveform
+    answer, of_decoded = signature(audio=[file]), signature(audio=[wav(decoded)])
+    np.testing.assert_allclose(answer["scores"], of_decoded["scores"], atol=1e-4)
 
 
-def test_stereo_is_mixed_down(exported: tuple[keras.Model, str]) -> None:
-    signature = tf.saved_model.load(exported[1]).signatures["serving_wav"]
-    mono = clips(1)[0]
-    stereo = np.stack([mono, mono], axis=1)
-    np.testing.assert_allclose(
-        signature(audio=tf.constant([wav(mono)]))["scores"],
-        signature(audio=tf.constant([wav(stereo)]))["scores"],
-        atol=1e-6,
-    )
+class TestBadRows:
+    def test_each_costs_its_own_answer(self, loaded: Any) -> None:
+        good = clips(1)[0].astype(np.float32) / 32768
+        rows = {
+            "": good,
+            "non_finite": np.where(np.arange(SAMPLES) == 7, np.nan, good),
+            "silent": np.full(SAMPLES, 0.25),
+            "too_short": good[:100],
+            "empty": good[:0],
+        }
+        padded = np.zeros((7, SAMPLES), np.float32)
+        for row, values in zip(padded, [*rows.values(), good, good], strict=True):
+            row[: len(values)] = values
+        lengths = [*map(len, rows.values()), SAMPLES + 1, -1]
+        answer = loaded.signatures["serving_lengths"](
+            waveform=tf.constant(padded), lengths=tf.constant(lengths)
+        )
+        errors = [error.decode() for error in answer["error"].numpy()]
+        assert errors == [*rows, "bad_row", "bad_row"]
+        alone = loaded.signatures["serving_default"](waveform=tf.constant(good[np.newaxis]))
+        np.testing.assert_allclose(answer["scores"][:1], alone["scores"], atol=1e-6)
+        assert answer["label"].numpy().tolist() == [*alone["label"].numpy(), *[b""] * 6]
+        np.testing.assert_array_equal(answer["scores"][1:], np.zeros((6, len(LABELS))))
+
+    def test_in_files_too(self, loaded: Any) -> None:
+        files = [b"", b"no audio", wav(clips(1)[0]), wav(np.zeros(SAMPLES)), wav(np.zeros(0))]
+        answer = loaded.signatures["serving_wav"](audio=tf.constant(files))
+        errors = [error.decode() for error in answer["error"].numpy()]
+        assert errors == ["empty", "unsupported", "", "silent", "empty"]
+        assert [bool(label) for label in answer["label"].numpy()] == [not each for each in errors]
+
+    def test_an_over_long_clip(self, loaded: Any) -> None:
+        waveform = np.ones((1, 600 * RATE + 1), np.float32)
+        answer = loaded.signatures["serving_default"](waveform=tf.constant(waveform))
+        assert answer["error"].numpy().tolist() == [b"too_long"]
+
+    def test_an_empty_batch_has_an_empty_answer(self, loaded: Any) -> None:
+        nothing, no_strings = tf.zeros([0, 0]), tf.zeros([0], tf.string)
+        for answer in (
+            loaded.signatures["serving_default"](waveform=nothing),
+            loaded.signatures["serving_lengths"](waveform=nothing, lengths=tf.zeros([0], tf.int32)),
+            loaded.signatures["serving_wav"](audio=no_strings),
+            loaded.signatures["serving_examples"](examples=no_strings),
+        ):
+            assert answer["scores"].shape == (0, len(LABELS))
+            assert answer["label"].shape == answer["error"].shape == (0,)
 
 
 PLAIN = """
@@ -230,9 +294,11 @@ def test_loads_in_a_process_that_has_none_of_our_packages(
     )
     assert run.returncode == 0, run.stderr[-2000:]
     answer = json.loads(run.stdout)
-    np.testing.assert_allclose(answer["scores"], tf.nn.softmax(model(waveform)), atol=1e-6)
+    expected = tf.nn.softmax(model(heard(waveform, make_card(model))))
+    np.testing.assert_allclose(answer["scores"], expected, atol=1e-6)
 
 
 def test_the_card_lies_inside_the_model(exported: tuple[keras.Model, str]) -> None:
     card = ModelCard.model_validate_json((Path(exported[1]) / MODEL_CARD_FILE).read_text())
     assert card.labels == LABELS
+    assert card.conditions

@@ -10,6 +10,7 @@ def test_the_page_is_up_to_date() -> None:
 def test_every_step_names_what_its_key_covers() -> None:
     rows = {line.split("|")[1].strip(): line for line in page().splitlines() if line[:2] == "| "}
     assert "condition" in rows["shards"]
-    assert "condition" not in rows["Trainer"]
+    assert "served_condition" in rows["Trainer"]
+    assert "leakage" not in rows["Trainer"]
     assert "report.html.jinja" in rows["Report"]
     assert "keras" in rows["Trainer"]

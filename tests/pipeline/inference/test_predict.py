@@ -14,16 +14,23 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from components.audio.condition import condition
+from components.audio.decode import decode
+from components.audio.pcm16 import from_pcm16, to_pcm16
 from components.storage.location import location_of
 from components.versions.manifest import write_manifest
 from components.versions.serving import newest_version
 from pipeline.cli import app
 from pipeline.config.loader import read_workflow
+from pipeline.inference.explain import explain_file
 from pipeline.inference.predict import load_model, published_card
 from pipeline.workspace.project import Project, read_project
 from schemas.errors import InputError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.workflow.audio import Audio
+from schemas.workflow.augment import Augment
+from schemas.workflow.frontend import Frontend
+from schemas.workflow.model import Model
 
 RATE = 8000
 AURICLE = [sys.executable, "-c", "from pipeline.cli import main; main()"]
@@ -179,3 +186,102 @@ def test_versions_are_numbers(tmp_path: Path) -> None:
     newest = newest_version(tmp_path)
     assert newest is not None
     assert newest.number == 10
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    from components.models import build_model
+    from components.trainer.export import export_model
+
+    folder = tmp_path_factory.mktemp("conditions")
+    audio = Audio(sample_rate=RATE, clip_s=0.5)
+    frontend, model = Frontend(frame_step_ms=20.0, num_mel_bins=8), Model(filters=4, units=4)
+    version = folder / "runs" / "tones" / "serving" / "1"
+    export_model(
+        build_model(
+            num_outputs=2,
+            sample_rate=RATE,
+            clip_samples=RATE // 2,
+            frontend=frontend,
+            augment=Augment(),
+            model=model,
+            seed=1,
+        ),
+        ModelCard(
+            name="tones",
+            labels=["no", "yes"],
+            audio=audio.model_dump(),
+            frontend=frontend.model_dump(),
+            model=model.model_dump(),
+            parameters=1,
+            generated=False,
+        ),
+        str(version),
+    )
+    write_manifest(version, "tones")
+    path = folder / "workflow.yaml"
+    path.write_text("name: tones\ndata: {folder: clips}\n")
+    return read_project(path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three clips of other lengths and rates, silence, and one that is too short."""
+    folder = tmp_path_factory.mktemp("raw")
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.003, 30000)
+    noise[9000:15000] += 0.2 * np.sin(np.arange(6000) / 20)
+    waveforms = {
+        "long.wav": (noise + 0.1, 8000),
+        "soft.flac": (noise[8000:16000] / 20, 16000),
+        "fast.wav": (noise[:20000], 22050),
+        "silent.wav": (np.zeros(8000), 8000),
+        "short.wav": (noise[9000:9100], 8000),
+    }
+    for name, (waveform, rate) in waveforms.items():
+        soundfile.write(folder / name, waveform, rate)
+    return [folder / name for name in waveforms]
+
+
+class TestAModelThatConditions:
+    """One as it is exported now: what is asked is the file, decoded."""
+
+    def test_answers_as_on_what_ingest_makes_of_the_file(
+        self, project: Project, files: list[Path]
+    ) -> None:
+        model = load_model(project)
+        found = model.predict(files, top=2).files
+        for file, prediction in zip(files[:3], found[:3], strict=True):
+            raw = decode(file.read_bytes(), RATE).waveform
+            stored = from_pcm16(to_pcm16(condition(raw, model.card.audio)))
+            scores = model.saved_model.scores_of_features(
+                model.saved_model.features(stored[np.newaxis])
+            )
+            said = {answer.label: answer.score for answer in prediction.answers}
+            np.testing.assert_allclose([said["no"], said["yes"]], scores[0], atol=1e-6)
+            assert prediction.error is None
+        assert [(each.answers, each.error) for each in found[3:]] == [
+            ([], "silent: nothing above -70 dBFS"),
+            ([], "too_short: 0.013 s, less than 0.02 s"),
+        ]
+
+    def test_explain_has_the_score_that_predict_has(
+        self, project: Project, files: list[Path], tmp_path: Path
+    ) -> None:
+        model = load_model(project)
+        explained = explain_file(model, files[0], tmp_path / "a.png")
+        [answer] = model.predict(files[:1]).files[0].answers
+        assert explained.label == answer.label
+        assert explained.score == pytest.approx(answer.score, abs=1e-5)
+        with pytest.raises(InputError, match=r"silent\.wav: silent: nothing above -70 dBFS"):
+            explain_file(model, files[3], tmp_path / "b.png")
+
+    def test_more_files_than_fit_into_a_batch(
+        self, project: Project, files: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = load_model(project)
+        whole = model.predict(files).files
+        monkeypatch.setattr("pipeline.inference.predict._BATCH_SAMPLES", 20_000)
+        for one, other in zip(model.predict(files).files, whole, strict=True):
+            assert (one.file, one.error) == (other.file, other.error)
+            assert [answer.label for answer in one.answers] == [a.label for a in other.answers]

@@ -40,8 +40,10 @@ class _Loudness(tf.Module):
         super().__init__()
         self.gain = tf.Variable(1.0)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32)])
-    def classify(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def classify(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        audio = tf.io.parse_example(examples, {"audio": tf.io.FixedLenFeature([], tf.string)})
+        waveform = tf.cast(tf.io.decode_raw(audio["audio"], tf.int16), tf.float32) / 32768
         peak = self.gain * tf.reduce_max(tf.abs(waveform), axis=1, keepdims=True)
         scores = tf.concat([1 - peak, peak], axis=1)
         return {"scores": tf.where(peak > 0.99, tf.fill(tf.shape(scores), np.nan), scores)}
@@ -64,7 +66,7 @@ def card() -> ModelCard:
 def saved_model(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Path:
     path = tmp_path_factory.mktemp("model") / "Format-Serving"
     module = _Loudness()
-    tf.saved_model.save(module, str(path), signatures={"serving_default": module.classify})
+    tf.saved_model.save(module, str(path), signatures={"serving_examples": module.classify})
     (path / MODEL_CARD_FILE).parent.mkdir(exist_ok=True)
     (path / MODEL_CARD_FILE).write_text(card.model_dump_json())
     return path
