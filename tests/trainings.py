@@ -39,7 +39,7 @@ def make_training(run: int, model_digest: str, **changes: object) -> Training:
     verdict = make_verdict().model_copy(update={"outcome": "refused", "slices": slices})
     values: dict[str, object] = {
         "run": run,
-        "finished": datetime.datetime(2026, 11, 25, run, tzinfo=datetime.timezone.utc),
+        "began": datetime.datetime(2026, 11, 25, run, tzinfo=datetime.timezone.utc),
         "seconds": 60.0,
         "outcome": "refused",
         "version": None,

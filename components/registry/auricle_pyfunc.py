@@ -19,7 +19,7 @@ class Answers:
         self._model = tf.saved_model.load(folder)  # kept, or its variables are lost
         self._ask = self._model.signatures[_SIGNATURE]
 
-    def predict(self, waveforms: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, waveforms: np.ndarray, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """A row for each waveform; columns are the model's outputs, and `score`, the highest of
         `scores`.
 
@@ -40,7 +40,7 @@ class Answers:
         return [row | {"score": max(row["scores"])} if "scores" in row else row for row in rows]
 
 
-def _batches(waveforms: Any) -> list[np.ndarray]:
+def _batches(waveforms: np.ndarray) -> list[np.ndarray]:
     """As the model takes them: [batch, samples], or those of different lengths one by one."""
     given = waveforms if isinstance(waveforms, np.ndarray) else np.asarray(waveforms, np.float32)
     if given.dtype == object:

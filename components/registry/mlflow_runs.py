@@ -46,19 +46,19 @@ def record_training(client: MlflowClient, experiment: str, training: Training) -
     registered; it then says what `training` says. Nothing is in it twice.
     """
     name = training.card.name
-    begun_ms = round((training.finished.timestamp() - training.seconds) * 1000)
+    began_ms = round(1000 * training.began.timestamp())
+    ended_ms = began_ms + round(1000 * training.seconds)
     run = find_run(client, experiment, MODEL_DIGEST, training.model_digest)
     if run is None:
-        run = client.create_run(experiment, begun_ms, {MODEL_DIGEST: training.model_digest})
-    run_id, begun_ms = run.info.run_id, run.info.start_time
+        run = client.create_run(experiment, began_ms, {MODEL_DIGEST: training.model_digest})
+    run_id, start_ms = run.info.run_id, run.info.start_time  # the same of the same run
     metrics = [
-        Metric(key, value, begun_ms + round(1000 * seconds), number)
+        Metric(key, value, start_ms + round(1000 * seconds), number)
         for number, seconds, values in training.by_epoch()
         for key, value in values.items()
     ]
-    finished_ms = round(training.finished.timestamp() * 1000)
     judged = training.judged().items()
-    metrics += [Metric(key, value, finished_ms, training.run) for key, value in judged]
+    metrics += [Metric(key, value, ended_ms, training.run) for key, value in judged]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
     parent = _parent(client, experiment, name) if training.is_scheduled else None
@@ -66,7 +66,7 @@ def record_training(client: MlflowClient, experiment: str, training: Training) -
     if run.inputs is None or not run.inputs.dataset_inputs:
         client.log_inputs(run_id, [_data_set(training)])
     _store_files(client, run_id, training)
-    client.set_terminated(run_id, end_time=finished_ms)
+    client.set_terminated(run_id, end_time=max(start_ms, ended_ms))
     return str(run_id)
 
 

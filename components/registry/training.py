@@ -29,14 +29,14 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Training:
-    """One model and what was found out about it by run `run`, the last that judged it.
+    """One model, and what run `run` found out about it, the last that judged it.
 
     `version` is what it was published as. `metrics` and `pictures`, by file name, are the task's
     own. `report` is None where it is gone.
     """
 
     run: int
-    finished: datetime.datetime
+    began: datetime.datetime
     seconds: float
     outcome: RunOutcome
     version: int | None

@@ -34,7 +34,7 @@ def read_training(record: RunRecord, directory: RunDirectory) -> Training | None
     own = tracked(record.verdict)
     return Training(
         run=record.number,
-        finished=record.finished,
+        began=record.finished,  # when it was begun, whatever it is called
         seconds=record.seconds,
         outcome=record.outcome,
         version=record.pushed_version,

@@ -78,13 +78,14 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
 
 
 def check_answers_through_mlflow(project: Path, answer: dict[str, object], clip: Path) -> None:
-    """What MLflow loads answers as `auricle predict` does."""
+    """What MLflow loads answers as `auricle predict` does, without Auricle."""
     program = (
         "import sys, mlflow, soundfile\n"
         "mlflow.set_tracking_uri(f'sqlite:///{sys.argv[1]}')\n"
         "model = mlflow.pyfunc.load_model('models:/tones@champion')\n"
         "waveform, _ = soundfile.read(sys.argv[2], dtype='float32')\n"
         "[[label, score]] = model.predict(waveform[None])[['label', 'score']].values\n"
+        "assert not {'auricle', 'components'} & set(sys.modules)\n"
         "print(label, score)\n"
     )
     registry = project / "runs" / "tones" / "registry.sqlite"
