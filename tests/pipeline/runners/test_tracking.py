@@ -150,6 +150,15 @@ def test_what_mlflow_could_not_be_told_is_told_later(runs: Runs, unwritable: lis
     assert set(told(runs)) == {"1", "2"}
 
 
+def test_a_damaged_file_holds_up_no_other_run(runs: Runs) -> None:
+    judge(runs, train(runs, "a"), "refused")
+    [file] = runs.directory.artifacts.glob("Trainer/model_run/*/history.json")
+    file.write_text("[{")
+    [note] = tell_registry(runs.project)
+    assert note.startswith("the registry was not told of run 1: ")
+    assert json.loads(runs.directory.told.read()) == {"run": 1}
+
+
 def test_a_model_that_is_gone_is_passed_over(runs: Runs) -> None:
     judge(runs, Artifact(uri=str(runs.base / "gone")), "refused")
     assert tell_registry(runs.project) == []
