@@ -93,7 +93,7 @@ def check_answers_through_mlflow(project: Path, answer: dict[str, object], clip:
     asked = subprocess.run(command, capture_output=True, text=True, check=True)
     label, score = asked.stdout.split()
     assert label == answer["label"]
-    assert float(score) == pytest.approx(answer["score"], abs=0.05)  # one trims, one does not
+    assert float(score) == pytest.approx(answer["score"], abs=1e-3)
 
 
 def check_told(project: Path, webhook: Webhook) -> None:
