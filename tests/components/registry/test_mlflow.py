@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from pushed import LINEAGE, make_card, make_verdict, make_version
+from trainings import DATA, make_training
 from waiting import wait_until
 
 from components.registry import Registration
@@ -127,6 +128,12 @@ def test_a_server(serving: Path, server: str, tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     registry = MlflowRegistry("digits", server)
     check(MlflowClient(server), registry, serving, tmp_path / "scratch")
+    report = tmp_path / "report.html"
+    report.write_text("<audio>")
+    registry.record(make_training(9, "9" * 64, report=report, is_scheduled=True))
+    assert registry.delete_reports({DATA.digest}) == 1
+    assert registry.delete_reports({DATA.digest}) == 0
+    assert not list((tmp_path / "files").rglob("report.html"))
 
 
 def test_restored_and_half_registered_versions(serving: Path, tmp_path: Path) -> None:
