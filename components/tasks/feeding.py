@@ -120,12 +120,15 @@ class Serving(Protocol):
         """What the head's outputs mean: [batch, outputs]."""
 
     def respond(self, activated: "tf.Tensor", labels: Sequence[str]) -> "dict[str, tf.Tensor]":
-        """The outputs of every signature by name: [batch, ...]."""
+        """The outputs of every signature by name, strings and numbers: [batch, ...].
+
+        `error` is added to them; where it says something they become empty strings and zeros.
+        """
 
     def read_answers(
         self, outputs: "Mapping[str, NDArray[np.generic]]", card: "ModelCard", top: int
     ) -> list[list[Answer]]:
-        """Of each clip the `top` best answers, from what `serving_default` gave."""
+        """Of each clip the `top` best answers, from the outputs of a signature, blank ones too."""
 
 
 def targets(task: str) -> Targets:
