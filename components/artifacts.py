@@ -3,8 +3,13 @@
 Vertex AI asks for names in two parts.
 """
 
+from collections.abc import Callable, Iterable
+
+from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
+
+from schemas.splits import judging, teaching
 
 Artifacts = dict[str, list[Artifact]]  # what a step takes or gives, by key
 
@@ -40,6 +45,24 @@ class ClipScores(Artifact):
     """
 
     TYPE_NAME = "auricle.ClipScores"
+
+
+def judging_splits(examples: list[Artifact]) -> list[str]:
+    """URIs of the splits whose clips judge a model that has not heard them."""
+    return _split_uris(examples, judging)
+
+
+def teaching_splits(examples: list[Artifact]) -> list[str]:
+    """URIs of the splits whose clips teach the model that ships."""
+    return _split_uris(examples, teaching)
+
+
+def _split_uris(
+    examples: list[Artifact], choose: Callable[[Iterable[str]], list[str]]
+) -> list[str]:
+    [artifact] = examples
+    names = choose(artifact_utils.decode_split_names(artifact.split_names))
+    return [uri for name in names for uri in artifact_utils.get_split_uris(examples, name)]
 
 
 def saved_model_uri(model: Artifact) -> str:

@@ -24,7 +24,14 @@ class Answered:
 
 
 def table(
-    ids, labels, features=None, unsliced=None, candidate=None, baseline=None, incomparable=""
+    ids,
+    labels,
+    features=None,
+    unsliced=None,
+    candidate=None,
+    baseline=None,
+    incomparable="",
+    folds=None,
 ) -> ClipScores:
     """The table of clips with these labels; clips are sliced by them too."""
     labels = np.array(labels, np.str_)
@@ -34,6 +41,7 @@ def table(
         targets=labels,
         units=units(labels),
         speakers=features.get("speaker", np.full(len(labels), "", np.str_)),
+        folds=np.full(len(labels), "", np.str_) if folds is None else folds,
         features={"label": labels, **features},
         unsliced=unsliced or {},
         candidate=score_labels(labels, candidate.labels, candidate.scores),

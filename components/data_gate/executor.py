@@ -20,6 +20,7 @@ from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
 from schemas.reports.rejects import REJECTS_FILE, parse_rejects
+from schemas.splits import is_fold, teaching
 from schemas.tasks import FIRST_TASK
 from schemas.workflow.data_gate import DataGate
 
@@ -50,7 +51,7 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         gate = DataGate.model_validate_json(exec_properties["gate"])
         statistics_uri = artifact_utils.get_single_uri(input_dict["statistics"])
-        statistics = _read_statistics(f"{statistics_uri}/Split-train")
+        statistics = _read_taught(statistics_uri)
         before = next(iter(input_dict.get("passed_before") or []), None)
         task = exec_properties.get("task") or FIRST_TASK
         watched = {**feeding.features(task).FEATURES, **SIDE_FEATURES}
@@ -88,7 +89,7 @@ def measure_drift(
     before: statistics_pb2.DatasetFeatureStatisticsList,
     watched: Mapping[str, FeatureKind],
 ) -> list[Drift]:
-    """How far the features `watched` moved, by TFDV's comparators.
+    """How far the features `watched` moved, by TFDV's comparators; of folds the mean.
 
     Categories by the largest change of a share, numbers by the Jensen-Shannon divergence.
     """
@@ -100,12 +101,31 @@ def measure_drift(
         elif kind == "float":
             feature = schema.feature.add(name=name, type=schema_pb2.FLOAT)
             feature.drift_comparator.jensen_shannon_divergence.threshold = 0.0
-    found = tfdv.validate_statistics(now, schema, previous_statistics=before)
-    return [
-        Drift(info.path.step[0], max(measured.value for measured in info.drift_measurements))
-        for info in found.drift_skew_info
-        if info.drift_measurements
-    ]
+    distances: dict[str, list[float]] = {}
+    for ours, theirs in zip(now.datasets, before.datasets, strict=False):
+        found = tfdv.validate_statistics(_only(ours), schema, previous_statistics=_only(theirs))
+        for info in found.drift_skew_info:
+            if measured := [each.value for each in info.drift_measurements]:
+                distances.setdefault(info.path.step[0], []).append(max(measured))
+    return [Drift(name, sum(each) / len(each)) for name, each in distances.items()]
+
+
+def _only(
+    dataset: statistics_pb2.DatasetFeatureStatistics,
+) -> statistics_pb2.DatasetFeatureStatisticsList:
+    return statistics_pb2.DatasetFeatureStatisticsList(datasets=[dataset])
+
+
+def _read_taught(folder: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    """Of the train split, or of all folds, each under its name."""
+    names = sorted(Path(name).name.removeprefix("Split-") for name in fileio.listdir(folder))
+    found = statistics_pb2.DatasetFeatureStatisticsList()
+    for name in teaching(names):
+        for dataset in _read_statistics(f"{folder}/Split-{name}").datasets:
+            found.datasets.add().CopyFrom(dataset)
+            if is_fold(name):
+                found.datasets[-1].name = name
+    return found
 
 
 def _read_statistics(folder: str) -> statistics_pb2.DatasetFeatureStatisticsList:

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from components.evaluation.clusters import cluster_numbers
 from components.evaluation.scores import Numbers, Pairs, Sample, Texts
 
 RESAMPLES = 2000
@@ -39,14 +40,14 @@ def difference_interval(pairs: Pairs, confidence: float) -> tuple[float, float]:
 def _cluster_sums(speakers: Texts, units: Numbers, errors: Numbers) -> Numbers:
     """[clusters, 2]: units and errors of each speaker; clips without units count for nothing."""
     has_units = units > 0
-    speakers, columns = speakers[has_units], np.stack([units, errors], axis=1)[has_units]
-    is_known = speakers != ""
-    names, places = np.unique(speakers[is_known], return_inverse=True)
-    if len(names) + (~is_known).sum() < 2:
+    columns = np.stack([units, errors], axis=1)[has_units]
+    members = cluster_numbers(speakers[has_units])
+    clusters = int(members.max(initial=-1)) + 1
+    if clusters < 2:
         return columns
-    sums = np.zeros((len(names), 2))
-    np.add.at(sums, places, columns[is_known])
-    return np.concatenate([sums, columns[~is_known]])
+    sums = np.zeros((clusters, 2))
+    np.add.at(sums, members, columns)
+    return sums
 
 
 def _resampled(sums: Numbers) -> Numbers:

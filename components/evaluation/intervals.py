@@ -72,10 +72,19 @@ def rate_interval(events: int, hours: float, confidence: float) -> tuple[float, 
     return low / hours, float(gammaincinv(events + 1, 1 - tail)) / hours
 
 
-def difference_interval(paired: Paired, confidence: float) -> tuple[float, float]:
-    """Of `paired.difference`: Wald's, half a clip added to each cell (Agresti and Min 2005)."""
+def difference_interval(
+    paired: Paired, confidence: float, effective: float | None = None
+) -> tuple[float, float]:
+    """Of `paired.difference`: Wald's, half a clip added to each cell (Agresti and Min 2005).
+
+    The clips count for as many as are `effective`, where they are not independent.
+    """
+    scale = 1.0 if effective is None or not paired.clips else effective / paired.clips
     return _difference_interval(
-        paired.only_candidate, paired.only_baseline, paired.clips, confidence
+        paired.only_candidate * scale,
+        paired.only_baseline * scale,
+        paired.clips * scale,
+        confidence,
     )
 
 

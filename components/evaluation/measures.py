@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import Protocol
 
 from components.evaluation import bootstrap, intervals
+from components.evaluation.clusters import effective_clips
 from components.evaluation.intervals import MOST_CLIPS, Paired
-from components.evaluation.scores import Pairs, Sample
+from components.evaluation.scores import Numbers, Pairs, Sample
 from components.evaluation.tallies import Tally
 
 
@@ -55,7 +56,8 @@ class Measure(Protocol):
 @dataclass(frozen=True)
 class ShareRight:
     """The share of clips answered right; errors are 0 or 1 of 1 unit. Intervals are closed forms
-    that hold of any number of clips (Clopper and Pearson; Agresti and Min).
+    that hold of any number of clips (Clopper and Pearson; Agresti and Min), of as many as tell
+    something new where clips are clustered by speaker.
     """
 
     name: str
@@ -66,22 +68,28 @@ class ShareRight:
         return 1 - tally.error_rate if tally.units else Fraction(0)
 
     def interval(self, tally: Tally, sample: Sample, confidence: float) -> tuple[float, float]:
-        return intervals.accuracy_interval(tally.units - tally.errors, tally.units, confidence)
+        scale = _independent(sample.errors, sample, confidence)
+        right = tally.units - tally.errors
+        return intervals.accuracy_interval(right * scale, tally.units * scale, confidence)
 
     def difference(self, pairs: Pairs) -> Fraction:
         paired = _paired(pairs)
         return Fraction(paired.only_candidate - paired.only_baseline, paired.clips or 1)
 
     def difference_interval(self, pairs: Pairs, confidence: float) -> tuple[float, float]:
-        return intervals.difference_interval(_paired(pairs), confidence)
+        scale = _independent(pairs.errors - pairs.others, pairs, confidence)
+        return intervals.difference_interval(_paired(pairs), confidence, scale * len(pairs))
 
     def clips_to_show(
         self, tally: Tally, sample: Sample, limit: float, confidence: float
     ) -> int | None:
-        return intervals.clips_to_show(float(self.value(tally)), limit, confidence)
+        needed = intervals.clips_to_show(float(self.value(tally)), limit, confidence)
+        return needed and math.ceil(needed / _independent(sample.errors, sample, confidence))
 
     def pairs_to_show(self, pairs: Pairs, allowed_loss: float, confidence: float) -> int | None:
-        return intervals.pairs_to_show(_paired(pairs), allowed_loss, confidence)
+        needed = intervals.pairs_to_show(_paired(pairs), allowed_loss, confidence)
+        scale = _independent(pairs.errors - pairs.others, pairs, confidence)
+        return needed and math.ceil(needed / scale)
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,13 @@ class MeanError:
     def pairs_to_show(self, pairs: Pairs, allowed_loss: float, confidence: float) -> int | None:
         bounds = self.difference_interval(pairs, confidence)
         return _clips_until(len(pairs), float(self.difference(pairs)), bounds, allowed_loss)
+
+
+def _independent(values: Numbers, clips: Sample | Pairs, confidence: float) -> float:
+    """Which share of the clips tells something new of the mean of their `values`."""
+    if not clips.is_clustered or not len(values):
+        return 1.0
+    return effective_clips(values, clips.speakers, confidence) / len(values)
 
 
 def _paired(pairs: Pairs) -> Paired:

@@ -136,9 +136,7 @@ def no_worse(case: Case, name: str, allowed: float) -> GateRule:
     if scores.baseline is None:
         message = "no model was blessed before, so there is none to be worse than"
         if scores.incomparable:
-            message = (
-                f"not compared, the last blessed model takes other audio: {scores.incomparable}"
-            )
+            message = f"not compared with the last blessed model: {scores.incomparable}"
         return GateRule(name=name, outcome="held", message=message)
     pairs = scores.pairs(scores.everything)
     if not len(pairs):

@@ -76,11 +76,15 @@ class ModelScores:
 
 @dataclass(frozen=True)
 class Sample:
-    """Errors of one model on some clips, with their units and speakers; all arrays are [clips]."""
+    """Errors of one model on some clips, with their units and speakers; all arrays are [clips].
+
+    `is_clustered` where clips of one speaker are not taken for independent.
+    """
 
     errors: Numbers
     units: Numbers
     speakers: Texts
+    is_clustered: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,19 @@ class Pairs:
     others: Numbers
     units: Numbers
     speakers: Texts
+    is_clustered: bool = False
 
     def __len__(self) -> int:
         return len(self.errors)
 
     def select(self, chosen: Chosen) -> "Pairs":
         """Some of the clips."""
-        return Pairs(
-            self.errors[chosen], self.others[chosen], self.units[chosen], self.speakers[chosen]
+        return replace(
+            self,
+            errors=self.errors[chosen],
+            others=self.others[chosen],
+            units=self.units[chosen],
+            speakers=self.speakers[chosen],
         )
 
 
@@ -109,13 +118,15 @@ class ClipScores:
     `targets` are as text, `units` what errors are counted of. `speakers` are empty where unknown.
     `features` are what clips are sliced by, by name; empty where unknown. `unsliced` are features
     that have too many values, with how many. `incomparable` says why the last blessed model could
-    not be asked these clips; then it is no baseline.
+    not be asked these clips; then it is no baseline. `folds` names the model of a cross-validation
+    that was asked, which has not heard the clip; empty where it was the model that ships.
     """
 
     ids: Texts
     targets: Texts
     units: Numbers
     speakers: Texts
+    folds: Texts
     features: dict[str, Texts]
     unsliced: dict[str, int]
     candidate: ModelScores
@@ -124,6 +135,11 @@ class ClipScores:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether models of folds were asked."""
+        return bool((self.folds != "").any())
 
     @property
     def everything(self) -> Chosen:
@@ -157,6 +173,7 @@ class ClipScores:
             targets=self.targets[chosen],
             units=self.units[chosen],
             speakers=self.speakers[chosen],
+            folds=self.folds[chosen],
             features={name: values[chosen] for name, values in self.features.items()},
             candidate=self.candidate.select(chosen),
             baseline=self.baseline and self.baseline.select(chosen),
@@ -171,7 +188,12 @@ class ClipScores:
 
     def sample(self, chosen: Chosen) -> Sample:
         """The candidate's errors on the `chosen` clips."""
-        return Sample(self.candidate.errors[chosen], self.units[chosen], self.speakers[chosen])
+        return Sample(
+            self.candidate.errors[chosen],
+            self.units[chosen],
+            self.speakers[chosen],
+            self.is_cross_validated,
+        )
 
     def pairs(self, chosen: Chosen) -> Pairs:
         """How both models answered those of the `chosen` clips whose target both know."""
@@ -182,6 +204,7 @@ class ClipScores:
             self.baseline.errors[chosen],
             self.units[chosen],
             self.speakers[chosen],
+            self.is_cross_validated,
         )
 
 
@@ -192,6 +215,7 @@ def write_scores(scores: ClipScores, file: Path) -> None:
         "targets": scores.targets,
         "units": scores.units,
         "speakers": scores.speakers,
+        "folds": scores.folds,
         "incomparable": np.array(scores.incomparable, np.str_),
         "unsliced_names": np.array(list(scores.unsliced), np.str_),
         "unsliced_values": np.array(list(scores.unsliced.values()), np.int64),
@@ -231,6 +255,7 @@ def read_scores(file: Path) -> ClipScores:
         targets=arrays["targets"],
         units=arrays["units"],
         speakers=arrays["speakers"],
+        folds=arrays.get("folds", np.full(len(arrays["ids"]), "", np.str_)),
         features=_below(arrays, _FEATURE),
         unsliced=dict(unsliced),
         candidate=_model(_below(arrays, "candidate ")),

@@ -1,7 +1,7 @@
 """Scores test clips and background with the exported models; TFMA measures the test clips."""
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -10,22 +10,19 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
-from components.artifacts import Artifacts, saved_model_uri
-from components.evaluation.scores import SCORES_FILE, SPEAKER, Array, ClipScores, write_scores
+from components.artifacts import Artifacts, judging_splits, saved_model_uri
+from components.evaluation.scores import SCORES_FILE, SPEAKER, ClipScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
 from components.evaluation.tfma_evaluation import evaluate
+from components.evaluator.asked_model import AskedModel, Outputs
 from components.examples import read_files, split_files
 from components.tasks import feeding, parts
 from components.versions.model_card import read_card
-from schemas.example import decode_example
+from schemas.example import FeatureValue, decode_example
 from schemas.progress import report_progress
 from schemas.reports.model_card import ModelCard
 
-SPLIT = "test"
 _BATCH_CLIPS = 256
-
-Outputs = dict[str, Array]
-Answer = Callable[[list[bytes]], Outputs]
 
 
 class Parameters(TypedDict, total=False):
@@ -41,7 +38,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     def Do(  # noqa: N802 (TFX's name)
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Parameters
     ) -> None:
-        files = split_files(artifact_utils.get_split_uris(input_dict["examples"], SPLIT))
+        files = split_files(judging_splits(input_dict["examples"]))
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
         saved_models = [Path(saved_model_uri(model)) for model in models]
         task = exec_properties["task"]
@@ -71,18 +68,20 @@ def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> C
     if incomparable:
         saved_models, cards = saved_models[:1], cards[:1]
     clips = _Clips(targeting)
-    answers = [_load(path, scoring.OUTPUTS) for path in saved_models]
+    models = [AskedModel(path, scoring.OUTPUTS) for path in saved_models]
     outputs: list[list[Outputs]] = [[] for _ in saved_models]
     records = read_files(files)
     # Of no clips too: that says which outputs there are, and of which shape.
     while (batch := list(itertools.islice(records, _BATCH_CLIPS))) or not outputs[0]:
-        for batches, answer in zip(outputs, answers, strict=True):
-            batches.append(answer(batch))
-        for record in batch:
-            clips.add(record)
+        examples = [decode_example(record) for record in batch]
+        folds = [model.unheard(examples) for model in models]
+        for batches, model, asked in zip(outputs, models, folds, strict=True):
+            batches.append(model.answer(batch, asked))
+        for example, fold in zip(examples, folds[0].tolist(), strict=True):
+            clips.add(example, fold)
         report_progress(len(clips.ids), len(clips.ids), "clips scored")
     targets = np.array(clips.targets, np.str_)
-    models = [
+    judged = [
         scoring.judge(targets, _joined(batches), card)
         for batches, card in zip(outputs, cards, strict=True)
     ]
@@ -94,10 +93,11 @@ def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> C
         targets=targets,
         units=scoring.units(targets),
         speakers=np.array([each.get(SPEAKER, "") for each in clips.features], np.str_),
+        folds=np.array(clips.folds, np.str_),
         features=features,
         unsliced=unsliced,
-        candidate=models[0],
-        baseline=models[1] if len(models) > 1 else None,
+        candidate=judged[0],
+        baseline=judged[1] if len(judged) > 1 else None,
         incomparable=incomparable,
     )
 
@@ -109,12 +109,13 @@ class _Clips:
         self._targeting = targeting
         self.ids: list[str] = []
         self.targets: list[str] = []
+        self.folds: list[str] = []
         self.features: list[dict[str, str]] = []
 
-    def add(self, record: bytes) -> None:
-        example = decode_example(record)
+    def add(self, example: Mapping[str, FeatureValue], fold: str) -> None:
         self.ids.append(str(example["id"]))
         self.targets.append(self._targeting.decode_target(example))
+        self.folds.append(fold)
         self.features.append(slice_features(example))
 
 
@@ -123,22 +124,13 @@ def _joined(batches: list[Outputs]) -> Outputs:
 
 
 def _incomparable(candidate: ModelCard, baseline: ModelCard, answers: str) -> str:
-    """Why clips that were conditioned for the candidate are none for the baseline, or nothing."""
+    """Why the baseline cannot be asked the candidate's clips, or nothing."""
     if answers != parts.scoring(baseline.task).ANSWERS:
-        return f"task was {baseline.task} and is {candidate.task}"
+        return f"its task is {baseline.task}, and this model's is {candidate.task}"
     ours, theirs = candidate.audio.model_dump(), baseline.audio.model_dump()
-    keys = [key for key in ours if ours[key] != theirs[key]]
-    return ", ".join(f"audio.{key} was {theirs[key]} and is {ours[key]}" for key in keys)
-
-
-def _load(saved_model: Path, names: tuple[str, ...]) -> Answer:
-    """Serialized tf.Examples -> the outputs of these names, [batch, ...], by the exported model."""
-    import tensorflow as tf
-
-    signature = tf.saved_model.load(str(saved_model)).signatures["serving_examples"]
-
-    def answer(records: list[bytes]) -> Outputs:
-        outputs = signature(examples=tf.constant(records, tf.string))
-        return {name: outputs[name].numpy() for name in names}
-
-    return answer
+    if keys := [key for key in ours if ours[key] != theirs[key]]:
+        changes = ", ".join(f"audio.{key} was {theirs[key]} and is {ours[key]}" for key in keys)
+        return f"it takes other audio: {changes}"
+    if candidate.folds and not baseline.folds:
+        return "it may have been trained on the clips that test now, since it had no folds"
+    return ""

@@ -16,12 +16,11 @@ from components.example_gen.index import (
 )
 from components.example_gen.shard_entry import LABELS, Shard, TargetFeatures
 from components.example_gen.sources import Listing
-from components.example_gen.splits import assign_split, hash_unit, split_by
+from components.example_gen.splits import divide, hash_unit, split_by
 from components.storage.contents import digest_files
 from components.storage.location import Location
 from components.tasks import feeding
 from schemas.example import FeatureValue
-from schemas.reports.ingest import SPLITS
 from schemas.utterance import Utterance
 from schemas.workflow.data import Data
 
@@ -102,10 +101,8 @@ def _lay_out(
     utterances: Iterable[Utterance], data: Data
 ) -> list[tuple[tuple[str, int, int], list[Utterance]]]:
     """(split, number, of) of each shard with its rows sorted by id; a shard may have none."""
-    by_split: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
-    for row in sorted(utterances, key=lambda row: row.id):
-        by_split[assign_split(row, data.split)].append(row)
     shards: dict[tuple[str, int, int], list[Utterance]] = {}
+    by_split = divide(sorted(utterances, key=lambda row: row.id), data.split)
     for split, rows in by_split.items():
         of = shard_count(len(rows))
         shards |= {(split, number, of): [] for number in range(of)}

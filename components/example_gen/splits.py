@@ -5,36 +5,51 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from components.example_gen.folds import check_folds, divide_into_folds
 from components.tasks import feeding
 from schemas.errors import DataError
-from schemas.reports.ingest import SPLITS, SplitBy
+from schemas.reports.ingest import SplitBy
+from schemas.splits import EVAL, SPLITS, TEST, TRAIN
 from schemas.tasks import FIRST_TASK
 from schemas.text import nearest, some
 from schemas.utterance import Utterance
 from schemas.workflow.data import Split
 
 
+def divide(utterances: Iterable[Utterance], split: Split) -> dict[str, list[Utterance]]:
+    """The rows of each split by its name, in the order of the rows; a split may have none.
+
+    With `split.folds` these are folds, else `train`, `eval` and `test`.
+    """
+    if split.folds:
+        return divide_into_folds(utterances, split.folds)
+    divided: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
+    for row in utterances:
+        divided[assign_split(row, split)].append(row)
+    return divided
+
+
 def assign_split(utterance: Utterance, split: Split) -> str:
-    """`train`, `eval` or `test`.
+    """`train`, `eval` or `test`, without a look at other rows.
 
     Clips that must pass are tests. Named speakers go where they are named, rows that say their
     split go there. All others are hashed, so that they stay where they are as data grows; nobody is
     hashed into a split that has names.
     """
     if utterance.is_must_pass:
-        return "test"
+        return TEST
     if utterance.speaker and utterance.speaker in split.test_speakers:
-        return "test"
+        return TEST
     if utterance.speaker and utterance.speaker in split.eval_speakers:
-        return "eval"
+        return EVAL
     if utterance.split:
         return utterance.split
     test_share = 0.0 if split.test_speakers else split.test
     eval_share = 0.0 if split.eval_speakers else split.eval
     position = hash_unit(utterance.split_key)
     if position < test_share:
-        return "test"
-    return "eval" if position < test_share + eval_share else "train"
+        return TEST
+    return EVAL if position < test_share + eval_share else TRAIN
 
 
 def hash_unit(key: str) -> float:
@@ -47,7 +62,7 @@ def split_by(utterances: Iterable[Utterance], split: Split) -> SplitBy:
     utterances = list(utterances)
     if split.eval_speakers or split.test_speakers:
         return "named speakers"
-    if any(row.split for row in utterances):
+    if any(row.split for row in utterances) and not split.folds:
         return "manifest"
     return "speaker" if all(row.speaker for row in utterances) else "clip"
 
@@ -68,6 +83,9 @@ def check_data_set(utterances: list[Utterance], split: Split, task: str = FIRST_
     classes = sorted({row.target for row in utterances})
     if is_grouped:
         feeding.targets(task).check_groups(classes)
+    if split.folds:
+        check_folds(utterances, split.folds)
+        return
     _check_named_speakers(utterances, split)
     labels = _labels_by_split(utterances, split)
     for name in SPLITS:
@@ -80,10 +98,8 @@ def check_data_set(utterances: list[Utterance], split: Split, task: str = FIRST_
 
 
 def _labels_by_split(utterances: Iterable[Utterance], split: Split) -> dict[str, Counter[str]]:
-    labels: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
-    for row in utterances:
-        labels[assign_split(row, split)][row.target] += 1
-    return labels
+    divided = divide(utterances, split)
+    return {name: Counter(row.target for row in rows) for name, rows in divided.items()}
 
 
 def _is_wanted(name: str, split: Split) -> bool:

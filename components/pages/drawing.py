@@ -7,6 +7,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 
 import numpy as np
 from matplotlib import rc_context
@@ -111,23 +112,27 @@ def metric_svg(epochs: list[Epoch]) -> str:
 
 def best_epoch(epochs: list[Epoch]) -> Epoch | None:
     """The epoch of the lowest eval loss, whose weights are the model's; None without any."""
-    return min(
-        (e for e in epochs if math.isfinite(e.val_loss)), key=lambda e: e.val_loss, default=None
-    )
+    losses = [(e.val_loss, e) for e in epochs if e.val_loss is not None]
+    judged = [(loss, epoch) for loss, epoch in losses if math.isfinite(loss)]
+    return min(judged, key=itemgetter(0))[1] if judged else None
 
 
-def _curves_svg(what: str, epochs: list[Epoch], train: list[float], evaluated: list[float]) -> str:
+def _curves_svg(
+    what: str, epochs: list[Epoch], train: list[float], evaluated: list[float | None]
+) -> str:
     numbers = [e.epoch for e in epochs]
+    judged = [value for value in evaluated if value is not None]
     best = best_epoch(epochs)
     with drawn_axes(f"{what} by epoch", "epoch", what.lower()) as (axes, finish):
         marker = "o" if len(epochs) == 1 else ""
         axes.plot(numbers, train, color=_TRAIN, linewidth=2, marker=marker, label="train")
-        axes.plot(numbers, evaluated, color=EVAL, linewidth=2, marker=marker, label="eval")
+        if judged:
+            axes.plot(numbers, judged, color=EVAL, linewidth=2, marker=marker, label="eval")
         if best is not None:
             axes.axvline(best.epoch, color=INK, linewidth=0.8, linestyle=":", label="kept")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, labelcolor=INK, fontsize=9)
-    return finish(_description(what, numbers, train, evaluated))
+    return finish(_description(what, numbers, train, judged))
 
 
 @contextlib.contextmanager
@@ -154,10 +159,9 @@ def drawn_axes(title: str, across: str, up: str) -> Iterator[tuple[Axes, Callabl
 def _description(what: str, numbers: list[int], train: list[float], evaluated: list[float]) -> str:
     if not numbers:
         return f"{what} by epoch: no epochs"
-    return (
-        f"{what} from epoch {numbers[0]} to {numbers[-1]}: "
-        f"train {train[0]:.3f} to {train[-1]:.3f}, eval {evaluated[0]:.3f} to {evaluated[-1]:.3f}"
-    )
+    curves = [("train", train), ("eval", evaluated)]
+    ends = [f"{name} {y[0]:.3f} to {y[-1]:.3f}" for name, y in curves if y]
+    return f"{what} from epoch {numbers[0]} to {numbers[-1]}: {', '.join(ends)}"
 
 
 def _inline(document: str, description: str) -> str:

@@ -17,7 +17,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
-from components.artifacts import Artifacts, saved_model_uri
+from components.artifacts import Artifacts, judging_splits, saved_model_uri, teaching_splits
 from components.evaluation.scores import SCORES_FILE, read_scores
 from components.examples import split_files
 from components.pages.clips import (
@@ -103,7 +103,8 @@ def _gather(inputs: Artifacts, properties: Parameters) -> Content:
     part = pages.report(verdict.task)
     wanted = part.places(scores)
     named = named_places(scores, clips_to_hear(verdict))
-    clips = read_clips(_files(inputs["examples"], "test"), scores, [*worst, *wanted, *named])
+    judged_files = split_files(judging_splits(inputs["examples"]))
+    clips = read_clips(judged_files, scores, [*worst, *wanted, *named])
     own = {place: clips[place] for place in wanted}
     judged = Judged(verdict, card, scores.counted, saved_model, own)
     return Content(
@@ -111,7 +112,7 @@ def _gather(inputs: Artifacts, properties: Parameters) -> Content:
         created=datetime.datetime.now().astimezone(),
         settings=settings,
         push=_push(inputs.get("pushed_model") or []),
-        examples=_examples(_files(inputs["examples"], "train"), card, verdict),
+        examples=_examples(split_files(teaching_splits(inputs["examples"])), card, verdict),
         worst=[clips[place] for place in worst],
         sections=part.sections(judged),
         facts=part.facts(verdict),
@@ -134,10 +135,6 @@ def _examples(files: list[Path], card: ModelCard, verdict: Verdict) -> list[Clip
     return list(
         itertools.chain.from_iterable(sample_clips(files, shown, count, target_of).values())
     )
-
-
-def _files(examples: list[types.Artifact], split: str) -> list[Path]:
-    return split_files(artifact_utils.get_split_uris(examples, split))
 
 
 def _push(pushed: list[types.Artifact]) -> Push | None:

@@ -16,7 +16,7 @@ from components.report.eval_gap import eval_gap
 from components.storage.location import location_of
 from components.versions.model_card import read_card
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
-from schemas.reports.ingest import INGEST_REPORT_FILE, SPLITS, IngestReport
+from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, LeakKind, SplitCertificate
 from schemas.reports.metrics import SliceMetrics
 from schemas.reports.model_card import ModelCard
@@ -253,11 +253,10 @@ class Content:
 
     @property
     def splits(self) -> list[SplitRow]:
-        """Train, eval and test in numbers."""
+        """Each split in numbers."""
         return [
             SplitRow(name, split.clips, split.hours, len(split.labels), _most_heard(split.speakers))
-            for name in SPLITS
-            if (split := self.ingest.splits.get(name)) is not None
+            for name, split in self.ingest.splits.items()
         ]
 
     @property

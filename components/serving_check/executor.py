@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -14,7 +14,7 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.artifacts import Artifacts, saved_model_uri
+from components.artifacts import Artifacts, judging_splits, saved_model_uri
 from components.audio.limits import MAX_DURATION_S
 from components.audio.pcm16 import to_pcm16, wav_file
 from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
@@ -55,20 +55,22 @@ class Executor(base_executor.BaseExecutor):
         output = artifact_utils.get_single_instance(output_dict["infra_blessing"])
         limits = ServingCheck.model_validate_json(exec_properties["limits"])
         if blessing.get_int_custom_property("blessed") == 1:
-            [split] = artifact_utils.get_split_uris(input_dict["examples"], "test")
+            splits = judging_splits(input_dict["examples"])
             scores = Path(artifact_utils.get_single_uri(input_dict["scores"])) / SCORES_FILE
             saved_model = Path(saved_model_uri(model))
-            report = check(saved_model, Path(split), read_scores(scores), limits)
+            report = check(saved_model, splits, read_scores(scores), limits)
         else:
             report = ServingReport(passed=False, rules=[], asked=0)
         _write(output, report)
 
 
 def check(
-    saved_model: Path, split: Path, scores: ClipScores, limits: ServingCheck
+    saved_model: Path, splits: Sequence[str | Path], scores: ClipScores, limits: ServingCheck
 ) -> ServingReport:
-    """How `saved_model` answers the first clips of a split's folder, whose `scores` are known."""
-    records = list(itertools.islice(read_files(split_files([split])), limits.clips))
+    """How `saved_model` answers the first clips of the splits in these folders, whose `scores` are
+    known. Those of a cross-validation are other models': its answers are not held against them.
+    """
+    records = list(itertools.islice(read_files(split_files(splits)), limits.clips))
     raw = _make_raw(records, read_card(saved_model))
     with tempfile.TemporaryDirectory() as folder:
         requests, answers = Path(folder) / "requests.npz", Path(folder) / "answers.npz"
@@ -90,7 +92,7 @@ def check(
             arrays = dict(answered)
     facts = json.loads(str(arrays.pop("facts")))
     rules = [
-        _compare_with_evaluation(arrays, scores.candidate.outputs),
+        *([] if scores.is_cross_validated else [_compare_with_evaluation(arrays, scores)]),
         *_compare_with_ingest(arrays, [clip.error for clip in raw]),
         _latency(facts["latencies_ms"], limits.max_latency_ms),
         _memory(facts["memory_mb"], facts["load_s"], limits.max_memory_mb),
@@ -133,13 +135,11 @@ def _pack(name: str, items: list[bytes]) -> dict[str, np.ndarray]:
     }
 
 
-def _compare_with_evaluation(
-    answers: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
-) -> Rule:
+def _compare_with_evaluation(answers: Mapping[str, np.ndarray], scores: ClipScores) -> Rule:
     """Whether stored clips are answered as in evaluation; `answers` by signature and output."""
     found = _outputs(answers, "serving_examples")
     clips = len(found["error"])
-    wanted = {name: values[:clips] for name, values in expected.items()}
+    wanted = {name: values[:clips] for name, values in scores.candidate.outputs.items()}
     difference = _distances(found, wanted, clips).max(initial=0.0)
     passed = bool(difference <= TOLERANCE)  # False of NaN
     relation = "scores differ by at most" if passed else "scores differ by up to"

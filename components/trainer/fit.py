@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -29,6 +30,17 @@ _CLIP_NORM = 1.0  # of all gradients together; what keeps a plain recurrence fro
 _WARMUP_SHARE = 0.07
 _LAST_RATE_SHARE = 0.01
 _PROGRESS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where a training stands among several: `steps` of them all, those done before it began, and
+    what it is called.
+    """
+
+    steps: int
+    done: int = 0
+    name: str = ""
 
 
 def strategy(devices: list[str] | None = None) -> tf.distribute.Strategy:
@@ -61,7 +73,7 @@ def _precision_of(capabilities: list[tuple[int, int]]) -> str:
 def fit(
     model: keras.Model,
     make_train: Callable[[int], tf.data.Dataset],
-    eval_dataset: tf.data.Dataset,
+    eval_dataset: tf.data.Dataset | None,
     part: ModelPart,
     *,
     epochs: int,
@@ -70,14 +82,17 @@ def fit(
     patience: int,
     checkpoint_dir: str | Path,
     log_dir: str | Path,
+    turn: "Turn | None" = None,
 ) -> list[Epoch]:
     """Trains `model` (waveform -> outputs) in place and leaves it with its best weights.
 
     The loss and the metric that is reported are those of `part`. Adam with clipped gradients, a
     rate that rises to `learning_rate` and falls along a cosine. Stops after `patience` epochs
-    without a lower eval loss; the weights of the lowest are kept. `make_train(epoch)` gives endless
+    without a lower eval loss; the weights of the lowest are kept. Without an `eval_dataset` all
+    epochs are trained, and the weights are those of the last. `make_train(epoch)` gives endless
     batches from that epoch on. Scalars for TensorBoard and `history.json` are written to
-    `log_dir`. Build the model under `strategy().scope()`.
+    `log_dir`. Build the model under `strategy().scope()`. `turn` says where this training stands
+    among several.
 
     Returns:
         All epochs, also those of earlier calls that were interrupted.
@@ -100,7 +115,8 @@ def fit(
         model.compute_metrics(None, tf.zeros([1]), tf.zeros([1, model.output_shape[-1]]))
     state = _State(model, Path(checkpoint_dir) / _CHECKPOINT_FILE)
     state.restore()
-    recorder = _Recorder(state, part.METRIC, epochs, steps_per_epoch, patience, Path(log_dir))
+    turn = turn or Turn(steps=epochs * steps_per_epoch)
+    recorder = _Recorder(state, part.METRIC, epochs, steps_per_epoch, patience, Path(log_dir), turn)
     if state.epochs_left(epochs, patience):
         model.fit(
             make_train(len(state.history)),
@@ -144,15 +160,15 @@ class _State:
 
     def epochs_left(self, epochs: int, patience: int) -> int:
         """Epochs that may still come: 0 after `epochs`, or `patience` of them without a better."""
-        if not self.history:
-            return epochs
-        losses = [epoch.val_loss for epoch in self.history]
+        losses = [epoch.val_loss for epoch in self.history if epoch.val_loss is not None]
+        if not losses:
+            return epochs - len(self.history)
         since_best = len(losses) - 1 - losses.index(min(losses))
-        return 0 if since_best >= patience else epochs - len(losses)
+        return 0 if since_best >= patience else epochs - len(self.history)
 
     def add(self, epoch: Epoch) -> None:
         """Appends a finished epoch and saves the state after it."""
-        if all(epoch.val_loss < earlier.val_loss for earlier in self.history):
+        if self._is_best(epoch):
             self._best = [_to_numpy(variable) for variable in self.model.variables]
         self.history.append(epoch)
         arrays = {
@@ -163,6 +179,11 @@ class _State:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         location_of(self._path).put(buffer.getvalue())
+
+    def _is_best(self, epoch: Epoch) -> bool:
+        """Whether none before had as low an eval loss; of epochs without one the last is best."""
+        losses = [each.val_loss for each in self.history if each.val_loss is not None]
+        return epoch.val_loss is None or all(epoch.val_loss < earlier for earlier in losses)
 
     def restore(self) -> None:
         """Continues from the file, where there is one."""
@@ -176,7 +197,7 @@ class _State:
             self._best = [arrays[f"best_{i}"] for i in range(len(self.model.variables))]
 
     def use_best(self) -> None:
-        """Gives the model the weights of the epoch with the lowest eval loss."""
+        """Gives the model the weights of the best epoch."""
         for variable, value in zip(self.model.variables, self._best, strict=True):
             variable.assign(value)
 
@@ -192,6 +213,7 @@ class _Recorder(keras.callbacks.Callback):
         steps_per_epoch: int,
         patience: int,
         log_dir: Path,
+        turn: Turn,
     ) -> None:
         super().__init__()
         self._state = state
@@ -200,6 +222,7 @@ class _Recorder(keras.callbacks.Callback):
         self._steps_per_epoch = steps_per_epoch
         self._patience = patience
         self._log_dir = log_dir
+        self._turn = turn
         self._writers = {
             split: tf.summary.create_file_writer(str(log_dir / split))
             for split in ("train", "validation")
@@ -225,27 +248,32 @@ class _Recorder(keras.callbacks.Callback):
             loss=metrics["loss"],
             metric=self._metric,
             value=metrics[self._metric],
-            val_loss=metrics["val_loss"],
-            val_value=metrics[f"val_{self._metric}"],
+            val_loss=metrics.get("val_loss"),
+            val_value=metrics.get(f"val_{self._metric}"),
             learning_rate=float(self.model.optimizer.learning_rate),
             seconds=time.monotonic() - self._epoch_started,
         )
         self._write_scalars(finished)
         self._state.add(finished)
         _write_history(self._state.history, self._log_dir)
-        self._report(0, f"loss {finished.loss:.3f}, eval {self._metric} {finished.val_value:.3f}")
+        judged = finished.val_value
+        metric = f"{self._metric} {finished.value:.3f}"
+        if judged is not None:
+            metric = f"eval {self._metric} {judged:.3f}"
+        self._report(0, f"loss {finished.loss:.3f}, {metric}")
         if not self._state.epochs_left(self._epochs, self._patience):
             self.model.stop_training = True
 
     def _report(self, steps_of_epoch: int, note: str) -> None:
         epochs_done = len(self._state.history)
-        done = epochs_done * self._steps_per_epoch + steps_of_epoch
-        report_progress(done, self._epochs * self._steps_per_epoch, "steps", note)
+        done = self._turn.done + epochs_done * self._steps_per_epoch + steps_of_epoch
+        name = f"{self._turn.name}: " if self._turn.name else ""
+        report_progress(done, self._turn.steps, "steps", f"{name}{note}")
         self._reported = time.monotonic()
 
     def _write_scalars(self, epoch: Epoch) -> None:
         # The names that Keras's own TensorBoard callback uses, so the charts look familiar.
-        scalars = {
+        scalars: dict[str, dict[str, float | None]] = {
             "train": {
                 "epoch_loss": epoch.loss,
                 f"epoch_{epoch.metric}": epoch.value,
@@ -259,7 +287,8 @@ class _Recorder(keras.callbacks.Callback):
         for split, values in scalars.items():
             with self._writers[split].as_default():
                 for name, value in values.items():
-                    tf.summary.scalar(name, value, step=epoch.epoch)
+                    if value is not None:
+                        tf.summary.scalar(name, value, step=epoch.epoch)
                 self._writers[split].flush()
 
 

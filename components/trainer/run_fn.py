@@ -4,25 +4,21 @@ import hashlib
 import json
 import logging
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.models import build_model
+from components.evaluation.fold_models import write_fold_models
 from components.tasks import feeding, parts
-from components.trainer.dataset import (
-    Learned,
-    describe_data,
-    make_eval_dataset,
-    make_train_dataset,
-)
+from components.trainer.cross_validation import cross_validate
+from components.trainer.dataset import Learned, describe_data
 from components.trainer.export import export_model
 from components.trainer.export_lengths import export_model_of_lengths
-from components.trainer.fit import fit, precision, strategy
+from components.trainer.fit import precision
 from components.trainer.start_selection import choose_start, hold_trial
+from components.trainer.training import Training
 from components.trainer.warm_start import (
     Champion,
     carry_weights,
@@ -31,80 +27,18 @@ from components.trainer.warm_start import (
 )
 from schemas.reports.model_card import Lineage, ModelCard
 from schemas.reports.training import HISTORY_FILE, Start
+from schemas.splits import is_fold
 from schemas.tasks import FIRST_TASK
 from schemas.workflow.training import TrainerConfig, TrainingSettings
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Training:
-    """What a model is trained with, wherever its weights start."""
-
-    settings: TrainingSettings
-    train_files: list[str]
-    eval_files: list[str]
-    learned: Learned
-
-    @property
-    def labels(self) -> list[str]:
-        return self.learned.labels
-
-    @property
-    def has_variable_length(self) -> bool:
-        return feeding.features(self.learned.task).VARIABLE_LENGTH
-
-    @property
-    def clip_samples(self) -> int | None:
-        """None where clips keep their length."""
-        audio = self.settings.audio
-        return None if self.has_variable_length else round(audio.clip_s * audio.sample_rate)
-
-    def build(self) -> keras.Model:
-        """The model before its training; each call gives the same weights."""
-        with strategy().scope():
-            return build_model(
-                num_outputs=feeding.model(self.learned.task).num_outputs(self.labels),
-                sample_rate=self.settings.audio.sample_rate,
-                clip_samples=self.clip_samples or 0,
-                frontend=self.settings.frontend,
-                augment=self.settings.augment,
-                model=self.settings.model,
-                seed=self.settings.train.seed,
-                variable_length=self.has_variable_length,
-            )
-
-    def fit(self, model: keras.Model, checkpoint_dir: Path, log_dir: Path) -> None:
-        """Trains to the end, or on to it where that was begun in `checkpoint_dir`."""
-        train = self.settings.train
-        fit(
-            model,
-            lambda epoch: make_train_dataset(
-                self.train_files,
-                self.learned,
-                self.clip_samples,
-                train.batch_size,
-                train.seed,
-                epoch,
-            ),
-            self.eval_dataset(),
-            feeding.model(self.learned.task),
-            epochs=train.epochs,
-            steps_per_epoch=-(-self.learned.clips // train.batch_size),
-            learning_rate=train.learning_rate,
-            patience=train.patience,
-            checkpoint_dir=checkpoint_dir,
-            log_dir=log_dir,
-        )
-
-    def eval_dataset(self) -> tf.data.Dataset:
-        """The clips that pick the best epoch, and the better of two trainings."""
-        batch_size = self.settings.train.batch_size
-        return make_eval_dataset(self.eval_files, self.learned, self.clip_samples, batch_size)
+_FROM_SCRATCH = Start(weights="scratch", message="from scratch")
 
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the workflow's model on `train`, stops early by `eval`, exports the best weights.
+
+    Where the data set is divided into folds, trains one of each fold and one of all clips.
 
     An unfinished training of the same settings on the same examples, from the same weights, is
     continued.
@@ -112,15 +46,22 @@ def run_fn(fn_args: FnArgs) -> None:
     config: TrainerConfig = fn_args.custom_config
     settings = TrainingSettings.model_validate_json(config["workflow"])
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
+    folds = _by_fold(train_files)
+    if folds:  # all of them teach, and none is left to choose an epoch by
+        eval_files = []
     task = config.get("task", FIRST_TASK)
-    training = _Training(settings, train_files, eval_files, Learned.read(train_files, task))
+    training = Training(settings, train_files, eval_files, Learned.read(train_files, task))
     key = _training_key(config, train_files + eval_files, fn_args.base_model)
     checkpoint = Path(config["checkpoints"]) / key
     keras.config.set_dtype_policy(precision())
+    log_dir, export_dir = Path(fn_args.model_run_dir), Path(fn_args.serving_model_dir)
     champion = read_champion(fn_args.base_model) if fn_args.base_model else None
-    model, start = _train(
-        training, champion, config.get("confidence"), checkpoint, Path(fn_args.model_run_dir)
-    )
+    if folds:
+        model, fold_models = cross_validate(training, folds, checkpoint, log_dir)
+        write_fold_models(fold_models, export_dir.parent)
+        start = _FROM_SCRATCH
+    else:
+        model, start = _train(training, champion, config.get("confidence"), checkpoint, log_dir)
     export = export_model_of_lengths if training.has_variable_length else export_model
     export(
         model,
@@ -142,6 +83,7 @@ def run_fn(fn_args: FnArgs) -> None:
                 code=config["code"],
             ),
             start=start,
+            folds=len(folds) or None,
         ),
         fn_args.serving_model_dir,
     )
@@ -149,7 +91,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
 
 def _train(
-    training: _Training,
+    training: Training,
     champion: Champion | None,
     trial_confidence: float | None,
     checkpoint: Path,
@@ -183,10 +125,10 @@ def _train(
     return models[start.weights], start
 
 
-def _find_start(training: _Training, champion: Champion | None, model: keras.Model) -> Start:
+def _find_start(training: Training, champion: Champion | None, model: keras.Model) -> Start:
     """What `model` can start from, of what the workflow asks for."""
     if training.settings.train.start == "scratch":
-        return Start(weights="scratch", message="from scratch")
+        return _FROM_SCRATCH
     if champion is None:
         message = "from scratch, since no model was blessed before these examples were made"
         return Start(weights="scratch", message=message)
@@ -204,6 +146,16 @@ def _find_start(training: _Training, champion: Champion | None, model: keras.Mod
 
 def _expand(patterns: list[str]) -> list[str]:
     return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+
+
+def _by_fold(files: list[str]) -> dict[str, list[str]]:
+    """The files of each fold, whose folder names it; empty where the splits are no folds."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        split = Path(file).parent.name.removeprefix("Split-")
+        if is_fold(split):
+            found.setdefault(split, []).append(file)
+    return found
 
 
 def _training_key(config: TrainerConfig, files: list[str], base_model: str | None) -> str:

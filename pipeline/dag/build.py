@@ -38,6 +38,7 @@ from components.resolvers import (
 from components.serving_check.component import ServingCheck
 from components.tasks import feeding
 from schemas.example import SIDE_FEATURES
+from schemas.splits import EVAL, TRAIN, fold_names
 from schemas.tasks import FIRST_TASK
 from schemas.workflow.training import TrainerConfig, TrainingSettings
 from schemas.workflow.workflow import Workflow
@@ -105,13 +106,14 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         **_task_settings(workflow),
     )
     champion = _champion(locations.champion_strategy, examples, workflow)
+    folds = fold_names(workflow.data.split.folds or 0)
     trainer = Trainer(
         run_fn="components.trainer.run_fn.run_fn",
         examples=examples,
         schema=schema_gen.outputs["schema"],
         base_model=champion.outputs["model"] if champion else None,
-        train_args=trainer_pb2.TrainArgs(splits=["train"]),
-        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        train_args=trainer_pb2.TrainArgs(splits=folds or [TRAIN]),
+        eval_args=trainer_pb2.EvalArgs(splits=folds or [EVAL]),
         custom_config=_trainer_config(workflow, locations),
     )
     trainer.add_upstream_node(data_gate)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from components.audio.formats import is_supported
 from components.audio.probe import Header, probe
-from components.example_gen.splits import assign_split, split_by
+from components.example_gen.splits import divide, split_by
 from components.storage.location import location_of
 from components.tasks import feeding
 from pipeline.dag.steps import STEPS
@@ -21,8 +21,9 @@ from pipeline.datasets.rows import list_rows
 from pipeline.workspace.disk import needed_bytes
 from pipeline.workspace.project import Project
 from schemas.errors import DataError
-from schemas.reports.ingest import SPLITS, SplitBy, SplitCounts
+from schemas.reports.ingest import SplitBy, SplitCounts
 from schemas.reports.rejects import Reject
+from schemas.splits import folds_of, teaching
 from schemas.utterance import Utterance
 from schemas.workflow.workflow import Workflow
 
@@ -162,16 +163,13 @@ def _durations_s(rows: list[Utterance], clip_s: float) -> tuple[dict[str, float]
 def _count_splits(
     rows: list[Utterance], durations_s: dict[str, float], workflow: Workflow
 ) -> dict[str, SplitCounts]:
-    members: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
-    for row in rows:
-        members[assign_split(row, workflow.data.split)].append(row)
     is_grouped = feeding.features(workflow.task).GROUPED_BY is not None
     return {
         name: SplitCounts.of(
-            Counter((row.target if is_grouped else "", row.speaker) for row in members[name]),
-            sum(durations_s[row.id] for row in members[name]),
+            Counter((row.target if is_grouped else "", row.speaker) for row in members),
+            sum(durations_s[row.id] for row in members),
         )
-        for name in SPLITS
+        for name, members in divide(rows, workflow.data.split).items()
     }
 
 
@@ -193,14 +191,26 @@ def _look_at_run_directory(project: Project) -> tuple[str, int | None]:
     return str(root), shutil.disk_usage(existing).free
 
 
+def _trainings(workflow: Workflow, splits: dict[str, SplitCounts]) -> str:
+    """How much training there is, in words."""
+    train, taught = workflow.train, sum(splits[name].clips for name in teaching(splits))
+    if not (folds := folds_of(splits)):
+        steps_per_epoch = -(-taught // train.batch_size)
+        return f"at most {train.epochs} epochs of {steps_per_epoch:,} steps{_STARTS[train.start]}"
+    trainings = [taught, *(taught - splits[name].clips for name in folds)]
+    steps = train.epochs * sum(-(-clips // train.batch_size) for clips in trainings)
+    return (
+        f"{len(trainings)} trainings of {train.epochs} epochs, one without each fold and one on all"
+        f" clips: {steps:,} steps in all"
+    )
+
+
 def _steps(workflow: Workflow, splits: dict[str, SplitCounts]) -> list[PlannedStep]:
-    train = workflow.train
-    steps_per_epoch = -(-splits["train"].clips // train.batch_size)
     more = {
         "AudioExampleGen": f"Beam: {workflow.run.beam.runner}",
         "Trainer": (
-            f"{workflow.model.architecture} on {workflow.frontend.kind}, at most {train.epochs} "
-            f"epochs of {steps_per_epoch:,} steps{_STARTS[train.start]}"
+            f"{workflow.model.architecture} on {workflow.frontend.kind},"
+            f" {_trainings(workflow, splits)}"
         ),
         "ModelGate": "; ".join(workflow.gate.in_words()) or _NO_RULES,
     }

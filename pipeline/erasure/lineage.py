@@ -31,13 +31,13 @@ from pipeline.metadata.artifacts import (
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError, VersionError
 from schemas.example import decode_example
+from schemas.splits import TEST
 from schemas.tfrecord import read_records
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
 
 _BASELINES = ("baseline", "baseline_model", "passed_before")
-_TRAINED_ON = ("train", "eval")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SpeakerTrace:
     @property
     def is_trained_on(self) -> bool:
         """Whether a model may have learnt from their clips, and was not only tested on them."""
-        return any(self.clips.get(split) for split in _TRAINED_ON)
+        return any(clips for split, clips in self.clips.items() if split != TEST)
 
 
 def trace_speaker(directory: RunDirectory, speaker: str) -> list[SpeakerTrace]:

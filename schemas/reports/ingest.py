@@ -1,13 +1,11 @@
 """What became of the rows of a data set."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from schemas.document import Document
-
-SPLITS = ("train", "eval", "test")
-
+from schemas.splits import folds_of, is_fold, teaching
 
 SplitBy = Literal["speaker", "clip", "named speakers", "manifest"]
 
@@ -56,3 +54,29 @@ class IngestReport(Document):
     split_by: SplitBy
     splits: dict[str, SplitCounts]
     rejects: dict[str, int]
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether every clip judges a model once."""
+        return any(map(is_fold, self.splits))
+
+    def least_taught(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Clips and speakers by label that every training has, at least: a model that a fold
+        judges is taught by the others.
+        """
+        folds = [self.splits[name] for name in folds_of(self.splits)]
+        clips, speakers = Counter[str](), Counter[str]()
+        for name in teaching(self.splits):
+            clips.update(self.splits[name].labels)
+            speakers.update(self.splits[name].speakers_by_label)
+        return (
+            {label: n - _most(label, [f.labels for f in folds]) for label, n in clips.items()},
+            {
+                label: n - _most(label, [f.speakers_by_label for f in folds])
+                for label, n in speakers.items()
+            },
+        )
+
+
+def _most(label: str, counts: Iterable[Mapping[str, int]]) -> int:
+    return max((each.get(label, 0) for each in counts), default=0)

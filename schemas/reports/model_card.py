@@ -37,7 +37,9 @@ class ModelCard(Document):
     """What a SavedModel needs to be used: lies inside it as `assets.extra/auricle.json`.
 
     The card of an earlier version may lack keys of a block, which then have their defaults;
-    `model_fields_set` of the block has those that were stated. `threshold` is the score from which
+    `model_fields_set` of the block has those that were stated. `folds` says how many models judged
+    the training, each on clips that it has not heard, where no clips were kept from this one.
+    `threshold` is the score from which
     an answer counts as heard; a published model has one where the workflow names background
     recordings. `conditions` is whether the SavedModel takes raw audio and conditions it by `audio`
     itself; models of earlier versions take clips that are conditioned.
@@ -57,6 +59,7 @@ class ModelCard(Document):
     data: TrainingData | None = None
     lineage: Lineage | None = None
     start: Start | None = None
+    folds: int | None = None
     threshold: float | None = None
 
     def is_heard(self, label: str, score: float) -> bool | None:

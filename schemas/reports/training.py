@@ -15,15 +15,16 @@ HISTORY_FILE = "history.json"
 class Epoch(Document):
     """One epoch of training; a history file is a list of these.
 
-    `value` and `val_value` are the task's metric on the train and on the eval split.
+    `value` and `val_value` are the task's metric on the clips trained on and on the eval split;
+    there is no such split where a data set is divided into folds.
     """
 
     epoch: int
     loss: float
     metric: str
     value: float
-    val_loss: float
-    val_value: float
+    val_loss: float | None
+    val_value: float | None
     learning_rate: float
     seconds: float
 

@@ -22,6 +22,7 @@ from schemas.workflow.notify import Notify
 from schemas.workflow.registry import Registry
 from schemas.workflow.run import Beam, Run
 from schemas.workflow.schedule import Schedule
+from schemas.workflow.train import Train
 
 REQUIRED_OPTIONS = {
     "DirectRunner": (),
@@ -93,6 +94,15 @@ def data_conflicts(data: Data) -> Iterator[Conflict]:
 
 def _split_conflicts(data: Data) -> Iterator[Conflict]:
     split = data.split
+    if split.folds is not None:
+        others = sorted(split.model_fields_set - {"folds"})
+        if others:
+            yield Conflict(
+                ("data.split.folds", *(f"data.split.{name}" for name in others)),
+                f"folds beside {' and '.join(others)}",
+                "folds alone: with them every clip tests a model once",
+            )
+        return
     for part in ("eval", "test"):
         if getattr(split, part) == 0 and not getattr(split, f"{part}_speakers"):
             yield Conflict(
@@ -115,6 +125,16 @@ def _split_conflicts(data: Data) -> Iterator[Conflict]:
             ("data.split.test_speakers", "data.split.eval_speakers"),
             f"{_quoted(both)} in both eval_speakers and test_speakers",
             "each speaker in one split",
+        )
+
+
+def fold_conflicts(data: Data, train: Train) -> Iterator[Conflict]:
+    """Between cross-validation and the weights that training starts from."""
+    if data.split.folds is not None and train.start != "scratch":
+        yield Conflict(
+            ("data.split.folds", "train.start"),
+            f"folds with train.start: {train.start}, whose weights were taught the clips that test",
+            "train.start: scratch",
         )
 
 

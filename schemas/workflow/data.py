@@ -7,7 +7,7 @@ from schemas.workflow.generated import Generated
 
 
 class Split(Block):
-    """How utterances are divided into train, eval and test."""
+    """How utterances are divided into train, eval and test, or into folds."""
 
     eval: Share = Field(
         0.1, description="Share of the speakers, chosen by hash, whose clips choose the best epoch."
@@ -20,6 +20,14 @@ class Split(Block):
     )
     test_speakers: list[Text] = Field(
         [], description="Names of speakers whose clips test the model."
+    )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=20,
+        description="Cross-validation, for small data: the speakers, or the clips where speakers"
+        " are not known, are divided into so many folds. Every clip tests a model that was trained"
+        " on the other folds, and the model that is published is trained on all of them.",
     )
 
 

@@ -102,6 +102,7 @@ class Workflow(Block):
     def find_conflicts(self) -> Iterator[conflicts.Conflict]:
         """Every impossible combination; empty where there is none."""
         yield from conflicts.data_conflicts(self.data)
+        yield from conflicts.fold_conflicts(self.data, self.train)
         yield from conflicts.frame_conflicts(self.audio, self.frontend)
         yield from conflicts.band_conflicts(self.audio, self.frontend)
         yield from conflicts.augment_conflicts(self.audio, self.frontend, self.augment)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from schemas.errors import ClipError, DataError
 from schemas.manifest import text_of
-from schemas.reports.ingest import SPLITS, IngestReport
+from schemas.reports.ingest import IngestReport
 from schemas.reports.rule import Rule
+from schemas.splits import SPLITS
 from schemas.text import nearest, some
 from schemas.workflow.data import Data
 from schemas.workflow.data_gate import DataGate
@@ -40,7 +41,7 @@ def data_rules(gate: DataGate, report: IngestReport) -> list[Rule]:
 
 
 def _clips(gate: DataGate, report: IngestReport) -> Rule:
-    train = report.splits["train"].labels
+    train, _ = report.least_taught()
     few = {label: clips for label, clips in train.items() if clips < gate.min_clips_per_class}
     lacking = [
         f"{label} has no clip in {split}"
@@ -61,7 +62,7 @@ def _clips(gate: DataGate, report: IngestReport) -> Rule:
 
 
 def _speakers(gate: DataGate, report: IngestReport) -> Rule:
-    speakers = report.splits["train"].speakers_by_label
+    _, speakers = report.least_taught()
     if not any(speakers.values()):
         return Rule(name="speakers", passed=True, message="no speaker is known")
     few = {label: n for label, n in speakers.items() if n < gate.min_speakers_per_class}

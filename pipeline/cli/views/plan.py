@@ -8,7 +8,6 @@ from rich.text import Text
 from components.evaluation.formatting import amount_text
 from pipeline.cli.views.terminal import console, table
 from pipeline.datasets.dry_run import Plan
-from schemas.reports.ingest import SPLITS
 
 _MOST_CLASSES = 40  # shown on the terminal
 _MOST_RECORDINGS = 10  # of the background, likewise
@@ -58,10 +57,10 @@ def _splits_table(plan: Plan) -> Table:
 
 
 def _classes_table(plan: Plan, labels: list[str]) -> Table:
-    numbers = (*SPLITS, "all")
+    numbers = (*plan.splits, "all")
     rows = table("label", *numbers, title="Clips by class", numbers=numbers)
     for label in labels[:_MOST_CLASSES]:
-        clips = [plan.splits[name].labels.get(label, 0) for name in SPLITS]
+        clips = [counts.labels.get(label, 0) for counts in plan.splits.values()]
         rows.add_row(Text(label), *(f"{count:,}" for count in clips), f"{sum(clips):,}")
     if len(labels) > _MOST_CLASSES:
         rows.add_row(f"and {len(labels) - _MOST_CLASSES} more")

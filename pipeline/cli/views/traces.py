@@ -4,18 +4,20 @@ import typer
 
 from pipeline.cli.views.terminal import console, table
 from pipeline.erasure.forget import Traces
-from schemas.reports.ingest import SPLITS
+from schemas.splits import SPLITS
 
 
 def print_traces(traces: Traces) -> None:
     """What is known of them, for people, and what forgetting them would do."""
     if traces.runs:
-        rows = table("run", "finished", *SPLITS, "version", numbers=SPLITS)
+        others = {name for run in traces.runs for name in run.clips} - {*SPLITS}
+        splits = (*SPLITS, *sorted(others))
+        rows = table("run", "finished", *splits, "version", numbers=splits)
         for run in traces.runs:
             rows.add_row(
                 str(run.run or "-"),
                 f"{run.finished:%Y-%m-%d %H:%M}" if run.finished else "not judged",
-                *(f"{len(run.clips.get(split, [])):,}" for split in SPLITS),
+                *(f"{len(run.clips.get(split, [])):,}" for split in splits),
                 f"{run.version or '-'}{', served' if run.is_served else ''}",
             )
         console().print(rows)

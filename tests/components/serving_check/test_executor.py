@@ -114,7 +114,7 @@ def test_other_answers_and_broken_limits_are_named(world: _World) -> None:
     wrong = dataclasses.replace(answered, outputs=outputs)
     scores = dataclasses.replace(world.scores, candidate=wrong)
     limits = ServingCheck(max_latency_ms=0.001, max_memory_mb=1.0)
-    report = check(world.model, world.split, scores, limits)
+    report = check(world.model, [world.split], scores, limits)
     failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert not report.passed
     assert set(failed) == {"serving_examples", "latency", "memory"}
@@ -195,7 +195,7 @@ def test_an_export_that_cannot_be_loaded_is_refused_in_its_own_words(
     broken = tmp_path / "broken"
     shutil.copytree(world.model, broken)
     (broken / "saved_model.pb").write_bytes(b"nonsense")
-    report = check(broken, world.split, world.scores, ServingCheck())
+    report = check(broken, [world.split], world.scores, ServingCheck())
     [rule] = report.rules
     assert not report.passed
     assert "cannot be served" in rule.message

@@ -61,6 +61,7 @@ def table(off_db: float, baseline_off_db: float | None = None, hard: bool = Fals
         targets=targets,
         units=parts.scoring(TASK).units(targets),
         speakers=speakers,
+        folds=np.full(CLIPS, "", np.str_),
         features=features,
         unsliced={},
         candidate=model(off_db),

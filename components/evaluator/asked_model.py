@@ -1,0 +1,61 @@
+"""An exported model, asked about examples; where it was cross-validated, each by a model of a fold
+that has not heard it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.evaluation.fold_models import read_fold_models
+from components.evaluation.scores import Array, Texts
+from schemas.example import FeatureValue
+
+Outputs = dict[str, Array]
+
+
+class AskedModel:
+    """The SavedModel in the folder `saved_model`, of whose outputs some `names` are wanted."""
+
+    def __init__(self, saved_model: Path, names: tuple[str, ...]) -> None:
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(saved_model))
+        self._names = names
+        self._signature = loaded.signatures["serving_examples"]
+        self._folds = read_fold_models(saved_model.parent)
+        variables = loaded._model_variables if self._folds else []
+        self._variables = [each for each in variables if each.dtype.is_floating]
+        self._shipped = [each.numpy() for each in self._variables]
+
+    def unheard(self, examples: Sequence[Mapping[str, FeatureValue]]) -> Texts:
+        """The fold of each example whose model has not heard it, [clips]; empty for the model that
+        ships.
+        """
+        if self._folds is None:
+            return np.full(len(examples), "", np.str_)
+        asked = [self._folds.unheard(each, json.loads(str(each["metadata"]))) for each in examples]
+        return np.array(asked, np.str_)
+
+    def answer(self, records: Sequence[bytes], folds: Texts) -> Outputs:
+        """Serialized examples -> the outputs, [clips, ...], each by the model of its fold."""
+        if self._folds is None:
+            return self._ask(records)
+        answered: Outputs = {}
+        for fold in np.unique(folds) if len(folds) else [""]:
+            weights = self._folds.weights[fold] if fold else self._shipped
+            for variable, values in zip(self._variables, weights, strict=True):
+                variable.assign(values)
+            places = np.flatnonzero(folds == fold)
+            outputs = self._ask([records[place] for place in places])
+            for name, values in outputs.items():
+                shape = (len(records), *values.shape[1:])
+                answered.setdefault(name, np.empty(shape, values.dtype))[places] = values
+        return answered
+
+    def _ask(self, records: Sequence[bytes]) -> Outputs:
+        import tensorflow as tf
+
+        outputs = self._signature(examples=tf.constant(list(records), tf.string))
+        return {name: outputs[name].numpy() for name in self._names}
