@@ -148,14 +148,14 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
     record, verdict = result.record, result.record.verdict
     headline = verdict.headline
     interval = headline.interval
-    reasons = [*result.notes, *record.reasons]
+    reasons = [*result.notes, *verdict.remarks, *record.reasons]
     event: VerdictOutcome
     if result.pushed_to is not None:
-        event = "blessed"
+        event = verdict.outcome
         was = "already served" if "Pusher" in result.reused else "pushed"
-        outcome = f"blessed, version {record.pushed_version} {was}"
+        outcome = f"{event}, version {record.pushed_version} {was}"
     else:
-        event = "refused" if verdict.outcome == "blessed" else verdict.outcome
+        event = "refused" if verdict.allows_push else verdict.outcome
         outcome = f"{event}, nothing was published"
     text = (
         f"{workflow.name}, run {record.number}: {outcome}; "

@@ -6,8 +6,9 @@ share it. What cannot be a clip becomes a reject with its place; it ends nothing
 
 import json
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.example_gen.patterns import (
@@ -44,6 +45,12 @@ AUDIO_SUFFIXES = (
     ".webm",
 )
 
+# Beside clips, and none: notes, tables, transcripts, pictures, what file managers leave.
+_OTHER_SUFFIXES = (
+    *(".txt", ".md", ".rst", ".pdf", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".xml"),
+    *(".lab", ".textgrid", ".eaf", ".srt", ".png", ".jpg", ".jpeg", ".ini", ".log", ".zip"),
+)
+_OTHER_NAMES = ("thumbs.db", "license", "licence", "readme")
 _MOST_SECONDS = 1e9
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -59,7 +66,9 @@ class Listing:
     """What a source holds for a task: usable rows sorted by id, and the rows that cannot be used.
 
     `feedback` of the rows are clips from the field. `forgotten` rows are in neither list: of
-    speakers that are to be forgotten.
+    speakers that are to be forgotten. Nor are those that are `left_out`, counted by label: the
+    workflow names other labels. `ignored` are files and empty folders, by name, that are no
+    recordings.
     """
 
     utterances: list[Utterance]
@@ -67,6 +76,8 @@ class Listing:
     generated: Generated | None = None
     feedback: int = 0
     forgotten: int = 0
+    ignored: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
     task: str = FIRST_TASK
 
 
@@ -130,13 +141,19 @@ def _list_folder(folder: Location, written: str, targets: feeding.TargetReader) 
     files, labels = folder.children()
     if not files and not labels:
         raise DataError(f"data.folder: {written} is not a folder, or is empty (looked at {folder})")
-    rows, rejects = [], []
+    rows, rejects, ignored = [], [], []
     for label in filter(_is_visible, labels):  # a README beside the labels is no clip
         clips, folders = (folder / label).children()
-        for name in filter(_is_visible, sorted([*clips, *folders])):
+        names = list(filter(_is_visible, sorted([*clips, *folders])))
+        if all(map(_is_no_recording, names)):
+            ignored.append(f"{label}/")
+            continue
+        for name in names:
             uri = f"{label}/{name}"
             suffix = posixpath.splitext(name)[1]
-            if not is_text(uri):
+            if _is_no_recording(name) and name not in folders:
+                ignored.append(uri)
+            elif not is_text(uri):
                 uri = uri.encode(errors="backslashreplace").decode()
                 rejects.append(
                     Reject(id=uri, uri=uri, reason="bad_row", detail="a name that is not UTF-8")
@@ -159,11 +176,17 @@ def _list_folder(folder: Location, written: str, targets: feeding.TargetReader) 
             f"data.folder: no clip in {folder}; expected label/clip with a suffix of"
             f" {' '.join(AUDIO_SUFFIXES)}" + _first(rejects)
         )
-    return Listing(rows, rejects)
+    return Listing(rows, rejects, ignored=tuple(ignored))
 
 
 def _is_visible(name: str) -> bool:
     return not name.startswith(".")
+
+
+def _is_no_recording(name: str) -> bool:
+    """What programs and people leave beside clips."""
+    suffix = posixpath.splitext(name)[1].lower()
+    return suffix in _OTHER_SUFFIXES or name.lower() in _OTHER_NAMES
 
 
 def find_manifests(data: Data, workflow_dir: Path) -> list[Location]:
@@ -400,18 +423,26 @@ def _seconds(row: dict[str, object], key: str) -> float | None:
 
 
 def _with_known_targets(listing: Listing, data: Data, targets: feeding.Targets) -> Listing:
-    """Rows with targets that the workflow does not take become rejects."""
-    kept, rejects = [], list(listing.rejects)
+    """Rows with targets that the task cannot use become rejects; those with a label that the
+    workflow leaves out are only counted.
+    """
+    kept, rejects, left_out, last = [], list(listing.rejects), Counter[str](), ""
     for row in listing.utterances:
         try:
             targets.check_target(row.target, data)
         except ClipError as error:
-            rejects.append(_rejected(row.id, row.uri, error))
+            if error.reason == "unknown_label":
+                left_out[row.target] += 1
+                last = f": {error.detail}"
+            else:
+                rejects.append(_rejected(row.id, row.uri, error))
         else:
             kept.append(row)
     if not kept:
-        raise DataError(f"data: no row is left{_first(rejects)}")
-    return replace(listing, utterances=kept, rejects=rejects)
+        raise DataError(f"data: no row is left{last or _first(rejects)}")
+    return replace(
+        listing, utterances=kept, rejects=rejects, left_out=dict(sorted(left_out.items()))
+    )
 
 
 def _rejected(name: str, uri: str, error: ClipError) -> Reject:

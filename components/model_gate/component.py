@@ -17,6 +17,7 @@ class ModelGateSpec(ComponentSpec):
     PARAMETERS: ClassVar = {
         "gate": ExecutionParameter(type=str),
         "task": ExecutionParameter(type=str),
+        "judgements": ExecutionParameter(type=str),
     }
     INPUTS: ClassVar = {
         "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
@@ -40,6 +41,7 @@ class ModelGate(base_component.BaseComponent):
         model: types.BaseChannel,
         gate: str,
         task: str,
+        judgements: str = "",
         baseline: types.BaseChannel | None = None,
     ) -> None:
         """Wires a gate.
@@ -50,6 +52,7 @@ class ModelGate(base_component.BaseComponent):
             model: the candidate, a SavedModel with its model card.
             gate: JSON of the workflow's block `gate`.
             task: whose part `gate` judges.
+            judgements: the file in which verdicts are kept by their test clips; none if empty.
             baseline: the last blessed model, the one that the Evaluator was given; may be empty.
         """
         super().__init__(
@@ -60,6 +63,7 @@ class ModelGate(base_component.BaseComponent):
                 baseline=baseline,
                 gate=gate,
                 task=task,
+                judgements=judgements,
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )
         )

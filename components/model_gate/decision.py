@@ -5,9 +5,12 @@ from components.evaluation.rules import must_pass
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import OVERALL, Tallies, overall
 from components.evaluation.wording import count, on, with_unit
+from components.model_gate.judgements import clips_digest
 from components.tasks import parts
 from schemas.reports.metrics import Headline, Interval, SliceMetrics
 from schemas.reports.verdict import GateRule, Verdict
+from schemas.tasks import load_part
+from schemas.workflow.gate import common_to_all
 
 FEWEST_CLIPS = 20  # of a slice; fewer are called too few to judge
 _NOTHING = "there are no test clips, so nothing shows what the model is worth"
@@ -64,6 +67,10 @@ def decide(
         metrics=judgement.metrics,
         slices=_slices(case),
         unsliced=case.scores.unsliced,
+        limits=load_part(task, "config").Gate.model_validate_json(settings).in_words(),
+        judged_by=clips_digest(scores.ids.tolist()),
+        folds=len(set(case.scores.folds.tolist()) - {""}),
+        is_pushed_undecided=common_to_all(settings).when_undecided == "push",
         generated=generated,
         details=judgement.details,
     )

@@ -15,17 +15,22 @@ from components.evaluation.scores import SCORES_FILE, read_scores
 from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
 from components.evaluation.tfma_results import read_results
 from components.model_gate.decision import decide
+from components.model_gate.judgements import add_trace
+from components.storage.location import location_of
 from components.tasks import parts
 from components.versions.model_card import read_card
 from schemas.reports.verdict import VERDICT_FILE, Verdict
-from schemas.workflow.gate import confidence_of
+from schemas.workflow.gate import common_to_all
 
 
 class Parameters(TypedDict):
-    """What the step is told: the settings `gate` of the `task`, as JSON."""
+    """What the step is told: the settings `gate` of the `task`, as JSON, and where `judgements` are
+    kept; nowhere if that is empty.
+    """
 
     gate: str
     task: str
+    judgements: str
 
 
 class Executor(base_executor.BaseExecutor):
@@ -43,7 +48,7 @@ class Executor(base_executor.BaseExecutor):
         task = exec_properties["task"]
         case = Case(
             measure=parts.scoring(task).MEASURE,
-            confidence=confidence_of(settings),
+            confidence=common_to_all(settings).confidence,
             scores=scores.counted,
             tallies=read_results(evaluation.uri, CANDIDATE),
             folder=folder,
@@ -56,6 +61,9 @@ class Executor(base_executor.BaseExecutor):
             baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
             generated=read_card(saved_model_uri(model)).generated,
         )
+        if exec_properties["judgements"]:
+            file = location_of(exec_properties["judgements"])
+            verdict = add_trace(verdict, blessing.uri, file)
         _mark(blessing, model, baseline, verdict)
 
 
@@ -65,7 +73,7 @@ def _mark(
     baseline: types.Artifact | None,
     verdict: Verdict,
 ) -> None:
-    is_blessed = verdict.outcome == "blessed"
+    is_blessed = verdict.allows_push
     io_utils.write_string_file(f"{blessing.uri}/{VERDICT_FILE}", verdict.model_dump_json(indent=2))
     marker = constants.BLESSED_FILE_NAME if is_blessed else constants.NOT_BLESSED_FILE_NAME
     io_utils.write_string_file(f"{blessing.uri}/{marker}", "")

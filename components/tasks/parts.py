@@ -11,6 +11,7 @@ from schemas.tasks import load_part
 
 if TYPE_CHECKING:
     from components.evaluation.case import Case, Judgement
+    from components.evaluation.outlook import Outlook, Unanswered
 
 
 class Scoring(Protocol):
@@ -45,6 +46,11 @@ class Gate(Protocol):
 
     def faults(self, case: "Case") -> list[str]:
         """Why the numbers of this task cannot be trusted at all."""
+
+    def foresee(self, clips: "Unanswered", settings: str) -> "list[Outlook]":
+        """What rules could say of the test clips, before a model has answered them; nothing of
+        those that nothing is known of.
+        """
 
     def judge(self, case: "Case", settings: str, *, is_sound: bool) -> "Judgement":
         """What the rules say, by the workflow's `gate` as JSON; none where nothing `is_sound`."""

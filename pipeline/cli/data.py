@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
-from schemas.errors import DataError
+from schemas.errors import DataGateError, InputError
 
 app = typer.Typer()
 
@@ -27,7 +27,7 @@ def init(
     \b
       auricle init recordings/ --name digits --output digits.yaml
     """
-    from pipeline.config.scaffold import write_workflow
+    from pipeline.datasets.scaffold import write_workflow
 
     for line in write_workflow(directory, output, name=name, force=force):
         typer.echo(line)
@@ -94,7 +94,8 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
     """Show what a run would do, without doing it.
 
     Prints clips, hours, classes and splits, the rows that would be rejected as far as can be told
-    without decoding, the disk space needed, and the steps. Exit code 2 if the run would be refused.
+    without decoding, what accuracy would be enough, the disk space needed, and the steps. Where a
+    run would stop, the exit code is the run's: 2 for input that cannot be used, 3 for a gate.
 
     \b
       auricle plan workflow.yaml
@@ -107,7 +108,8 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
     made = make_plan(project)
     show(made, as_json, print_plan)
     if made.refused is not None:
-        raise DataError(f"A run would be refused. {made.refused}")
+        kind = DataGateError if made.exit_code == DataGateError.exit_code else InputError
+        raise kind(f"A run would be refused. {made.refused}")
 
 
 @app.command()

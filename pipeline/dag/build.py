@@ -48,12 +48,14 @@ from schemas.workflow.workflow import Workflow
 class RunLocations:
     """Where a pipeline runs and keeps things: paths or URIs, and the arguments Beam gets there.
 
-    `timings` is empty where nobody writes them; `trainer_code` is the fingerprint of Trainer.
+    `timings` and `judgements` are empty where nobody keeps them; `trainer_code` is the fingerprint
+    of Trainer.
     """
 
     root: str
     serving: str
     ledger: str
+    judgements: str
     checkpoints: str
     timings: str
     trainer_code: str
@@ -133,6 +135,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         baseline=baseline.outputs["model"],
         gate=workflow.gate.model_dump_json(),
         task=task,
+        judgements=locations.judgements,
     )
     serving_check = ServingCheck(
         examples=examples,

@@ -1,13 +1,25 @@
 """What has to hold of a data set before anything runs on it, wherever it is to run."""
 
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from components.evaluation.outlook import Outlook, Unanswered
 from components.evaluation.slices import check_slices
 from components.example_gen.background import list_background
-from components.example_gen.splits import check_data_set
-from components.tasks import feeding
+from components.example_gen.splits import check_data_set, divide
+from components.tasks import feeding, parts
 from pipeline.workspace.project import Project
 from schemas.background import BackgroundRecording
+from schemas.errors import DataError
+from schemas.splits import judging
+from schemas.tasks import FIRST_TASK
+from schemas.text import nearest, some
 from schemas.utterance import Utterance
+from schemas.workflow.data import Split
 from schemas.workflow.workflow import Workflow
+
+_NAMED = 8
 
 
 def check_inputs(project: Project, rows: list[Utterance]) -> list[BackgroundRecording]:
@@ -26,9 +38,31 @@ def check_rows(workflow: Workflow, rows: list[Utterance]) -> None:
     Raises:
         DataError: says what is missing.
     """
+    _check_labels(workflow, rows)
     check_data_set(rows, workflow.data.split, workflow.task)
     for key, names in workflow.gate.slices().items():
         check_slices(key, names, rows, feeding.features(workflow.task).GROUPED_BY)
+    if workflow.gate.when_undecided == "keep":
+        _check_gate(workflow, rows)
+
+
+def outlooks(workflow: Workflow, rows: Sequence[Utterance]) -> list[Outlook]:
+    """What the gate could say of the clips of `rows` that are going to judge a model."""
+    clips = unanswered(rows, workflow.data.split, workflow.task)
+    return parts.gate(workflow.task).foresee(clips, workflow.gate.model_dump_json())
+
+
+def unanswered(rows: Sequence[Utterance], split: Split, task: str = FIRST_TASK) -> Unanswered:
+    """The clips of `rows` that are going to judge a model."""
+    divided = divide(rows, split)
+    clips = [row for name in judging(divided) for row in divided[name] if not row.is_must_pass]
+    names = {name for row in clips for name in row.metadata}
+    features = {name: _texts(str(row.metadata.get(name, "")) for row in clips) for name in names}
+    features["speaker"] = _texts(row.speaker for row in clips)
+    targets = _texts(row.target for row in clips)
+    if (grouped_by := feeding.features(task).GROUPED_BY) is not None:
+        features[grouped_by] = targets
+    return Unanswered(targets, features["speaker"], features, is_clustered=split.folds is not None)
 
 
 def background_of(project: Project, rows: list[Utterance]) -> list[BackgroundRecording]:
@@ -39,3 +73,40 @@ def background_of(project: Project, rows: list[Utterance]) -> list[BackgroundRec
     """
     workflow = project.workflow
     return list_background(workflow.data, workflow.audio.clip_s, project.folder, rows)
+
+
+def _check_labels(workflow: Workflow, rows: Sequence[Utterance]) -> None:
+    """Refuses labels that the workflow names and no row has."""
+    found = {row.target for row in rows}
+    lacking = [label for label in workflow.data.labels or [] if label not in found]
+    if lacking:
+        near = nearest(lacking[0], sorted(found))
+        raise DataError(
+            f"data.labels: no clip of {some([repr(label) for label in lacking], _NAMED)}"
+            f"; the label nearest to {lacking[0]!r} that has clips: {near!r}. Record some, or take"
+            " the label out"
+        )
+
+
+def _check_gate(workflow: Workflow, rows: Sequence[Utterance]) -> None:
+    """Refuses a gate that no result on these clips can meet."""
+    for outlook in outlooks(workflow, rows):
+        if outlook.enough is None:
+            raise DataError(f"{outlook.message}. You can {_cures(outlook, workflow, rows)}")
+
+
+def _cures(outlook: Outlook, workflow: Workflow, rows: Sequence[Utterance]) -> str:
+    """What would make the rule one that a model can meet."""
+    needed = outlook.would_do
+    if needed is None:
+        return f"set {outlook.rule} below 1, which no number of clips can show"
+    cures = []
+    if workflow.data.split.folds is None and len(rows) >= needed:
+        cures.append(f"set data.split to {{folds: 5}}, with which all {len(rows):,} clips test")
+    cures.append(f"record more: {needed:,} test clips would do, all of them right")
+    cures.append("ask for less, or set gate.when_undecided to push")
+    return "; or ".join(cures)
+
+
+def _texts(values: Iterable[str]) -> np.ndarray:
+    return np.array(list(values), np.str_)

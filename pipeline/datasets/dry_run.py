@@ -4,7 +4,6 @@ Nothing is decoded or written. Looks at manifests, file names, first bytes and, 
 states durations, the headers of a sample of files. Knows nothing of TFX and TensorFlow.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,11 +11,13 @@ from pydantic import BaseModel
 
 from components.audio.formats import is_supported
 from components.audio.probe import Header, probe
+from components.evaluation.outlook import Outlook
 from components.example_gen.splits import divide, split_by
 from components.storage.location import location_of
 from components.tasks import feeding
 from pipeline.dag.steps import STEPS
-from pipeline.datasets.checks import background_of, check_rows
+from pipeline.datasets.checks import background_of, outlooks
+from pipeline.datasets.refusals import free_bytes, why_refused
 from pipeline.datasets.rows import list_rows
 from pipeline.workspace.disk import needed_bytes
 from pipeline.workspace.project import Project
@@ -52,9 +53,12 @@ class Background(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a run would do. `refused` says why it would not start; None where it would.
+    """What a run would do. `refused` says why it would stop, and `exit_code` with which code; None
+    and 0 where nothing is known that would stop it.
 
-    `feedback` of the `rows` are clips from the field; `forgotten` rows are left out of all counts.
+    `feedback` of the `rows` are clips from the field. `forgotten` rows are left out of all counts,
+    and so are those that `data.labels` leaves out, by label, and files that are no recordings.
+    `outlooks` say what the rules of the gate could say of the clips that will test the model.
     """
 
     name: str
@@ -68,7 +72,11 @@ class Plan(BaseModel):
     splits: dict[str, SplitCounts]
     rejects: list[Reject]
     background: list[Background]
+    left_out: dict[str, int]
+    ignored: list[str]
+    outlooks: list[Outlook]
     refused: str | None
+    exit_code: int
     run_directory: str
     needed_bytes: int
     free_bytes: int | None
@@ -86,13 +94,14 @@ def make_plan(project: Project) -> Plan:
     Raises DataError where there is nothing to read at all.
     """
     workflow, listing = project.workflow, list_rows(project)
-    rejects = [*listing.rejects, *_look_at_files(listing.utterances)]
+    rejects = [*listing.rejects, *look_at_files(listing.utterances)]
     rejected = {reject.id for reject in rejects}
     usable = [row for row in listing.utterances if row.id not in rejected]
     durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
     splits = _count_splits(usable, durations_s, workflow)
     background = background_of(project, listing.utterances)
-    run_directory, free_bytes = _look_at_run_directory(project)
+    run_directory, free = _look_at_run_directory(project)
+    error = why_refused(project, usable, rejects, splits)
     return Plan(
         name=workflow.name,
         generated=listing.generated is not None,
@@ -105,15 +114,19 @@ def make_plan(project: Project) -> Plan:
         splits=splits,
         rejects=rejects,
         background=[Background(name=r.name, hours=r.length_s / 3600) for r in background],
-        refused=_refusal(usable, workflow),
+        refused=None if error is None else str(error),
+        exit_code=0 if error is None else error.exit_code,
+        outlooks=[] if isinstance(error, DataError) else outlooks(workflow, usable),
+        left_out=dict(listing.left_out),
+        ignored=list(listing.ignored),
         run_directory=run_directory,
         needed_bytes=needed_bytes(workflow, len(usable)),
-        free_bytes=free_bytes,
+        free_bytes=free,
         steps=_steps(workflow, splits),
     )
 
 
-def _look_at_files(utterances: list[Utterance]) -> Iterator[Reject]:
+def look_at_files(utterances: list[Utterance]) -> Iterator[Reject]:
     """Rejects for files that are empty, cannot be opened or start as no audio format does."""
     seen: dict[str, tuple[str, str] | None] = {}
     for row in utterances:
@@ -173,22 +186,12 @@ def _count_splits(
     }
 
 
-def _refusal(rows: list[Utterance], workflow: Workflow) -> str | None:
-    try:
-        check_rows(workflow, rows)
-    except DataError as error:
-        return str(error)
-    return None
-
-
 def _look_at_run_directory(project: Project) -> tuple[str, int | None]:
     """Where the run writes, and how much is free there; None where it is not on this machine."""
     if not project.is_local:
         return project.workflow.run.directory or "", None
-    root = existing = project.run_directory.local
-    while not existing.exists():
-        existing = existing.parent
-    return str(root), shutil.disk_usage(existing).free
+    root = project.run_directory.local
+    return str(root), free_bytes(root)
 
 
 def _trainings(workflow: Workflow, splits: dict[str, SplitCounts]) -> str:

@@ -2,9 +2,23 @@
 without the speakers that are to be forgotten.
 """
 
+from collections.abc import Mapping
+
 from components.example_gen.sources import Listing, list_utterances
 from pipeline.datasets.suppression import Forgotten, read_forgotten
 from pipeline.workspace.project import Project
+from schemas.text import some
+
+_NAMED = 8
+
+
+def left_out_text(left_out: Mapping[str, int]) -> str:
+    """Which rows `data.labels` leaves out, in words."""
+    labels = [f"{label} {rows:,}" for label, rows in left_out.items()]
+    return (
+        f"{sum(left_out.values()):,} rows have labels that data.labels does not name and are left"
+        f" out: {some(labels, _NAMED)}"
+    )
 
 
 class _Remembered(dict[str, bool]):

@@ -26,7 +26,7 @@ from pipeline.dag.data_schema import SCHEMA_FILE, data_schema
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_fingerprint
 from pipeline.dag.predecessors import SAME_SHARDS
 from pipeline.datasets.checks import check_inputs
-from pipeline.datasets.rows import list_rows
+from pipeline.datasets.rows import left_out_text, list_rows
 from pipeline.metadata.artifacts import pushed_version
 from pipeline.metadata.store import prepare_store
 from pipeline.notifications import notify, problems_of, result_event, told_if_it_fails
@@ -116,6 +116,8 @@ def _say_listing(listing: Listing) -> list[str]:
     notes = []
     if listing.feedback:
         notes.append(f"{listing.feedback:,} clips are feedback from the field")
+    if listing.left_out:
+        notes.append(left_out_text(listing.left_out))
     if listing.forgotten:
         notes.append(f"{listing.forgotten:,} rows of forgotten speakers were left out")
     return notes
@@ -219,6 +221,7 @@ def _locations(
         root=str(directory.artifacts),
         serving=str(directory.serving),
         ledger=str(directory.ledger),
+        judgements=str(directory.judgements),
         checkpoints=str(directory.checkpoints / trainer_code[:16]),
         timings=str(directory.timings),
         trainer_code=trainer_code,
@@ -328,7 +331,7 @@ def _record(
         pushed_version=_version(outcomes),
         scores=str(Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE),
         seconds=seconds,
-        is_withdrawn=verdict.outcome == "blessed" and not is_blessed,
+        is_withdrawn=verdict.allows_push and not is_blessed,
         is_scheduled=is_scheduled,
     )
     write_record(record, directory.history)

@@ -50,6 +50,7 @@ def compile_workflow(project: Project, output: Path) -> None:
         root=root,
         serving=f"{root}/{workflow.push.directory}",
         ledger=f"{root}/versions.json",
+        judgements="",
         checkpoints=f"{root}/checkpoints",
         timings="",
         trainer_code=component_fingerprint("Trainer", task=workflow.task),

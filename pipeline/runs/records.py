@@ -53,7 +53,8 @@ class RunRecord(BaseModel):
             return "pushed"
         if self.is_withdrawn:
             return "withdrawn"
-        return "not servable" if self.verdict.outcome == "blessed" else self.verdict.outcome
+        outcome = self.verdict.outcome
+        return "not servable" if outcome == "blessed" or self.verdict.allows_push else outcome
 
     @property
     def reasons(self) -> list[str]:

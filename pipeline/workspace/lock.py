@@ -65,13 +65,26 @@ def adopt(project: Project) -> None:
     """
     directory, workflow = project.run_directory, project.workflow
     directory.local.mkdir(parents=True, exist_ok=True)
+    check_owner(project)
+    (directory.root / IDENTITY_FILE).put(workflow.model_dump_json(indent=2).encode())
+    directory.format.put(json.dumps({"format": FORMAT}).encode())
+
+
+def check_owner(project: Project) -> None:
+    """Refuses a run directory that is not this workflow's; nothing of it has to be there.
+
+    Raises:
+        RunDirectoryError: it belongs to another workflow, holds other files, or was written by a
+            newer version.
+    """
+    directory = project.run_directory
     _check_format(directory)
     identity = directory.root / IDENTITY_FILE
     if identity.is_present():
         owner = json.loads(identity.read())["name"]
-        if owner != workflow.name:
+        if owner != project.name:
             raise RunDirectoryError(
-                f"{directory.root} belongs to workflow '{owner}', not '{workflow.name}'; "
+                f"{directory.root} belongs to workflow '{owner}', not '{project.name}'; "
                 "name another run.directory"
             )
     elif foreign := sorted(name for name in _names_in(directory.root) if name[0] != "."):
@@ -79,8 +92,6 @@ def adopt(project: Project) -> None:
             f"{directory.root} is not a run directory and holds other files "
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
-    identity.put(workflow.model_dump_json(indent=2).encode())
-    directory.format.put(json.dumps({"format": FORMAT}).encode())
 
 
 def _names_in(folder: Location) -> list[str]:

@@ -20,6 +20,7 @@ runs/<workflow name>/
     logs/              a file a run
     history/           a record of each judged run, by number
     told.json          the last run that the model registry was told of
+    judgements.jsonl   which test clips gave which verdicts, under which gate
     seen.json          what the last finished run was made from; its recordings in seen-files.json
     decisions.jsonl    what the schedule decided each time, and why
     schedule.sqlite    when it is due next
@@ -104,6 +105,10 @@ class RunDirectory:
     @property
     def told(self) -> Location:
         return self.root / "told.json"
+
+    @property
+    def judgements(self) -> Location:
+        return self.root / "judgements.jsonl"
 
     @property
     def seen(self) -> Location:

@@ -57,7 +57,10 @@ class Verdict(Document):
     Intervals have `confidence`. `baseline` is the headline number of the last blessed model, and
     `difference` the headline's less that one's on the clips whose target both know; `incomparable`
     says why there is none although there is such a model. `unsliced` are features with too many
-    values, and how many.
+    values, and how many. `limits` are the rules of the gate in words. `judged_by` is a digest of
+    the test clips' ids, `judged_before` how many verdicts they gave before, and `gate_change` how
+    the gate was changed since. `folds` is how many models were asked, where the data is
+    cross-validated. `is_pushed_undecided`: an undecided model is published all the same.
     """
 
     outcome: VerdictOutcome
@@ -73,6 +76,12 @@ class Verdict(Document):
     metrics: dict[str, float]
     slices: list[SliceMetrics]
     unsliced: dict[str, int]
+    limits: list[str] = Field([])
+    judged_by: str = ""
+    judged_before: int = 0
+    gate_change: str = ""
+    folds: int = 0
+    is_pushed_undecided: bool = False
     generated: bool
     details: Annotated[SerializeAsAny[TaskDetails], BeforeValidator(_details_of_task)]
 
@@ -80,6 +89,25 @@ class Verdict(Document):
     def task(self) -> str:
         """The task of the model."""
         return self.details.task
+
+    @property
+    def allows_push(self) -> bool:
+        """Whether the model may be published."""
+        is_undecided = self.outcome == "undecided"
+        return self.outcome == "blessed" or (is_undecided and self.is_pushed_undecided)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader has to know to believe the outcome as much as it deserves."""
+        found = []
+        if self.outcome == "undecided" and self.is_pushed_undecided:
+            found.append("published although it is undecided: gate.when_undecided is push")
+        if self.gate_change:
+            found.append(self.gate_change)
+        if self.judged_before:
+            times = f"{self.judged_before:,} time" + ("" if self.judged_before == 1 else "s")
+            found.append(f"these test clips have judged {times} before")
+        return found
 
     @model_validator(mode="before")
     @classmethod

@@ -1,5 +1,7 @@
 """What the gate of every task has; its rules are the task's."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from schemas.workflow.block import Block
@@ -11,6 +13,11 @@ class Gate(Block):
     confidence: float = Field(
         0.95, ge=0.5, lt=1.0, description="Confidence of the intervals that the rules compare."
     )
+    when_undecided: Literal["keep", "push"] = Field(
+        "keep",
+        description="What becomes of a model that the test clips are too few to judge: keep, it is"
+        " not published; push, it is, and verdict and model card say so.",
+    )
 
     def slices(self) -> dict[str, list[str]]:
         """The features by whose values test clips are judged, by the key that names them."""
@@ -21,12 +28,13 @@ class Gate(Block):
         return []
 
 
-class _Confidence(BaseModel):
+class Common(BaseModel):
     """What every task's gate has; its other keys are the task's."""
 
     confidence: float = Gate.model_fields["confidence"].default
+    when_undecided: Literal["keep", "push"] = Gate.model_fields["when_undecided"].default
 
 
-def confidence_of(settings: str) -> float:
-    """Of the intervals that any task's gate judges by, whose settings are JSON."""
-    return _Confidence.model_validate_json(settings).confidence
+def common_to_all(settings: str) -> Common:
+    """What the gate of any task says, whose settings are JSON."""
+    return Common.model_validate_json(settings)

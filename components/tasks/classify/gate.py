@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from components.evaluation.case import Case, Judgement
+from components.evaluation.outlook import Outlook, Unanswered, foresee_share
 from components.evaluation.rules import limit, limit_in_slices, no_worse
 from components.evaluation.wording import count
 from components.tasks.classify.config import Gate
@@ -25,6 +28,37 @@ def faults(case: Case) -> list[str]:
         f"{label!r}, which the model was not taught"
         for label in untaught(case.scores)
     ]
+
+
+def foresee(clips: Unanswered, settings: str) -> list[Outlook]:
+    """What `gate.accuracy.at_least` could say, of all clips and of the smallest slices."""
+    return foresee_accuracy(clips, Gate.model_validate_json(settings))
+
+
+def foresee_accuracy(clips: Unanswered, gate: Gate) -> list[Outlook]:
+    """The same of a gate that has been read."""
+    rule = gate.accuracy
+    if rule.at_least is None:
+        return []
+    found = [foresee_share("gate.accuracy.at_least", rule.at_least, clips, gate.confidence)]
+    for feature in rule.slices:
+        if feature not in clips.features:  # measured on the decoded clips
+            continue
+        values = clips.features[feature]
+        names, sizes = np.unique(values, return_counts=True)
+        if not len(names):
+            continue
+        smallest = str(names[sizes.argmin()])
+        found.append(
+            foresee_share(
+                f"gate.accuracy.slices: {feature}",
+                rule.at_least,
+                clips.of(values == smallest),
+                gate.confidence,
+                f" of {feature} {smallest}" if smallest else f" without a {feature}",
+            )
+        )
+    return found
 
 
 def judge(case: Case, settings: str, *, is_sound: bool) -> Judgement:

@@ -1,11 +1,15 @@
 """What a model is worth as a keyword spotter: its operating point, and the rules about it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+
+import numpy as np
 
 from components.evaluation.case import Case, Judgement
 from components.evaluation.formatting import amount_text, score_text
 from components.evaluation.intervals import accuracy_interval, clips_to_show, rate_interval
+from components.evaluation.outlook import Outlook, Unanswered, foresee_share
 from components.evaluation.rules import worst_clips
 from components.evaluation.scores import ClipScores
 from components.evaluation.wording import between, number, on, would_decide
@@ -25,6 +29,7 @@ from components.tasks.spot.wake_word import (
 from schemas.reports.metrics import Interval
 from schemas.reports.verdict import GateRule
 from schemas.text import some
+from schemas.utterance import is_keyword
 
 _NAMED = 3  # recordings that were left out
 
@@ -37,6 +42,19 @@ def faults(case: Case) -> list[str]:
             0,
             f"the model answers {not_finite:,} windows of the background with scores that are no"
             " numbers (NaN)",
+        )
+    return found
+
+
+def foresee(clips: Unanswered, settings: str) -> list[Outlook]:
+    """What the rules about shares could say; the hours of background are known, not the alarms."""
+    gate = Gate.model_validate_json(settings)
+    found = classify.foresee_accuracy(clips, gate)
+    if (most := gate.false_rejects.at_most) is not None:
+        words = clips.of(np.array([is_keyword(each) for each in clips.targets.tolist()], np.bool_))
+        rule = "gate.false_rejects.at_most"
+        found.append(
+            foresee_share(rule, 1 - most, replace(words, is_clustered=False), gate.confidence)
         )
     return found
 

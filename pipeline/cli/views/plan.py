@@ -1,6 +1,7 @@
 """A plan on the terminal."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from rich.table import Table
 from rich.text import Text
@@ -8,8 +9,11 @@ from rich.text import Text
 from components.evaluation.formatting import amount_text
 from pipeline.cli.views.terminal import console, table
 from pipeline.datasets.dry_run import Plan
+from pipeline.datasets.rows import left_out_text
+from schemas.text import some
 
 _MOST_CLASSES = 40  # shown on the terminal
+_MOST_NAMED = 5  # of the files that are ignored
 _MOST_RECORDINGS = 10  # of the background, likewise
 
 
@@ -28,6 +32,8 @@ def print_plan(plan: Plan) -> None:
         screen.print(f"{plan.feedback:,} rows are feedback from the field")
     if plan.forgotten:
         screen.print(f"{plan.forgotten:,} rows of forgotten speakers are left out")
+    for line in _left_out(plan):
+        screen.print(line, markup=False)
     screen.print("", _splits_table(plan), sep="\n")
     if plan.split_by == "clip":
         screen.print("Split by clip, since some rows name no speaker: voices can leak into test.")
@@ -36,6 +42,8 @@ def print_plan(plan: Plan) -> None:
         screen.print("", _rejects_table(plan), sep="\n")
     if plan.background:
         screen.print("", _background_table(plan), sep="\n")
+    for outlook in plan.outlooks:
+        screen.print(outlook.message, markup=False)
     screen.print("", _steps_table(plan), "", sep="\n")
     free = "" if plan.free_bytes is None else f" ({plan.free_bytes / 1e6:,.0f} MB free)"
     screen.print(
@@ -43,6 +51,14 @@ def print_plan(plan: Plan) -> None:
         soft_wrap=True,
         markup=False,
     )
+
+
+def _left_out(plan: Plan) -> Iterator[str]:
+    """What is no part of any count, in words."""
+    if plan.left_out:
+        yield left_out_text(plan.left_out)
+    if plan.ignored:
+        yield f"Ignored, no recordings: {some(plan.ignored, _MOST_NAMED)}"
 
 
 def _splits_table(plan: Plan) -> Table:

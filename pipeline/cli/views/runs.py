@@ -24,7 +24,7 @@ def print_result(result: RunResult, workflow: Path) -> None:
         typer.echo("  - this model failed where it was served: `auricle models` says why")
     for note in result.notes:
         typer.echo(f"  - {note}")
-    for reason in record.reasons:
+    for reason in [*record.reasons, *verdict.remarks]:
         typer.echo(f"  - {reason}")
     headline, baseline = verdict.headline, ""
     if verdict.baseline is not None:
@@ -46,10 +46,10 @@ def print_result(result: RunResult, workflow: Path) -> None:
 
 
 def print_records(records: list[RunRecord], workflow: Path) -> None:
-    """A table of runs for people."""
+    """A table of runs for people; `judged` is how often their test clips had judged by then."""
     measure = records[-1].verdict.headline.name
-    others = ("finished", "model", measure, "clips", "data", "outcome")
-    rows = table("run", *others, numbers=["run", "clips"], whole=others)
+    others = ("finished", "model", measure, "clips", "asked for", "judged", "outcome")
+    rows = table("run", *others, numbers=["run", "clips", "judged"], whole=others)
     for record in records:
         verdict, headline = record.verdict, record.verdict.headline
         interval = headline.interval
@@ -60,7 +60,8 @@ def print_records(records: list[RunRecord], workflow: Path) -> None:
             f"{measured_text(headline.value, headline.unit)}"
             f" ({interval.low:.2f}-{interval.high:.2f})",
             f"{verdict.clips:,}",
-            record.data[:8],
+            "; ".join(record.workflow.gate.in_words()) or "nothing",
+            f"{verdict.judged_before + 1:,}",
             f"{record.outcome} {record.pushed_version or ''}".strip(),
         )
     console().print(rows)
@@ -78,6 +79,8 @@ def print_reasons(record: RunRecord) -> None:
         typer.echo(f"  {_MARKS[rule.outcome]} {rule.message}")
         if rule.clips:
             typer.echo(f"    listen to: {', '.join(rule.clips)}")
+    for remark in record.verdict.remarks:
+        typer.echo(f"  ! {remark}")
     for check in record.serving.rules:
         if not check.passed:
             typer.echo(f"  ✗ serving, {check.name}: {check.message}")

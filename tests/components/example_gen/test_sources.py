@@ -167,16 +167,14 @@ def test_a_folder_where_a_file_should_be_is_named(tmp_path):
     assert (reject.reason, reject.detail[-27:]) == ("missing", "clips/folder.wav is a folder"[-27:])
 
 
-def test_labels_that_are_not_known_are_rejected_with_the_nearest(tmp_path):
+def test_labels_that_the_workflow_leaves_out_are_counted_and_not_rejected(tmp_path):
     rows = [ROW | {"label": label, "id": label} for label in ("yes", "yess", "no")]
     _manifest(tmp_path, rows)
     data = Data(manifests="manifest.jsonl", labels=["yes", "no"])
     listing = list_utterances(data, tmp_path)
     assert [row.target for row in listing.utterances] == ["no", "yes"]
-    (reject,) = listing.rejects
-    assert (reject.id, reject.reason) == ("yess", "unknown_label")
-    assert reject.detail == "'yess' is not in data.labels; nearest: 'yes'"
-    with pytest.raises(DataError, match=r"no row is left; the first of 3: .* nearest: 'left'"):
+    assert (listing.rejects, listing.left_out) == ([], {"yess": 1})
+    with pytest.raises(DataError, match=r"no row is left: 'no' .* nearest: 'right'"):
         list_utterances(Data(manifests="manifest.jsonl", labels=["left", "right"]), tmp_path)
 
 
@@ -197,9 +195,18 @@ def test_a_folder_of_labels(tmp_path):
     found = [(row.id, row.target, row.speaker) for row in listing.utterances]
     assert found == [("no/1.mp3", "no", ""), ("yes/1.wav", "yes", ""), ("yes/2.FLAC", "yes", "")]
     assert [(reject.id, reject.reason) for reject in listing.rejects] == [
-        ("no/deeper", "unsupported"),
-        ("no/notes.txt", "unsupported"),
+        ("no/deeper", "unsupported")
     ]
+    assert listing.ignored == ("no/notes.txt",)
+
+
+def test_an_empty_folder_of_a_label_is_named(tmp_path):
+    for name in ("yes/1.wav", "no/1.wav", "up/notes.txt", "down/.DS_Store"):
+        (tmp_path / "clips" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clips" / name).touch()
+    listing = list_utterances(Data(folder="clips"), tmp_path)
+    assert {row.target for row in listing.utterances} == {"yes", "no"}
+    assert (listing.ignored, listing.rejects) == (("down/", "up/"), [])
 
 
 def test_a_name_that_is_not_utf8_is_rejected(tmp_path):

@@ -30,7 +30,7 @@ def build(folder: Path, start: str, strategy: type[Any] = ChampionBeforeStrategy
     places = {
         name: str(folder)
         for name in (
-            *("root", "serving", "ledger", "checkpoints", "timings", "trainer_code"),
+            *("root", "serving", "ledger", "judgements", "checkpoints", "timings", "trainer_code"),
             *("index_uri", "index_digest", "background_uri", "background_digest"),
             *("shards", "schema_uri"),
         )

@@ -8,6 +8,10 @@ def faults(case):
     return []
 
 
+def foresee(clips, settings):
+    return []
+
+
 def judge(case, settings, *, is_sound):
     gate, rules = Gate.model_validate_json(settings), []
     if is_sound and gate.at_most_db is not None:

@@ -1,7 +1,7 @@
 """Writes a short workflow file for recordings it has looked at; nothing is decoded.
 
-What it writes is read back and its splits are checked before the file appears, so that `auricle
-plan` and `auricle run` accept it.
+What it writes is read back and planned before the file appears, so that `auricle plan` and `auricle
+run` accept it.
 """
 
 import glob
@@ -10,24 +10,27 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.audio.probe import probe
 from components.example_gen.sources import AUDIO_SUFFIXES, list_utterances
-from components.example_gen.splits import check_data_set
 from components.storage.location import location_of
-from pipeline.config.loader import read_workflow, slug
+from pipeline.config.loader import slug
+from pipeline.datasets.dry_run import look_at_files, make_plan
+from pipeline.datasets.split_choice import choose_limit, choose_split
+from pipeline.workspace.project import read_project
 from schemas.errors import DataError, InputError
+from schemas.reports.rejects import Reject
+from schemas.text import some
 from schemas.utterance import Utterance
 from schemas.workflow.data import Data, Split
 
 _MOST_HEADERS = 500  # files whose header is read
 _HIGHEST_RATE = 16000  # speech needs no more
-_FEW_SPEAKERS = 10  # hashing so few leaves a split empty too easily
-_SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)  # of eval and of test, where clips are split
 _CLIP_S = (0.5, 3.0)
-_ACCURACY = 0.9
+_NAMED = 3  # of the files that are ignored
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,27 @@ class _Findings:
 
     source: str
     rows: list[Utterance]
+    rejects: list[Reject]
+    ignored: tuple[str, ...]
     split: Split
+    at_least: float
     sample_rate: int
     clip_s: float
 
     @property
     def speakers(self) -> int:
         return len({row.speaker for row in self.rows if row.speaker})
+
+    @property
+    def reject_fraction(self) -> float:
+        """Which share of the rows cannot be used, rounded up to 0.01."""
+        share = len(self.rejects) / (len(self.rows) + len(self.rejects))
+        return math.ceil(share * 100) / 100
+
+    @property
+    def has_many_rejects(self) -> bool:
+        """Whether a workflow has to say that it takes so many."""
+        return self.reject_fraction > Data.model_fields["max_reject_fraction"].default
 
 
 def write_workflow(directory: Path, output: Path, name: str | None, force: bool) -> list[str]:
@@ -67,26 +84,38 @@ def write_workflow(directory: Path, output: Path, name: str | None, force: bool)
     try:
         content = _render(chosen, findings).encode()
         location_of(draft).put(content)
-        read_workflow(draft)
+        if refused := make_plan(read_project(draft)).refused:
+            raise DataError(f"{directory}: a run on these recordings would be refused. {refused}")
         location_of(output).put(content)
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}") from error
     finally:
         location_of(draft).delete()
-    return [f"Wrote {output}: {_summary(findings)}", f"Next: auricle plan {output}"]
+    return [
+        f"Wrote {output}: {_summary(findings)}",
+        *_remarks(findings),
+        f"Next: auricle plan {output}",
+    ]
 
 
 def _look(directory: Path, workflow_dir: Path) -> _Findings:
     data, source = _find_source(directory, workflow_dir)
-    rows = list_utterances(data, workflow_dir).utterances
+    listing = list_utterances(data, workflow_dir)
+    faulty = list(look_at_files(listing.utterances))
+    rejected = {reject.id for reject in faulty}
+    rows = [row for row in listing.utterances if row.id not in rejected]
     rates_hz, durations_s = _read_headers(rows)
     if not rates_hz:
         raise DataError(f"{directory}: none of its files is audio that can be read")
     [(common_rate, _)] = Counter(rates_hz).most_common(1)
+    split = choose_split(rows)
     return _Findings(
         source=source,
         rows=rows,
-        split=_choose_split(rows),
+        rejects=[*listing.rejects, *faulty],
+        ignored=listing.ignored,
+        split=split,
+        at_least=choose_limit(rows, split),
         sample_rate=max(4000, min(common_rate, _HIGHEST_RATE)),
         clip_s=_clip_s(durations_s),
     )
@@ -193,54 +222,6 @@ def _clip_s(durations_s: list[float]) -> float:
     return min(max(rounded_s, _CLIP_S[0]), _CLIP_S[1])
 
 
-def _choose_split(rows: list[Utterance]) -> Split:
-    """By hash where that makes a data set; speakers by name where they are few.
-
-    Raises DataError where no split makes a data set.
-    """
-    speakers = sorted({row.speaker for row in rows if row.speaker})
-    if not speakers:
-        return _hash_clips(rows)
-    if len(speakers) < 3:
-        raise DataError(
-            f"{len(speakers)} speaker(s) only ({', '.join(speakers)}); expected at least three: one"
-            " each to train, to validate and to judge on. Without `speaker` in the manifest clips"
-            " are split instead, and the model is tested on voices that it was trained on"
-        )
-    if len(speakers) >= _FEW_SPEAKERS and _makes_data_set(rows, Split()):
-        return Split()
-    split = _name_speakers(rows, speakers)
-    check_data_set(rows, split)
-    return split
-
-
-def _hash_clips(rows: list[Utterance]) -> Split:
-    """The smallest shares that leave no split without a label; DataError where none does."""
-    *splits, largest = [Split(eval=share, test=share) for share in _SHARES]
-    for split in splits:
-        if _makes_data_set(rows, split):
-            return split
-    check_data_set(rows, largest)
-    return largest
-
-
-def _makes_data_set(rows: list[Utterance], split: Split) -> bool:
-    try:
-        check_data_set(rows, split)
-    except DataError:
-        return False
-    return True
-
-
-def _name_speakers(rows: list[Utterance], speakers: list[str]) -> Split:
-    """A fifth each to judge and to validate: who said most labels, and of them the fewest clips."""
-    labels = {name: {row.target for row in rows if row.speaker == name} for name in speakers}
-    clips = Counter(row.speaker for row in rows)
-    ranked = sorted(speakers, key=lambda name: (-len(labels[name]), clips[name], name))
-    each = max(1, len(speakers) // 5)
-    return Split(test_speakers=sorted(ranked[:each]), eval_speakers=sorted(ranked[each : 2 * each]))
-
-
 def _render(name: str, findings: _Findings) -> str:
     lines = [
         "# Written by `auricle init`. All keys and defaults: docs/workflow.md",
@@ -255,15 +236,38 @@ def _render(name: str, findings: _Findings) -> str:
             f"    eval_speakers: {_flow(split.eval_speakers)}",
             f"    test_speakers: {_flow(split.test_speakers)}",
         ]
+    elif split.folds:
+        lines.append(f"  split: {{folds: {split.folds}}}  # so few clips that each of them tests")
     elif split != Split():
         lines.append(f"  split: {{eval: {split.eval:g}, test: {split.test:g}}}  # of so few clips")
+    if findings.has_many_rejects:
+        lines.append(
+            f"  max_reject_fraction: {findings.reject_fraction:g}  # {_faults(findings.rejects)}"
+        )
     lines += [
         "# clip_s holds 95 % of the clips; longer ones are cropped",
         f"audio: {{sample_rate: {findings.sample_rate}, clip_s: {findings.clip_s:g}}}",
         "model: {architecture: cnn_lstm}  # or cnn, rnn, lstm",
-        f"gate: {{accuracy: {{at_least: {_ACCURACY}}}}}  # on test clips, or nothing is published",
+        f"gate: {{accuracy: {{at_least: {findings.at_least:g}}}}}  # or nothing is published",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _remarks(findings: _Findings) -> Iterator[str]:
+    """What a person should know of the recordings before they go on."""
+    if findings.rejects:
+        yield f"  {_faults(findings.rejects)}"
+    if findings.ignored:
+        yield f"  Ignored, no recordings: {some(findings.ignored, _NAMED)}"
+    if findings.split.folds:
+        yield f"  Every clip tests a model that has not heard it: {findings.split.folds} folds"
+
+
+def _faults(rejects: list[Reject]) -> str:
+    """How many rows cannot be used, and why the first one cannot, on one line."""
+    rows = f"{len(rejects):,} rows" if len(rejects) > 1 else "1 row"
+    first = " ".join(f"{rejects[0].uri or rejects[0].id}: {rejects[0].detail}".split())
+    return f"{rows} cannot be used, such as {first}"
 
 
 def _summary(findings: _Findings) -> str:

@@ -1,0 +1,123 @@
+"""What a run would stop at, as far as it can be told without decoding anything."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from components.data_gate.rules import Findings, foresee, stopped_because
+from components.example_gen.leakage import StoredClip, certify
+from components.example_gen.splits import divide, split_by
+from pipeline.dag.beam import beam_pipeline_args
+from pipeline.datasets.checks import check_rows
+from pipeline.workspace.disk import needed_bytes, require_space
+from pipeline.workspace.lock import check_owner
+from pipeline.workspace.project import Project
+from schemas.errors import AuricleError, DataGateError, InputError, RunDirectoryError
+from schemas.reports.ingest import IngestReport, SplitCounts
+from schemas.reports.rejects import Reject
+from schemas.utterance import Utterance
+from schemas.workflow.workflow import Workflow
+
+
+def why_refused(
+    project: Project,
+    rows: Sequence[Utterance],
+    rejects: Sequence[Reject],
+    splits: dict[str, SplitCounts],
+) -> AuricleError | None:
+    """The error that a run on these rows would end with, whose exit code is the run's; None where
+    nothing is known that would stop it. `splits` counts the rows, `rejects` are no part of them.
+    """
+    try:
+        beam_pipeline_args(project.workflow.run.beam)
+        if project.is_local:
+            check_run_directory(project)
+        check_rows(project.workflow, list(rows))
+        if project.is_local:
+            needed = needed_bytes(project.workflow, len(rows))
+            require_space(existing_folder(project.run_directory.local), needed)
+        _check_data_gate(project.workflow, rows, rejects, splits)
+    except (InputError, DataGateError) as error:
+        return error
+    return None
+
+
+def check_run_directory(project: Project) -> None:
+    """Refuses a run directory that a run could not write or that is another's, and leaves it as it
+    is.
+
+    Raises:
+        RunDirectoryError: says why.
+    """
+    directory = project.run_directory
+    check_owner(project)
+    for place in (directory.root, directory.serving):
+        if not place.is_local:
+            continue
+        try:
+            with tempfile.TemporaryDirectory(dir=existing_folder(place.path)):
+                pass
+        except OSError as error:
+            raise RunDirectoryError(
+                f"cannot write {place}: {error.strerror}; name another in run.directory or"
+                " push.directory"
+            ) from error
+
+
+def existing_folder(path: Path) -> Path:
+    """The nearest folder, from `path` upwards, that is there."""
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def free_bytes(path: Path) -> int:
+    """How much can be written where `path` is to be."""
+    return shutil.disk_usage(existing_folder(path)).free
+
+
+def _check_data_gate(
+    workflow: Workflow,
+    rows: Sequence[Utterance],
+    rejects: Sequence[Reject],
+    splits: dict[str, SplitCounts],
+) -> None:
+    """Refuses what DataGate would stop at, of the rules that need no decoded audio."""
+    report = IngestReport(
+        rows=len(rows) + len(rejects),
+        generated=workflow.data.generated is not None,
+        split_by=split_by(rows, workflow.data.split),
+        splits={name: counts for name, counts in splits.items() if counts.clips},
+        rejects=dict(Counter(reject.reason for reject in rejects)),
+    )
+    findings = Findings(
+        report=report,
+        certificate=certify(_as_stored(workflow, rows), _unread),
+        rejects=list(rejects),
+        max_reject_fraction=workflow.data.max_reject_fraction,
+        anomalies=[],
+        drifts=None,
+    )
+    if reason := stopped_because(foresee(workflow.data_gate, findings, workflow.task)):
+        raise DataGateError(reason)
+
+
+def _as_stored(workflow: Workflow, rows: Sequence[Utterance]) -> list[StoredClip]:
+    """The rows as clips whose audio is the same where they are the same part of one file."""
+    return [
+        StoredClip(
+            row.id,
+            name,
+            "" if row.is_must_pass else row.speaker,
+            f"{row.path or row.id}@{row.offset_s}+{row.duration_s}",
+            np.empty(0, np.uint16),
+        )
+        for name, members in divide(rows, workflow.data.split).items()
+        for row in members
+    ]
+
+
+def _unread(number: int) -> np.ndarray:
+    raise AssertionError("clips without fingerprints are never compared")

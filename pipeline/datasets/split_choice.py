@@ -1,0 +1,117 @@
+"""How `auricle init` divides recordings, and how much it asks of a model that they judge."""
+
+from collections import Counter
+
+from components.evaluation.outlook import foresee_share
+from components.example_gen.splits import check_data_set, divide
+from pipeline.datasets.checks import unanswered
+from schemas.errors import DataError
+from schemas.splits import judging
+from schemas.utterance import Utterance
+from schemas.workflow.data import Split
+from schemas.workflow.gate import Gate
+
+_FEW_TEST_CLIPS = 100  # so few decide little: then every clip tests
+_FOLDS = 5
+_FEWEST_SPEAKERS = 3
+_FEW_SPEAKERS = 10  # hashing so few leaves a split empty too easily
+_SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)  # of eval and of test, where clips are divided
+_LIMITS = tuple(n / 100 for n in range(90, 0, -5))
+_EXPECTED = 0.95  # a model that is right on so many clips is to be published
+
+
+def choose_split(rows: list[Utterance]) -> Split:
+    """Train, eval and test where the test clips are enough to decide, else folds.
+
+    Raises:
+        DataError: no split makes a data set.
+    """
+    speakers = {row.speaker for row in rows}
+    if "" not in speakers and len(speakers) < _FEWEST_SPEAKERS:
+        raise DataError(
+            f"{len(speakers)} speaker(s) only ({', '.join(sorted(speakers))}); expected at least"
+            " three: one each to train, to validate and to judge on. Without `speaker` in the"
+            " manifest clips are split instead, and the model is tested on voices that it was"
+            " trained on"
+        )
+    try:
+        fixed = _fixed_split(rows)
+    except DataError:
+        folds = _folds(rows)
+        if not _makes_data_set(rows, folds):
+            raise
+        return folds
+    if any(row.split for row in rows) or _test_clips(rows, fixed) >= _FEW_TEST_CLIPS:
+        return fixed
+    folds = _folds(rows)
+    return folds if _makes_data_set(rows, folds) else fixed
+
+
+def choose_limit(rows: list[Utterance], split: Split) -> float:
+    """The accuracy to ask for: 0.9, or less where a good model could not show that on so few clips.
+
+    Raises:
+        DataError: on so few clips a good model could not be told from chance.
+    """
+    clips, confidence = unanswered(rows, split), Gate().confidence
+    chance = 1 / len({row.target for row in rows})
+    for limit in _LIMITS:
+        outlook = foresee_share("gate.accuracy.at_least", limit, clips, confidence)
+        if limit > chance and outlook.enough is not None and outlook.enough <= _EXPECTED:
+            return limit
+    raise DataError(
+        f"{len(clips.targets):,} clips to judge a model by are too few: one that is right on"
+        f" {_EXPECTED:.0%} of them could not be told from chance ({chance:.2f}). Record more"
+    )
+
+
+def _fixed_split(rows: list[Utterance]) -> Split:
+    """As the manifest says; by hash where that makes a data set; few speakers by name."""
+    speakers = sorted({row.speaker for row in rows if row.speaker})
+    if any(row.split for row in rows):
+        check_data_set(rows, split := Split())
+        return split
+    if not speakers:
+        return _hash_clips(rows)
+    if len(speakers) >= _FEW_SPEAKERS and _makes_data_set(rows, Split()):
+        return Split()
+    split = _name_speakers(rows, speakers)
+    check_data_set(rows, split)
+    return split
+
+
+def _folds(rows: list[Utterance]) -> Split:
+    groups = {row.split_key for row in rows if not row.is_must_pass}
+    return Split(folds=max(2, min(_FOLDS, len(groups))))
+
+
+def _test_clips(rows: list[Utterance], split: Split) -> int:
+    divided = divide(rows, split)
+    return sum(len(divided[name]) for name in judging(divided))
+
+
+def _hash_clips(rows: list[Utterance]) -> Split:
+    """The smallest shares that leave no split without a label; DataError where none does."""
+    *splits, largest = [Split(eval=share, test=share) for share in _SHARES]
+    for split in splits:
+        if _makes_data_set(rows, split):
+            return split
+    check_data_set(rows, largest)
+    return largest
+
+
+def _makes_data_set(rows: list[Utterance], split: Split) -> bool:
+    try:
+        check_data_set(rows, split)
+    except DataError:
+        return False
+    return True
+
+
+def _name_speakers(rows: list[Utterance], speakers: list[str]) -> Split:
+    """A fifth each to judge and to validate: who said most labels, and of them the fewest clips."""
+    labels = {name: {row.target for row in rows if row.speaker == name} for name in speakers}
+    clips = Counter(row.speaker for row in rows)
+    ranked = sorted(speakers, key=lambda name: (-len(labels[name]), clips[name], name))
+    each = max(1, len(speakers) // 5)
+    return Split(test_speakers=sorted(ranked[:each]), eval_speakers=sorted(ranked[each : 2 * each]))
