@@ -12,6 +12,7 @@ _WORKFLOW = """\
 name: words
 data: {manifests: manifest.jsonl}
 audio: {sample_rate: 8000, clip_s: 0.5}
+data_gate: {min_clips_per_class: 1}
 registry: {kind: none}
 """
 

@@ -68,7 +68,7 @@ def decide(
         slices=_slices(case),
         unsliced=case.scores.unsliced,
         limits=load_part(task, "config").Gate.model_validate_json(settings).in_words(),
-        judged_by=clips_digest(scores.ids.tolist()),
+        judged_by=clips_digest(case.scores.ids.tolist()),
         folds=len(set(case.scores.folds.tolist()) - {""}),
         is_pushed_undecided=common_to_all(settings).when_undecided == "push",
         generated=generated,

@@ -23,9 +23,9 @@ from schemas.reports.verdict import VERDICT_FILE, Verdict
 from schemas.workflow.gate import common_to_all
 
 
-class Parameters(TypedDict):
-    """What the step is told: the settings `gate` of the `task`, as JSON, and where `judgements` are
-    kept; nowhere if that is empty.
+class Parameters(TypedDict, total=False):
+    """What the step is told: the settings `gate` of the `task`, as JSON, and the file in which
+    `judgements` are kept, if anywhere.
     """
 
     gate: str
@@ -61,9 +61,8 @@ class Executor(base_executor.BaseExecutor):
             baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
             generated=read_card(saved_model_uri(model)).generated,
         )
-        if exec_properties["judgements"]:
-            file = location_of(exec_properties["judgements"])
-            verdict = add_trace(verdict, blessing.uri, file)
+        if judgements := exec_properties.get("judgements"):
+            verdict = add_trace(verdict, blessing.uri, location_of(judgements))
         _mark(blessing, model, baseline, verdict)
 
 

@@ -21,6 +21,8 @@ def eval_gap(epochs: list[Epoch], verdict: Verdict, ingest: IngestReport) -> str
     on_eval, on_test = ingest.splits.get("eval"), ingest.splits.get("test")
     if kept is None or kept.metric != headline.name or not (on_eval and on_test and on_eval.clips):
         return None
+    if kept.val_value is None:
+        return None
     gap = kept.val_value - headline.value
     interval = headline.interval
     half_width = interval.high - headline.value if gap > 0 else headline.value - interval.low

@@ -23,12 +23,14 @@ A workflow is one YAML file. This one is complete:
 
 ```yaml
 name: digits
-data: {folder: recordings}      # recordings/<label>/<clip>.wav
-gate: {accuracy: {at_least: 0.9}}
+data:
+  folder: recordings  # recordings/<label>/<clip>.wav
+  split: {folds: 5}   # every clip tests a model that has not heard it
+gate: {accuracy: {at_least: 0.85}}
 ```
 
-`auricle init DIR` writes one for recordings it has looked at, `auricle plan FILE` says what a run
-would do. Everything below has a default unless it says *required*.
+`auricle init DIR` writes one for recordings it has looked at: without folds where there are enough
+clips to keep some for tests alone. `auricle plan FILE` says what a run would do. Everything below has a default unless it says *required*.
 
 - Paths are relative to the folder the workflow file lies in; `push.directory` is relative to the
   run directory.

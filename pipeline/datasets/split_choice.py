@@ -34,17 +34,16 @@ def choose_split(rows: list[Utterance]) -> Split:
             " manifest clips are split instead, and the model is tested on voices that it was"
             " trained on"
         )
-    try:
-        fixed = _fixed_split(rows)
-    except DataError:
-        folds = _folds(rows)
-        if not _makes_data_set(rows, folds):
-            raise
-        return folds
-    if any(row.split for row in rows) or _test_clips(rows, fixed) >= _FEW_TEST_CLIPS:
-        return fixed
-    folds = _folds(rows)
-    return folds if _makes_data_set(rows, folds) else fixed
+    if any(row.split for row in rows):  # the manifest has decided
+        check_data_set(rows, Split())
+        return Split()
+    fixed, folds = _fixed_split(rows), _folds(rows)
+    if fixed is not None:
+        enough = _test_clips(rows, fixed) >= _FEW_TEST_CLIPS
+        if enough or not _makes_data_set(rows, folds):
+            return fixed
+    check_data_set(rows, folds)
+    return folds
 
 
 def choose_limit(rows: list[Utterance], split: Split) -> float:
@@ -65,19 +64,16 @@ def choose_limit(rows: list[Utterance], split: Split) -> float:
     )
 
 
-def _fixed_split(rows: list[Utterance]) -> Split:
-    """As the manifest says; by hash where that makes a data set; few speakers by name."""
+def _fixed_split(rows: list[Utterance]) -> Split | None:
+    """By hash where that makes a data set, few speakers by name; None where neither does."""
     speakers = sorted({row.speaker for row in rows if row.speaker})
-    if any(row.split for row in rows):
-        check_data_set(rows, split := Split())
-        return split
     if not speakers:
-        return _hash_clips(rows)
+        shares = [Split(eval=share, test=share) for share in _SHARES]
+        return next((split for split in shares if _makes_data_set(rows, split)), None)
     if len(speakers) >= _FEW_SPEAKERS and _makes_data_set(rows, Split()):
         return Split()
-    split = _name_speakers(rows, speakers)
-    check_data_set(rows, split)
-    return split
+    named = _name_speakers(rows, speakers)
+    return named if _makes_data_set(rows, named) else None
 
 
 def _folds(rows: list[Utterance]) -> Split:
@@ -88,16 +84,6 @@ def _folds(rows: list[Utterance]) -> Split:
 def _test_clips(rows: list[Utterance], split: Split) -> int:
     divided = divide(rows, split)
     return sum(len(divided[name]) for name in judging(divided))
-
-
-def _hash_clips(rows: list[Utterance]) -> Split:
-    """The smallest shares that leave no split without a label; DataError where none does."""
-    *splits, largest = [Split(eval=share, test=share) for share in _SHARES]
-    for split in splits:
-        if _makes_data_set(rows, split):
-            return split
-    check_data_set(rows, largest)
-    return largest
 
 
 def _makes_data_set(rows: list[Utterance], split: Split) -> bool:

@@ -287,7 +287,7 @@ def test_a_baseline_of_other_audio_is_said_and_not_asked(tmp_path: Path) -> None
     gate = {"no_worse_by_more_than": 0.01}
     verdict, _ = judge(tmp_path / "out", gate, evaluation, model, baseline)
     assert (verdict.outcome, verdict.baseline) == ("blessed", None)
-    assert verdict.incomparable == "audio.sample_rate was 16000 and is 8000"
+    assert verdict.incomparable == "it takes other audio: audio.sample_rate was 16000 and is 8000"
     assert verdict.reasons == [
         f"not compared, the last blessed model takes other audio: {verdict.incomparable}"
     ]

@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         ({"a.wav": None, "b.wav": None}, "2 .*labels"),
         ({"go/a.wav": None, "go/b.wav": None}, "class"),
         ({"go/a.wav": "no audio", "no/b.wav": "nor this"}, "audio"),
-        ({"go/a.wav": None, "no/b.wav": None}, "split"),
+        ({"go/a.wav": None, "no/b.wav": None}, "one recording"),
     ],
 )
 def test_what_cannot_be_a_workflow(
