@@ -30,7 +30,8 @@ gate: {accuracy: {at_least: 0.85}}
 ```
 
 `auricle init DIR` writes one for recordings it has looked at: without folds where there are enough
-clips to keep some for tests alone. `auricle plan FILE` says what a run would do. Everything below has a default unless it says *required*.
+clips to keep some for tests alone. `auricle plan FILE` says what a run would do. Everything below
+has a default unless it says *required*.
 
 - Paths are relative to the folder the workflow file lies in; `push.directory` is relative to the
   run directory.
