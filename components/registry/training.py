@@ -62,7 +62,8 @@ class Training:
                 f"eval/{metric_name(epoch.metric)}": epoch.val_value,
                 "learning_rate": epoch.learning_rate,
             }
-            found.append((epoch.epoch, seconds, _finite(values)))
+            known = {name: value for name, value in values.items() if value is not None}
+            found.append((epoch.epoch, seconds, _finite(known)))
         return found
 
     def judged(self) -> dict[str, float]:

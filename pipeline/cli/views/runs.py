@@ -49,7 +49,8 @@ def print_records(records: list[RunRecord], workflow: Path) -> None:
     """A table of runs for people; `judged` is how often their test clips had judged by then."""
     measure = records[-1].verdict.headline.name
     others = ("finished", "model", measure, "clips", "asked for", "judged", "outcome")
-    rows = table("run", *others, numbers=["run", "clips", "judged"], whole=others)
+    whole = [each for each in others if each != "asked for"]
+    rows = table("run", *others, numbers=["run", "clips", "judged"], whole=whole)
     for record in records:
         verdict, headline = record.verdict, record.verdict.headline
         interval = headline.interval
