@@ -42,11 +42,11 @@ def test_pushed_then_better_then_rolled_back_then_refused(project: Path) -> None
     write_workflow(
         project,
         train=TINY["train"] | {"learning_rate": 1e-9},
-        gate={"confidence": 0.8, "accuracy": {"at_least": 0.8}},
+        gate={"confidence": 0.5, "accuracy": {"at_least": 0.88}},
     )
     third = run(project)
     assert third.record.verdict.outcome == "refused"
-    assert "is below 0.8 (gate.accuracy.at_least)" in third.record.verdict.reasons[0]
+    assert "is below 0.88 (gate.accuracy.at_least)" in third.record.verdict.reasons[0]
     # Compared with the first one, which is served again, not with the one that failed.
     assert third.record.verdict.baseline == first.record.verdict.headline.value
     assert third.pushed_to is None
