@@ -60,7 +60,6 @@ EXCEPTIONS: dict[str, set[str]] = {
         "pipeline/datasets/scaffold.py",
         "pipeline/config/yaml_source.py",
         "pipeline/datasets/download.py",
-        "pipeline/datasets/dry_run.py",
         "pipeline/datasets/feedback.py",
         "pipeline/datasets/importers/commonvoice.py",
         "pipeline/datasets/importers/fsdd.py",

@@ -5,6 +5,7 @@ SavedModel, so that its graph with the weights of a fold answers as that fold's 
 """
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.scores import write_arrays
+from components.storage.location import location_of
 from schemas.example import FeatureValue
 from schemas.utterance import is_must_pass
 
@@ -61,9 +63,10 @@ def write_fold_models(models: FoldModels, folder: Path) -> None:
 
 def read_fold_models(folder: Path) -> FoldModels | None:
     """Those beside the SavedModel in `folder`; None where it was not cross-validated."""
-    if not (file := folder / FOLDS_FILE).is_file():
+    file = location_of(folder) / FOLDS_FILE
+    if not file.is_present():
         return None
-    with np.load(file, allow_pickle=False) as stored:
+    with np.load(io.BytesIO(file.read()), allow_pickle=False) as stored:
         arrays = dict(stored)
     names: list[str] = arrays["folds"].tolist()
     weights = {name: list(_numbered(arrays, name)) for name in names}

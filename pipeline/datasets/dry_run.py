@@ -17,9 +17,9 @@ from components.storage.location import location_of
 from components.tasks import feeding
 from pipeline.dag.steps import STEPS
 from pipeline.datasets.checks import background_of, outlooks
-from pipeline.datasets.refusals import free_bytes, why_refused
+from pipeline.datasets.refusals import why_refused
 from pipeline.datasets.rows import list_rows
-from pipeline.workspace.disk import needed_bytes
+from pipeline.workspace.disk import free_bytes, needed_bytes
 from pipeline.workspace.project import Project
 from schemas.errors import DataError
 from schemas.reports.ingest import SplitBy, SplitCounts

@@ -1,10 +1,7 @@
 """What a run would stop at, as far as it can be told without decoding anything."""
 
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -13,10 +10,10 @@ from components.example_gen.leakage import StoredClip, certify
 from components.example_gen.splits import divide, split_by
 from pipeline.dag.beam import beam_pipeline_args
 from pipeline.datasets.checks import check_rows
-from pipeline.workspace.disk import needed_bytes, require_space
+from pipeline.workspace.disk import check_writable, needed_bytes, require_space
 from pipeline.workspace.lock import check_owner
 from pipeline.workspace.project import Project
-from schemas.errors import AuricleError, DataGateError, InputError, RunDirectoryError
+from schemas.errors import AuricleError, DataGateError, InputError
 from schemas.reports.ingest import IngestReport, SplitCounts
 from schemas.reports.rejects import Reject
 from schemas.utterance import Utterance
@@ -39,7 +36,7 @@ def why_refused(
         check_rows(project.workflow, list(rows))
         if project.is_local:
             needed = needed_bytes(project.workflow, len(rows))
-            require_space(existing_folder(project.run_directory.local), needed)
+            require_space(project.run_directory.local, needed)
         _check_data_gate(project.workflow, rows, rejects, splits)
     except (InputError, DataGateError) as error:
         return error
@@ -56,26 +53,8 @@ def check_run_directory(project: Project) -> None:
     directory = project.run_directory
     check_owner(project)
     for place in (directory.root, directory.serving):
-        if not place.is_local:
-            continue
-        try:
-            with tempfile.TemporaryDirectory(dir=existing_folder(place.path)):
-                pass
-        except OSError as error:
-            raise RunDirectoryError(
-                f"cannot write {place}: {error.strerror}; name another in run.directory or"
-                " push.directory"
-            ) from error
-
-
-def existing_folder(path: Path) -> Path:
-    """The nearest folder, from `path` upwards, that is there."""
-    return next(each for each in (path, *path.parents) if each.exists())
-
-
-def free_bytes(path: Path) -> int:
-    """How much can be written where `path` is to be."""
-    return shutil.disk_usage(existing_folder(path)).free
+        if place.is_local:
+            check_writable(place.path)
 
 
 def _check_data_gate(

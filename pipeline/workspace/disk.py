@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +23,38 @@ def needed_bytes(workflow: Workflow, clips: int) -> int:
 
 def require_space(directory: Path, needed_bytes: int) -> None:
     """Refuses to start what cannot end: `needed_bytes` have to be free where `directory` is."""
-    free = shutil.disk_usage(directory).free
+    free = free_bytes(directory)
     if free < needed_bytes:
         raise RunDirectoryError(
             f"not enough space in {directory}: {free / 1e6:,.0f} MB free, "
             f"about {needed_bytes / 1e6:,.0f} MB needed"
         )
+
+
+def existing_folder(path: Path) -> Path:
+    """The nearest folder, from `path` upwards, that is there."""
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def free_bytes(path: Path) -> int:
+    """How much can be written where `path` is or is to be."""
+    return shutil.disk_usage(existing_folder(path)).free
+
+
+def check_writable(path: Path) -> None:
+    """Refuses a folder that could not be made or written, and leaves everything as it is.
+
+    Raises:
+        RunDirectoryError: says why.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=existing_folder(path)):
+            pass
+    except OSError as error:
+        raise RunDirectoryError(
+            f"cannot write {path}: {error.strerror}; name another in run.directory or"
+            " push.directory"
+        ) from error
 
 
 @contextlib.contextmanager
