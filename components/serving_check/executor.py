@@ -188,7 +188,7 @@ def _distances(
     furthest = np.zeros(clips)
     for name in found.keys() & wanted.keys() - {"error"}:
         distance = np.abs(found[name] - wanted[name]) / np.maximum(1, np.abs(wanted[name]))
-        furthest = np.maximum(furthest, distance.reshape(clips, -1).max(axis=1))
+        furthest = np.maximum(furthest, distance.max(axis=tuple(range(1, distance.ndim))))
     return furthest
 
 

@@ -132,7 +132,7 @@ def test_a_graph_that_conditions_otherwise_than_ingest_is_refused(
     card = read_card(other)
     card = card.model_copy(update={"audio": card.audio.model_copy(update={"trim": False})})
     (other / MODEL_CARD_FILE).write_text(card.model_dump_json())
-    report = check(other, world.split, world.scores, ServingCheck())
+    report = check(other, [world.split], world.scores, ServingCheck())
     failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert set(failed) == SIGNATURES - {"serving_examples"}
     assert "raw clips are not answered as after the conditioning of ingest" in next(
@@ -180,7 +180,7 @@ def test_a_model_that_answers_what_is_no_audio_is_refused(world: _World, tmp_pat
     }
     tf.saved_model.save(module, str(tmp_path), signatures=signatures)
     shutil.copytree(world.model / "assets.extra", tmp_path / "assets.extra")
-    report = check(tmp_path, world.split, world.scores, ServingCheck())
+    report = check(tmp_path, [world.split], world.scores, ServingCheck())
     passed = {rule.name for rule in report.rules if rule.passed}
     failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert passed == {"latency", "memory", "serving_wav"}  # which says nothing, as examples do
