@@ -70,7 +70,9 @@ def classifier_verdict(
 
 def spotted(verdict: Verdict, point: OperatingPoint | None) -> Verdict:
     """A classifier's verdict as that of a keyword spotter."""
-    details = SpotDetails(**verdict.details.model_dump(exclude={"task"}), keywords=point)
+    details = SpotDetails(
+        **verdict.details.model_dump(exclude={"task", "none_below"}), keywords=point
+    )
     return verdict.model_copy(update={"details": details})
 
 

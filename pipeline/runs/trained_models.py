@@ -20,7 +20,8 @@ def load_candidate(project: Project, run: int | None = None) -> TrainedModel:
     record = list_records(project)[-1] if run is None else find_record(project, run)
     folder = _model_of(project, record)
     try:
-        return TrainedModel(location_of(folder), read_card(folder), run=record.number)
+        card = record.verdict.details.complete_card(read_card(folder))
+        return TrainedModel(location_of(folder), card, run=record.number)
     except OSError as error:
         raise InputError(f"the model of run {record.number} is gone: {error}") from error
 

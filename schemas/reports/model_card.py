@@ -39,10 +39,11 @@ class ModelCard(Document):
     The card of an earlier version may lack keys of a block, which then have their defaults;
     `model_fields_set` of the block has those that were stated. `folds` says how many models judged
     the training, each on clips that it has not heard, where no clips were kept from this one.
-    `threshold` is the score from which
-    an answer counts as heard; a published model has one where the workflow names background
-    recordings. `conditions` is whether the SavedModel takes raw audio and conditions it by `audio`
-    itself; models of earlier versions take clips that are conditioned.
+    `threshold` is the score from which an answer counts as heard; a published model has one where
+    the workflow names background recordings. `none_below` is the score below which a classifier's
+    answer is taken for none of its labels; a published one has it where enough test clips were
+    answered right. `conditions` is whether the SavedModel takes raw audio and conditions it by
+    `audio` itself; models of earlier versions take clips that are conditioned.
     """
 
     name: str
@@ -61,9 +62,19 @@ class ModelCard(Document):
     start: Start | None = None
     folds: int | None = None
     threshold: float | None = None
+    none_below: float | None = None
 
     def is_heard(self, label: str, score: float) -> bool | None:
         """Whether the answer `label` with `score` is a word heard; None without a threshold."""
         if self.threshold is None:
             return None
         return is_keyword(label) and score >= self.threshold
+
+    def is_none(self, label: str, score: float) -> bool | None:
+        """Whether the answer `label` with `score` means none of the words; None where neither its
+        name nor a limit of the score can tell.
+        """
+        if label in self.labels and not is_keyword(label):
+            return True
+        lowest = self.threshold if self.threshold is not None else self.none_below
+        return None if lowest is None else score < lowest

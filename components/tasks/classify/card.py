@@ -2,7 +2,7 @@
 
 from components.pages.text import share
 from components.tasks.card import CardText
-from components.tasks.classify.details import CALIBRATION_ERROR, MACRO_F1
+from components.tasks.classify.details import CALIBRATION_ERROR, MACRO_F1, Details
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
 
@@ -19,5 +19,16 @@ def card_text(card: ModelCard, verdict: Verdict) -> CardText:
             "macro F1": share(verdict.metrics.get(MACRO_F1)),
             "calibration error": share(verdict.metrics.get(CALIBRATION_ERROR)),
         },
-        operating_point="The answer is the class with the highest score; no threshold is applied.",
+        operating_point=_operating_point(verdict),
+    )
+
+
+def _operating_point(verdict: Verdict) -> str:
+    details = verdict.details
+    if not isinstance(details, Details) or details.none_below is None:
+        return "The answer is the class with the highest score; no threshold is applied."
+    return (
+        "The answer is the class with the highest score. `auricle predict` takes a score below"
+        f" {details.none_below:.2f}, which 98 % of the right answers on the test clips reach, for"
+        " none of the words; most sounds that are none of them score higher."
     )

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from components.tasks.classify.features import GROUPED_BY
 from schemas.document import Document
+from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import TaskDetails
 
 MACRO_F1 = "macro_f1"
@@ -33,9 +34,16 @@ class ClassDetails(TaskDetails):
 
 
 class Details(ClassDetails):
-    """The details of this task."""
+    """`none_below` is the score below which an answer is taken for none of the labels; None of too
+    few clips.
+    """
 
     task: Literal["classify"] = "classify"
+    none_below: float | None = None
+
+    def complete_card(self, card: ModelCard) -> ModelCard:
+        """With the score below which nothing was said."""
+        return card.model_copy(update={"none_below": self.none_below})
 
 
 def bring_up_to_date(stored: Mapping[str, object]) -> dict[str, object] | None:

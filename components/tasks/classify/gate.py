@@ -16,6 +16,7 @@ from components.tasks.classify.metrics import (
     class_metrics,
     confusion,
     macro_f1,
+    none_below,
 )
 from components.tasks.classify.scoring import untaught
 from schemas.reports.verdict import GateRule
@@ -66,7 +67,7 @@ def judge(case: Case, settings: str, *, is_sound: bool) -> Judgement:
     gate = Gate.model_validate_json(settings)
     rules = list(accuracy_rules(case, gate)) if is_sound else []
     details, metrics = summary(case)
-    return Judgement(rules, metrics, Details(**details))
+    return Judgement(rules, metrics, Details(**details, none_below=none_below(case.scores)))
 
 
 def accuracy_rules(case: Case, gate: Gate) -> Iterator[GateRule]:

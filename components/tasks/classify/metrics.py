@@ -7,10 +7,22 @@ from components.tasks.classify.curves import BINS
 from components.tasks.classify.details import ClassMetrics
 from components.tasks.classify.scoring import labels_of, scores_of, top_scores, untaught
 
+NONE_SHARE = 0.02  # of the right answers, which are taken for none of the labels
+FEWEST_RIGHT = 50
+
 
 def all_labels(scores: ClipScores) -> list[str]:
     """The candidate's classes in its order, and behind them labels that it was not taught."""
     return [*labels_of(scores.candidate).tolist(), *untaught(scores)]
+
+
+def none_below(scores: ClipScores) -> float | None:
+    """The score that all but `NONE_SHARE` of the right answers reach; None of too few to tell."""
+    model = scores.candidate
+    right = model.confidence[model.is_right]
+    if len(right) < FEWEST_RIGHT:
+        return None
+    return float(np.quantile(right.astype(np.float64), NONE_SHARE))
 
 
 def confusion(scores: ClipScores) -> list[list[int]]:
