@@ -1,5 +1,6 @@
 """Commands about published models: ask one, list them, go back to one."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +15,20 @@ from pipeline.cli.arguments import (
     load_asked,
     show,
 )
+from schemas.errors import InputError
 
 app = typer.Typer()
+
+_STDIN = Path("-")
+_MOST_BYTES = 1 << 30  # of standard input
 
 
 @app.command()
 def predict(
     file: WorkflowFile,
-    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", help="Audio files.")],
+    audio: Annotated[
+        list[Path], typer.Argument(metavar="AUDIO...", help="Audio files, folders of them, or -.")
+    ],
     top: Annotated[int, typer.Option(min=1, help="Answers for each file.")] = 1,
     candidate: Candidate = False,
     run: RunNumber = None,
@@ -29,18 +36,27 @@ def predict(
 ) -> None:
     """Classify audio files with the published model.
 
-    Prints file, label and score. With --candidate or --run it asks a model that was trained and not
-    published. Files that cannot be read are named, and the exit code is then 2.
+    Prints file, label and score, or "none of them" where the model can tell. A folder stands for
+    the audio files in it and one level below, - for one audio file from standard input. With
+    --candidate or --run it asks a model that was trained and not published. Files that cannot be
+    read are named, and the exit code is then 2.
 
     \b
       auricle predict workflow.yaml clip.wav
+      auricle predict workflow.yaml clips/
+      ffmpeg -i clip.mov -f wav - | auricle predict workflow.yaml -
       auricle predict workflow.yaml *.flac --top 3 --json
       auricle predict workflow.yaml clip.wav --candidate
     """
     project = load(file)
     from pipeline.cli.views.predictions import print_predictions
+    from pipeline.inference.reading import find_audio
+    from pipeline.inference.tensorflow_import import import_tensorflow_alone
 
-    predictions = load_asked(project, candidate, run).predict(audio, top)
+    model = load_asked(project, candidate, run)
+    sounds = [_standard_input() if path == _STDIN else path for path in find_audio(audio)]
+    import_tensorflow_alone()
+    predictions = model.predict(sounds, top)
     show(predictions, as_json, print_predictions)
     if predictions.failed:
         raise typer.Exit(2)
@@ -155,3 +171,17 @@ def export(
     from pipeline.releases import rollout
 
     typer.echo(f"Wrote {rollout.export(project, version, directory)}")
+
+
+def _standard_input() -> bytes:
+    """What comes in, to its end.
+
+    Raises:
+        InputError: nothing comes in, or more than any recording.
+    """
+    if sys.stdin.isatty():
+        raise InputError("-: standard input is a terminal; expected an audio file from a pipe")
+    content = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise InputError("-: got more than 1 GiB from standard input, expected one audio file")
+    return content

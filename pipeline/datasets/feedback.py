@@ -17,7 +17,8 @@ from components.tasks import feeding
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
-from pipeline.inference.predict import load_model, published_card, read_clips
+from pipeline.inference.predict import load_model, published_card
+from pipeline.inference.reading import read_clips
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project

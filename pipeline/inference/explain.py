@@ -74,7 +74,7 @@ def explain_file(published: TrainedModel, file: Path, picture: Path) -> Explanat
             f"{published.folder} is of an earlier version of auricle, whose models cannot"
             " be explained; `auricle run` makes one that can"
         )
-    clip = published.hear(read)
+    clip = published.hear(read.waveform)
     if isinstance(clip, str):
         raise InputError(f"{file}: {clip}")
     scores = np.asarray(model.scores_of_features(model.features(clip[None])))[0]

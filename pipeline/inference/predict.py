@@ -6,28 +6,24 @@ workflow only says where the model is. TensorFlow is imported once there is some
 """
 
 import functools
-import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from components.audio.condition import condition
-from components.audio.decode import decode
-from components.audio.limits import MAX_DURATION_S
 from components.storage.location import Location
-from components.subprocess_pool import Failure, SubprocessPool
 from components.tasks import feeding
 from components.versions.manifest import verify
 from components.versions.model_card import read_card
 from components.versions.serving import Version, newest_version, pushed_versions
+from pipeline.inference.reading import ReadClip, Sound, longest_s, read_clips
+from pipeline.inference.tensorflow_import import import_tensorflow
 from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError, VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
-from schemas.workflow.audio import Audio
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,12 +44,16 @@ class FilePrediction(BaseModel):
     """What was answered for one file, most likely first; or why nothing was.
 
     `heard`: whether the first answer is a word, with a score that reaches the model's threshold;
-    None where the model has none, or nothing was answered.
+    None where the model has none, or nothing was answered. `is_none`: whether the clip is none of
+    the words, as far as the model can tell; None where it cannot. `notes` say which part of the
+    clip was heard where it was cropped, and what else a person should know of it.
     """
 
     file: str
     answers: list[Answer]
     heard: bool | None
+    is_none: bool | None = None
+    notes: list[str] = Field([])
     error: str | None
 
 
@@ -85,18 +85,6 @@ class ConditioningModel(SavedModel, Protocol):
     condition: "Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]"
 
 
-class AudioTask(Protocol):
-    """A model card, or a workflow: settings of audio, and what is learned from it."""
-
-    @property
-    def audio(self) -> Audio:
-        """What clips become."""
-
-    @property
-    def task(self) -> str:
-        """By its name."""
-
-
 @dataclass(frozen=True)
 class TrainedModel:
     """A model that can be asked: a published `version`, every file of which was verified, or what a
@@ -117,15 +105,22 @@ class TrainedModel:
         """
         return _load_saved_model(self.folder)
 
-    def predict(self, files: Sequence[str | Path], top: int = 1) -> Predictions:
+    def predict(self, files: Sequence[str | Path | bytes], top: int = 1) -> Predictions:
         """The `top` best answers to each audio file, in the order of `files`; a file that cannot be
-        used has an `error` instead.
+        used has an `error` instead. Bytes are what is in an audio file, which is then called `-`.
 
         Raises:
             InputError: the model cannot be loaded.
         """
-        paths = [Path(file) for file in files]
-        answered = self.answer(self.read(paths), top)
+        sounds = [file if isinstance(file, bytes) else Path(file) for file in files]
+        notes: list[list[str]] = []
+
+        def noted() -> Iterator[ReadClip | str]:
+            for clip in self.read(sounds):
+                notes.append([] if isinstance(clip, str) else clip.notes)
+                yield clip
+
+        answered = list(self.answer(noted(), top))
         return Predictions(
             model=self.card.name,
             version=self.version,
@@ -133,27 +128,26 @@ class TrainedModel:
             generated=self.card.generated,
             threshold=self.card.threshold,
             files=[
-                self._prediction(path, answers)
-                for path, answers in zip(paths, answered, strict=True)
+                self._prediction("-" if isinstance(sound, bytes) else str(sound), answers, said)
+                for sound, answers, said in zip(sounds, answered, notes, strict=True)
             ],
         )
 
-    def read(self, files: Sequence[Path]) -> Iterator["np.ndarray | str"]:
-        """Each file as this model takes it, float32 [samples]; or why it cannot be used."""
-        return read_clips(files, self.card, conditioned=not self.card.conditions)
+    def read(self, sounds: Sequence[Sound]) -> Iterator[ReadClip | str]:
+        """Each file as this model takes it; or why it cannot be used."""
+        return read_clips(sounds, self.card, conditioned=not self.card.conditions)
 
-    def answer(self, clips: Iterable["np.ndarray | str"], top: int) -> Iterator[list[Answer] | str]:
+    def answer(self, clips: Iterable[ReadClip | str], top: int) -> Iterator[list[Answer] | str]:
         """The `top` best answers to each clip as `read` gives it, or why there are none."""
-        at_once = _BATCH if self.card.conditions or not _longest_s(self.card) else 1
+        at_once = _BATCH if self.card.conditions or not longest_s(self.card) else 1
         for batch in _batches(clips, at_once):
-            answers = self._ask([clip for clip in batch if not isinstance(clip, str)], top)
+            answers = self._ask([each.waveform for each in batch if not isinstance(each, str)], top)
             for clip in batch:
                 yield clip if isinstance(clip, str) else next(answers)
 
     def hear(self, clip: "np.ndarray") -> "np.ndarray | str":
-        """A clip as `read` gives it, conditioned: what the features are made of, float32 [samples].
-
-        Or why it cannot be used.
+        """The waveform of a clip as `read` gives it, conditioned: what the features are made of,
+        float32 [samples]. Or why it cannot be used.
         """
         import numpy as np
 
@@ -191,21 +185,23 @@ class TrainedModel:
     def _in_words(self, clip: "np.ndarray", reason: str) -> str:
         """What ingest says to a clip that the model refuses for `reason`."""
         try:
-            condition(clip, self.card.audio, longest_s=_longest_s(self.card))
+            condition(clip, self.card.audio, longest_s=longest_s(self.card))
         except ClipError as error:
             return str(error)
         return reason
 
-    def _prediction(self, file: Path, answers: list[Answer] | str) -> FilePrediction:
+    def _prediction(
+        self, file: str, answers: list[Answer] | str, notes: list[str]
+    ) -> FilePrediction:
         if isinstance(answers, str):
-            return FilePrediction(file=str(file), answers=[], heard=None, error=answers)
-        heard = self._is_heard(answers[0] if answers else None)
-        return FilePrediction(file=str(file), answers=answers, heard=heard, error=None)
-
-    def _is_heard(self, best: Answer | None) -> bool | None:
-        if best is None or best.score is None:
-            return None
-        return self.card.is_heard(best.label, best.score)
+            return FilePrediction(file=file, answers=[], heard=None, error=answers)
+        heard = is_none = None
+        if answers and answers[0].score is not None:
+            best, score = answers[0].label, answers[0].score
+            heard, is_none = self.card.is_heard(best, score), self.card.is_none(best, score)
+        return FilePrediction(
+            file=file, answers=answers, heard=heard, is_none=is_none, notes=notes, error=None
+        )
 
 
 def load_model(project: Project, version: int | None = None) -> TrainedModel:
@@ -251,56 +247,12 @@ def published_card(version: Location) -> ModelCard:
         ) from error
 
 
-def read_clips(
-    files: Sequence[Path], card: AudioTask, conditioned: bool
-) -> Iterator["np.ndarray | str"]:
-    """Each file as float32 [samples] at the rate of `card`; or why it cannot be used.
-
-    With `conditioned` as ingest stores it, save that it is not rounded to 16 bits. Decoding happens
-    in a child process, so a file that crashes a decoder costs itself only.
-    """
-    pool = SubprocessPool(ClipReader(card.audio, conditioned, _longest_s(card)))
-    try:
-        for clip in pool.map(files):
-            yield clip.detail if isinstance(clip, Failure) else clip
-    finally:
-        pool.close()
-
-
-@dataclass(frozen=True)
-class ClipReader:
-    """A file becomes float32 [samples], or the words that say why not; in a child process.
-
-    With `conditioned` it is what ingest would make of it; with `longest_s` it keeps its length.
-    """
-
-    audio: Audio
-    conditioned: bool
-    longest_s: float | None
-
-    def __call__(self, file: Path) -> "np.ndarray | str":
-        try:
-            waveform = decode(file.read_bytes(), self.audio.sample_rate).waveform
-            if not self.conditioned:
-                return waveform
-            return condition(waveform, self.audio, longest_s=self.longest_s)
-        except ClipError as error:
-            return str(error)
-        except OSError as error:
-            return str(error.strerror)
-
-
-def _longest_s(card: AudioTask) -> float | None:
-    """How long a clip may be where it keeps its length."""
-    return MAX_DURATION_S if feeding.features(card.task).VARIABLE_LENGTH else None
-
-
-def _batches(clips: Iterable["np.ndarray | str"], most: int) -> Iterator[list["np.ndarray | str"]]:
+def _batches(clips: Iterable[ReadClip | str], most: int) -> Iterator[list[ReadClip | str]]:
     """Clips that follow each other, up to `most`; padded, they fit into `_BATCH_SAMPLES`."""
-    batch: list[np.ndarray | str] = []
+    batch: list[ReadClip | str] = []
     longest = 0
     for clip in clips:
-        samples = 0 if isinstance(clip, str) else len(clip)
+        samples = 0 if isinstance(clip, str) else len(clip.waveform)
         longest = max(longest, samples)
         if batch and (len(batch) == most or longest * (len(batch) + 1) > _BATCH_SAMPLES):
             yield batch
@@ -312,11 +264,7 @@ def _batches(clips: Iterable["np.ndarray | str"], most: int) -> Iterator[list["n
 
 def _load_saved_model(version: Location) -> SavedModel:
     """The SavedModel in the folder `version`; InputError where it cannot be loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors only; has to come before the import
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what libraries say about Python is no answer to a person
-        import tensorflow as tf
-
+    tf = import_tensorflow()
     try:
         with version.local_copy() as folder:
             return tf.saved_model.load(str(folder))

@@ -3,15 +3,15 @@
 import typer
 
 from components.evaluation.formatting import score_text
-from pipeline.inference.predict import Answer, Predictions
+from pipeline.inference.predict import Answer, FilePrediction, Predictions
 
 
 def print_predictions(predictions: Predictions) -> None:
     """Prints a line for each file: name, label, score, and further labels with theirs.
 
-    A first answer that does not count as heard stands in brackets after a dash.
+    A first answer that does not count as heard stands in brackets.
 
-    What went wrong, and what to know about the model, goes to stderr.
+    What went wrong, and what to know about a clip or the model, goes to stderr.
     """
     if predictions.generated:
         typer.echo(f"{predictions.model} was trained on generated speech", err=True)
@@ -21,14 +21,20 @@ def print_predictions(predictions: Predictions) -> None:
             typer.echo(f"{file.file}: {file.error}", err=True)
             continue
         first, *others = file.answers
-        shown = [_first_answer(first, file.heard, predictions.threshold)]
+        shown = [_first_answer(first, file, predictions.threshold)]
         shown += [_answer(answer) for answer in others]
         typer.echo(f"{file.file:<{width}}  {'  '.join(shown)}")
+        for note in file.notes:
+            typer.echo(f"{file.file}: {note}", err=True)
 
 
-def _first_answer(answer: Answer, heard: bool | None, threshold: float | None) -> str:
-    """`stop 0.870`; of what does not count as heard `- (stop 0.410, below 0.620)`."""
-    if heard is not False or threshold is None or answer.score is None:
+def _first_answer(answer: Answer, file: FilePrediction, threshold: float | None) -> str:
+    """`stop 0.870`; of what does not count as heard `- (stop 0.410, below 0.620)`, and of what is
+    none of a classifier's words `none of them (nearest: stop 0.410)`.
+    """
+    if file.is_none and threshold is None:
+        return f"none of them (nearest: {_answer(answer)})"
+    if file.heard is not False or threshold is None or answer.score is None:
         return _answer(answer)
     shown = f"{answer.label} {score_text(answer.score)}"
     below = f", below {score_text(threshold)}" if answer.score < threshold else ""

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -117,9 +118,14 @@ def test_command_line(workflow_file: Path, clips: list[Path]) -> None:
     low, high = done.stdout.splitlines()
     assert low.split()[:2] == [str(clips[0]), "low"]
     assert high.split()[:2] == [str(clips[1]), "high"]
-    notice, error = done.stderr.splitlines()  # and nothing of TensorFlow's own
+    # And nothing of TensorFlow's own. Tones of 1 s are steady, and longer than the clip.
+    notice, *notes, error = done.stderr.splitlines()
     assert notice == "tones was trained on generated speech"
     assert error.startswith(f"{clips[2]}: unsupported: ")
+    kinds = ["cropped", "a steady sound"]
+    assert [note.split(": ")[:2] for note in notes] == [
+        [str(clip), kind] for clip in clips[:2] for kind in kinds
+    ]
 
 
 def test_command_line_json(workflow_file: Path, clips: list[Path]) -> None:
@@ -132,6 +138,72 @@ def test_command_line_json(workflow_file: Path, clips: list[Path]) -> None:
     [file] = said["files"]
     assert [answer["label"] for answer in file["answers"]] == ["low", "high", "noise"]
     assert sum(answer["score"] for answer in file["answers"]) == pytest.approx(1.0)
+    assert [note.partition(":")[0] for note in file["notes"]] == ["cropped", "a steady sound"]
+    assert file["is_none"] is None  # this model cannot tell
+
+
+def test_a_folder_stands_for_the_audio_files_in_it(
+    workflow_file: Path, clips: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "heard"
+    for name in ("b.wav", "a.WAV", "high/1.wav", "low/deep/2.wav", ".hidden/3.wav", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clips[1], folder / name)
+    arguments = ["predict", str(workflow_file), str(clips[0]), str(folder), "--json"]
+    said = json.loads(CliRunner().invoke(app, arguments).stdout)
+    names = [str(clips[0]), *(str(folder / name) for name in ("a.WAV", "b.wav", "high/1.wav"))]
+    assert [each["file"] for each in said["files"]] == names
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(app, ["predict", str(workflow_file), str(tmp_path / "empty")])
+    assert isinstance(done.exception, InputError)
+
+
+def endless_wav(file: Path) -> bytes:
+    """The file as a program writes WAV to a pipe: it cannot go back to say how long it is."""
+    waveform, rate = soundfile.read(file, dtype="int16")
+    channels = 1 if waveform.ndim == 1 else waveform.shape[1]
+    form = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * 2, channels * 2, 16)
+    size = b"\xff\xff\xff\xff"
+    head = b"".join([b"RIFF", size, b"WAVEfmt ", struct.pack("<I", 16), form, b"data", size])
+    return head + waveform.tobytes()
+
+
+def test_standard_input(workflow_file: Path, clips: list[Path]) -> None:
+    arguments = ["predict", str(workflow_file), "-", str(clips[0]), "--json"]
+    for content in (clips[1].read_bytes(), endless_wav(clips[1])):
+        said = json.loads(CliRunner().invoke(app, arguments, input=content).stdout)
+        heard = [(each["file"], each["answers"][0]["label"]) for each in said["files"]]
+        assert heard == [("-", "high"), (str(clips[0]), "low")]
+    done = CliRunner().invoke(app, arguments, input=b"")
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["files"][0]["error"].startswith("empty")
+
+
+def test_tensorflow_comes_without_what_only_training_needs(
+    workflow_file: Path, clips: list[Path]
+) -> None:
+    code = (
+        "import json, sys; from pipeline.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "finally: print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, "predict", str(workflow_file), str(clips[0])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert "tensorflow" in loaded
+    assert not loaded & {"keras", "tf_keras", "pandas", "scipy", "matplotlib", "googleapiclient"}
+    assert not loaded & {"tfx", "apache_beam", "mlflow"}
+
+
+def test_keras_can_be_imported_afterwards() -> None:
+    code = (
+        "from pipeline.inference.tensorflow_import import import_tensorflow_alone\n"
+        "import_tensorflow_alone()\n"
+        "import gc, keras\n"
+        "assert gc.isenabled()\n"
+        "assert keras.Sequential([keras.layers.Dense(2)])(keras.ops.ones((1, 3))).shape == (1, 2)"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True)
 
 
 def test_what_a_model_with_a_threshold_does_not_hear_is_said(
@@ -164,6 +236,50 @@ def test_what_a_model_with_a_threshold_does_not_hear_is_said(
         assert found.files[0].heard is is_heard
     done = CliRunner().invoke(app, ["predict", str(file), str(low)])
     assert re.search(r"  - \(low [01]\.\d+, below [01]\.\d+\)$", done.stdout.splitlines()[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "none_below", "is_none", "words"),
+    [
+        (["low", "high", "noise"], None, [None, None], ["low 1.000", "noise 0.{3}"]),
+        (
+            ["low", "high", "noise"],
+            0.9995,
+            [False, True],
+            ["low 1.000", "none of them (nearest: noise 0.{3})"],
+        ),
+        (
+            ["low", "high", "_noise_"],
+            None,
+            [None, True],
+            ["low 1.000", "none of them (nearest: _noise_ 0.{3})"],
+        ),
+    ],
+)
+def test_what_is_none_of_the_words_is_said_where_the_model_can_tell(
+    workflow_file: Path,
+    clips: list[Path],
+    tmp_path: Path,
+    labels: list[str],
+    none_below: float | None,
+    is_none: list[bool | None],
+    words: list[str],
+) -> None:
+    version = tmp_path / "runs" / "tones" / "serving" / "1"
+    shutil.copytree(workflow_file.parent / "runs" / "tones" / "serving" / "10", version)
+    file = tmp_path / "workflow.yaml"
+    file.write_text(workflow_file.read_text())
+    card = published_card(location_of(version))
+    card = card.model_copy(update={"labels": labels, "none_below": none_below})
+    (version / MODEL_CARD_FILE).write_text(card.model_dump_json())
+    write_manifest(version, card.name)
+    said = load_model(read_project(file)).predict([clips[0], clips[3]])
+    assert [each.is_none for each in said.files] == is_none
+    assert [each.heard for each in said.files] == [None, None]
+    done = CliRunner().invoke(app, ["predict", str(file), str(clips[0]), str(clips[3])])
+    for line, expected in zip(done.stdout.splitlines(), words, strict=True):
+        pattern = re.escape(expected).replace(r"0\.\{3\}", r"0\.\d{3}")
+        assert re.search(f"  {pattern}$", line)
 
 
 def test_no_pushed_model(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""Audio files as models take them: found in folders, decoded in a child process, never trusted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from components.audio.condition import condition
+from components.audio.decode import decode
+from components.audio.hearing import hearing_notes
+from components.audio.limits import MAX_DURATION_S
+from components.example_gen.sources import AUDIO_SUFFIXES
+from components.subprocess_pool import Failure, SubprocessPool
+from components.tasks import feeding
+from schemas.errors import ClipError, InputError
+from schemas.workflow.audio import Audio
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Sound = Path | bytes  # a file, or what is in one
+
+
+class AudioTask(Protocol):
+    """A model card, or a workflow: settings of audio, and what is learned from it."""
+
+    @property
+    def audio(self) -> Audio:
+        """What clips become."""
+
+    @property
+    def task(self) -> str:
+        """By its name."""
+
+
+@dataclass(frozen=True)
+class ReadClip:
+    """A clip, float32 [samples], and what to know of the part of it that a model hears."""
+
+    waveform: "np.ndarray"
+    notes: list[str]
+
+
+def find_audio(paths: Sequence[Path]) -> list[Path]:
+    """`paths` with each folder replaced by the audio files in it and in the folders in it, sorted;
+    what is hidden is left out.
+
+    Raises:
+        InputError: a folder has no audio file.
+    """
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(
+            file
+            for pattern in ("*", "*/*")
+            for file in path.glob(pattern)
+            if file.suffix.lower() in AUDIO_SUFFIXES
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            and file.is_file()
+        )
+        if not inside:
+            raise InputError(
+                f"{path}: no audio file in this folder or one level below; expected one of"
+                f" {' '.join(AUDIO_SUFFIXES)}"
+            )
+        found += inside
+    return found
+
+
+def read_clips(
+    sounds: Sequence[Sound], card: AudioTask, conditioned: bool
+) -> Iterator[ReadClip | str]:
+    """Each file at the rate of `card`; or why it cannot be used.
+
+    With `conditioned` as ingest stores it, save that it is not rounded to 16 bits. Decoding happens
+    in a child process, so a file that crashes a decoder costs itself only.
+    """
+    pool = SubprocessPool(ClipReader(card.audio, conditioned, longest_s(card)))
+    try:
+        for clip in pool.map(sounds):
+            yield clip.detail if isinstance(clip, Failure) else clip
+    finally:
+        pool.close()
+
+
+@dataclass(frozen=True)
+class ClipReader:
+    """A file becomes a clip, or the words that say why not; in a child process.
+
+    With `conditioned` it is what ingest would make of it; with `longest_s` it keeps its length.
+    """
+
+    audio: Audio
+    conditioned: bool
+    longest_s: float | None
+
+    def __call__(self, sound: Sound) -> ReadClip | str:
+        try:
+            content = sound if isinstance(sound, bytes) else sound.read_bytes()
+            raw = decode(content, self.audio.sample_rate).waveform
+            clip = raw
+            if self.conditioned:
+                clip = condition(raw, self.audio, longest_s=self.longest_s)
+        except ClipError as error:
+            return str(error)
+        except OSError as error:
+            return str(error.strerror)
+        notes = [] if self.longest_s is not None else hearing_notes(raw, self.audio)
+        return ReadClip(clip, notes)
+
+
+def longest_s(card: AudioTask) -> float | None:
+    """How long a clip may be where it keeps its length; None where it does not."""
+    return MAX_DURATION_S if feeding.features(card.task).VARIABLE_LENGTH else None
