@@ -14,3 +14,8 @@ def report_progress(done: int, total: int, unit: str, note: str = "") -> None:
     """Says that `done` of `total` `unit`s are finished; `note` is a short word such as a loss."""
     message = json.dumps({"done": done, "total": total, "unit": unit, "note": note})
     logging.getLogger(LOGGER_NAME).info(message)
+
+
+def report_news(text: str) -> None:
+    """Says something that a person should know of the running step, once."""
+    logging.getLogger(LOGGER_NAME).info(json.dumps({"text": text}))

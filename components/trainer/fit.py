@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from components.storage.location import location_of
 from components.tasks.feeding import ModelPart
 from schemas.errors import AuricleError
-from schemas.progress import report_progress
+from schemas.progress import report_news, report_progress
 from schemas.reports.training import HISTORY_FILE, Epoch
 
 _CHECKPOINT_FILE = "training.npz"
@@ -223,12 +223,17 @@ class _Recorder(keras.callbacks.Callback):
         self._patience = patience
         self._log_dir = log_dir
         self._turn = turn
+        self._prefix = f"{turn.name}: " if turn.name else ""
         self._writers = {
             split: tf.summary.create_file_writer(str(log_dir / split))
             for split in ("train", "validation")
         }
         self._epoch_started = 0.0
         self._reported = 0.0
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        if done := len(self._state.history):
+            report_news(f"{self._prefix}going on from epoch {done + 1} of {self._epochs}")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._epoch_started = time.monotonic()
@@ -267,8 +272,7 @@ class _Recorder(keras.callbacks.Callback):
     def _report(self, steps_of_epoch: int, note: str) -> None:
         epochs_done = len(self._state.history)
         done = self._turn.done + epochs_done * self._steps_per_epoch + steps_of_epoch
-        name = f"{self._turn.name}: " if self._turn.name else ""
-        report_progress(done, self._turn.steps, "steps", f"{name}{note}")
+        report_progress(done, self._turn.steps, "steps", f"{self._prefix}{note}")
         self._reported = time.monotonic()
 
     def _write_scalars(self, epoch: Epoch) -> None:

@@ -141,6 +141,13 @@ class Progress:
                 if now_s - self._last_line_s >= _PLAIN_INTERVAL_S:
                     self._say(f"{step.name}: {_how_far(step, now_s)}")
 
+    def report_news(self, text: str) -> None:
+        """Says a line of the running step, which stays."""
+        for step in self._steps.values():
+            if step.is_running:
+                self._console.print(f"{step.name}: {text}", soft_wrap=True, markup=False)
+                self._console.file.flush()
+
     def _say(self, line: str) -> None:
         if self._live is None:
             self._last_line_s = time.monotonic()
@@ -173,7 +180,7 @@ class Progress:
 
 
 class _ReportHandler(logging.Handler):
-    """Hands the JSON lines of `schemas.progress.report_progress` to a Progress."""
+    """Hands the JSON lines of `schemas.progress` to a Progress."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.INFO)
@@ -181,7 +188,9 @@ class _ReportHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._progress.report(**json.loads(record.getMessage()))
+            said = json.loads(record.getMessage())
+            report = self._progress.report_news if "text" in said else self._progress.report
+            report(**said)
         except (TypeError, ValueError):
             self.handleError(record)
 

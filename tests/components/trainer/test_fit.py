@@ -183,7 +183,7 @@ KILLED = """
 
 
 def test_killed_and_continued_ends_with_the_weights_of_an_uninterrupted_run(
-    trained, files, tmp_path, request
+    trained, files, tmp_path, request, caplog
 ):
     root = str(request.config.rootpath)
     script = KILLED.format(root=root, path=__file__, files=files, directory=str(tmp_path))
@@ -197,7 +197,10 @@ def test_killed_and_continued_ends_with_the_weights_of_an_uninterrupted_run(
     assert [epoch["epoch"] for epoch in written] == [1, 2]
     model, history, _ = trained
     continued = _model()
-    ours = _fit(continued, files, tmp_path)
+    with caplog.at_level(logging.INFO, LOGGER_NAME):
+        ours = _fit(continued, files, tmp_path)
+    [said] = [json.loads(each.message) for each in caplog.records if '"text"' in each.message]
+    assert said == {"text": f"going on from epoch 3 of {len(history)}"}
     for epoch, uninterrupted in zip(ours, history, strict=True):
         assert epoch.loss == pytest.approx(uninterrupted.loss, abs=1e-5)
         assert epoch.val_loss == pytest.approx(uninterrupted.val_loss, abs=1e-5)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pipeline.runners.console.progress import Progress, _Step
-from schemas.progress import LOGGER_NAME, report_progress
+from schemas.progress import LOGGER_NAME, report_news, report_progress
 from schemas.text import duration_text
 
 
@@ -29,6 +29,14 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
         "Train: running",
         "Train: done (# s)",
     ]
+
+
+def test_news_of_a_step_is_said_at_once() -> None:
+    out = io.StringIO()
+    with Progress(out, ["Read", "Train"]) as progress:
+        progress.start("Train")
+        report_news("going on")
+    assert out.getvalue().splitlines() == ["Train: running", "Train: going on"]
 
 
 def test_a_plain_progress_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
