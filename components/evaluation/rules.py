@@ -72,9 +72,10 @@ def limit(case: Case, name: str, value: float) -> GateRule:
     seen += between(low, high, case.confidence, value, measure.unit)
     rule, words = f"{with_unit(f'{value:g}', measure.unit)} ({name})", _Words.of(measure)
     side = _side(measure, low, high, value)
-    if side == "good":
-        return GateRule(name=name, outcome="held", message=f"{seen}, {words.reaches} {rule}")
     listen = _wrong_clips(case.scores, case.scores.everything)
+    if side == "good":
+        message = f"{seen}, {words.reaches} {rule}"
+        return GateRule(name=name, outcome="held", message=message, clips=listen)
     if side == "bad":
         message = f"{seen}, {words.misses} {rule}"
         return GateRule(name=name, outcome="broken", message=message, clips=listen)
@@ -125,9 +126,9 @@ def limit_in_slices(case: Case, name: str, feature: str, value: float) -> GateRu
             more_clips=sum(more) or None,
             clips=_wrong_in(case, unsure),
         )
-    worst = sides["good"][0].message
-    message = f"every {feature} {words.reaches} {text}; the worst is {worst}"
-    return GateRule(name=name, outcome="held", message=message)
+    worst = sides["good"][0]
+    message = f"every {feature} {words.reaches} {text}; the worst is {worst.message}"
+    return GateRule(name=name, outcome="held", message=message, clips=_wrong_in(case, [worst]))
 
 
 def no_worse(case: Case, name: str, allowed: float) -> GateRule:
@@ -151,9 +152,10 @@ def no_worse(case: Case, name: str, allowed: float) -> GateRule:
     rule = f"{with_unit(f'{allowed:g}', measure.unit)} worse ({name})"
     worst = -allowed if measure.higher_is_better else allowed
     side = _side(measure, low, high, worst)
-    if side == "good":
-        return GateRule(name=name, outcome="held", message=f"{seen}: no more than {rule}")
     listen = _wrong_clips(scores, scores.is_shared & scores.baseline.is_right)
+    if side == "good":
+        message = f"{seen}: no more than {rule}"
+        return GateRule(name=name, outcome="held", message=message, clips=listen)
     if side == "bad":
         return GateRule(
             name=name, outcome="broken", message=f"{seen}: more than {rule}", clips=listen
@@ -247,4 +249,8 @@ def _wrong_in(case: Case, slices: list[_Seen]) -> list[str]:
 
 
 def _wrong_clips(scores: ClipScores, chosen: Chosen) -> list[str]:
-    return worst_clips(scores, chosen & ~scores.candidate.is_right)
+    """The worst of the `chosen` clips that were answered wrong; of those that were not, where none
+    was.
+    """
+    wrong = chosen & ~scores.candidate.is_right
+    return worst_clips(scores, wrong if wrong.any() else chosen)
