@@ -15,7 +15,7 @@ from schemas.spans import has_spans, why_no_spans
 from schemas.text import nearest
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
-from schemas.workflow.data import Data
+from schemas.workflow.data import Data, Split
 from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 from schemas.workflow.notify import Notify
@@ -95,7 +95,9 @@ def data_conflicts(data: Data) -> Iterator[Conflict]:
 def _split_conflicts(data: Data) -> Iterator[Conflict]:
     split = data.split
     if split.folds is not None:
-        others = sorted(split.model_fields_set - {"folds"})
+        # A stored workflow has all keys: those that say what they say anyway contradict nothing.
+        usual = Split(folds=split.folds)
+        others = [name for name, value in split if value != getattr(usual, name)]
         if others:
             yield Conflict(
                 ("data.split.folds", *(f"data.split.{name}" for name in others)),

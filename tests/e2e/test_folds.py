@@ -10,6 +10,7 @@ from e2e.tiny import SPEAKERS, TINY, write_workflow
 from components.evaluation.scores import read_scores
 from components.versions.model_card import read_card
 from pipeline.datasets.dry_run import make_plan
+from pipeline.runs.records import list_records
 from pipeline.workspace.project import read_project
 
 pytestmark = pytest.mark.e2e
@@ -34,6 +35,7 @@ def test_every_clip_judges_a_model_that_has_not_heard_its_speaker(project: Path)
     verdict = first.record.verdict
     assert (verdict.clips, verdict.folds, verdict.baseline) == (72, 3, None)
     assert first.record.pushed_version == 1
+    assert list_records(read_project(project / "workflow.yaml")) == [first.record]
     scores = read_scores(artifacts(project, "Evaluator", "scores") / "test.npz")
     folds_of = {who: set(scores.folds[scores.speakers == who].tolist()) for who in SPEAKERS}
     assert all(len(folds) == 1 for folds in folds_of.values())

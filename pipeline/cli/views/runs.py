@@ -1,5 +1,6 @@
 """Judged runs on the terminal."""
 
+import itertools
 from pathlib import Path
 
 import typer
@@ -48,9 +49,8 @@ def print_result(result: RunResult, workflow: Path) -> None:
 def print_records(records: list[RunRecord], workflow: Path) -> None:
     """A table of runs for people; `judged` is how often their test clips had judged by then."""
     measure = records[-1].verdict.headline.name
-    others = ("finished", "model", measure, "clips", "asked for", "judged", "outcome")
-    whole = [each for each in others if each != "asked for"]
-    rows = table("run", *others, numbers=["run", "clips", "judged"], whole=whole)
+    others = ("finished", "model", measure, "clips", "judged", "outcome")
+    rows = table("run", *others, numbers=["run", "clips", "judged"], whole=others)
     for record in records:
         verdict, headline = record.verdict, record.verdict.headline
         interval = headline.interval
@@ -61,14 +61,21 @@ def print_records(records: list[RunRecord], workflow: Path) -> None:
             f"{measured_text(headline.value, headline.unit)}"
             f" ({interval.low:.2f}-{interval.high:.2f})",
             f"{verdict.clips:,}",
-            "; ".join(record.workflow.gate.in_words()) or "nothing",
             f"{verdict.judged_before + 1:,}",
             f"{record.outcome} {record.pushed_version or ''}".strip(),
         )
     console().print(rows)
+    for limits, same in itertools.groupby(records, key=_limits):
+        numbers = [str(record.number) for record in same]
+        runs = f"run {numbers[0]}" if len(numbers) == 1 else f"runs {numbers[0]} to {numbers[-1]}"
+        typer.echo(f"{runs} asked for: {limits}")
     if len(records) > 1:
         numbers = " ".join(str(record.number) for record in records[-2:])
         typer.echo(f"`auricle compare {numbers} --workflow {workflow}` compares two")
+
+
+def _limits(record: RunRecord) -> str:
+    return "; ".join(record.workflow.gate.in_words()) or "nothing"
 
 
 def print_reasons(record: RunRecord) -> None:

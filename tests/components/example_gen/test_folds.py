@@ -94,7 +94,9 @@ def test_folds_stand_alone_in_a_workflow():
         document = {"name": "x", "data": {"folder": "x", "split": split}, **more}
         return Workflow.model_validate(document)
 
-    assert workflow({"folds": 5}).data.split.folds == 5
+    read = workflow({"folds": 5})
+    assert read.data.split.folds == 5
+    assert Workflow.model_validate_json(read.model_dump_json()) == read  # as history keeps it
     for split in ({"test_speakers": ["ann"]}, {"eval": 0.2}, {"eval_speakers": ["ann"]}):
         with pytest.raises(ValueError, match="folds beside"):
             workflow({"folds": 5} | split)
