@@ -66,8 +66,8 @@ def print_records(records: list[RunRecord], workflow: Path) -> None:
         )
     console().print(rows)
     for limits, same in itertools.groupby(records, key=_limits):
-        numbers = [str(record.number) for record in same]
-        runs = f"run {numbers[0]}" if len(numbers) == 1 else f"runs {numbers[0]} to {numbers[-1]}"
+        first, *_, last = [record.number for record in same] * 2
+        runs = f"run {first}" if first == last else f"runs {first} to {last}"
         typer.echo(f"{runs} asked for: {limits}")
     if len(records) > 1:
         numbers = " ".join(str(record.number) for record in records[-2:])
