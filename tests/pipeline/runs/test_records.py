@@ -172,7 +172,7 @@ def test_runs_lists_outcomes(
     done = CliRunner(env={"COLUMNS": "200"}).invoke(
         cli.app, ["runs", str(project / "workflow.yaml")]
     )
-    assert len(done.stdout.splitlines()) == 5
+    assert len(done.stdout.splitlines()) == 6
     assert "cnn_lstm" in done.stdout
     assert words in done.stdout.splitlines()[-2]
     assert (
