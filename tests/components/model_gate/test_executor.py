@@ -288,9 +288,7 @@ def test_a_baseline_of_other_audio_is_said_and_not_asked(tmp_path: Path) -> None
     verdict, _ = judge(tmp_path / "out", gate, evaluation, model, baseline)
     assert (verdict.outcome, verdict.baseline) == ("blessed", None)
     assert verdict.incomparable == "it takes other audio: audio.sample_rate was 16000 and is 8000"
-    assert verdict.reasons == [
-        f"not compared, the last blessed model takes other audio: {verdict.incomparable}"
-    ]
+    assert verdict.reasons == [f"not compared with the last blessed model: {verdict.incomparable}"]
 
 
 def test_an_empty_test_split_is_refused(world: _World, tmp_path: Path) -> None:

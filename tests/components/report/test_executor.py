@@ -377,7 +377,7 @@ def test_the_page_fits_a_phone_and_logs_no_error(run_files: Callable, tmp_path: 
         *(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
         *("--allow-file-access-from-files", f"--user-data-dir={tmp_path / 'profile'}"),
         *("--autoplay-policy=no-user-gesture-required", "--enable-logging=stderr"),
-        *("--virtual-time-budget=20000", "--dump-dom", frame.as_uri()),
+        *("--virtual-time-budget=200000", "--dump-dom", frame.as_uri()),
     ]
     run_ = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     match = re.search(r'data-seen="([^"]+)"', run_.stdout)
