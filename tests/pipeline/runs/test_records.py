@@ -174,7 +174,8 @@ def test_runs_lists_outcomes(
     )
     assert len(done.stdout.splitlines()) == 6
     assert "cnn_lstm" in done.stdout
-    assert words in done.stdout.splitlines()[-2]
+    assert words in done.stdout.splitlines()[-3]
+    assert done.stdout.splitlines()[-2] == "runs 1 to 3 asked for: nothing"
     assert (
         done.stdout.splitlines()[-1]
         == f"`auricle compare 2 3 --workflow {project}/workflow.yaml` compares two"
