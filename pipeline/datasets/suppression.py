@@ -39,7 +39,7 @@ def read_forgotten(directory: RunDirectory) -> Forgotten:
     """
     try:
         return Forgotten.model_validate_json(directory.forgotten.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a file where the folder is to be
         return Forgotten(salt=secrets.token_hex(16))
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
