@@ -2,7 +2,10 @@
 
 from collections import Counter
 
-from components.evaluation.outlook import foresee_share
+import numpy as np
+
+from components.evaluation.clusters import effective_clips
+from components.evaluation.intervals import accuracy_interval
 from components.example_gen.splits import check_data_set, divide
 from pipeline.datasets.checks import unanswered
 from schemas.errors import DataError
@@ -18,6 +21,7 @@ _FEW_SPEAKERS = 10  # hashing so few leaves a split empty too easily
 _SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)  # of eval and of test, where clips are divided
 _LIMITS = tuple(n / 100 for n in range(90, 0, -5))
 _EXPECTED = 0.95  # a model that is right on so many clips is to be published
+_DESIGN_EFFECT = 2.0  # of clips of one speaker, who are right or wrong together: 20 clips each
 
 
 def choose_split(rows: list[Utterance]) -> Split:
@@ -47,20 +51,27 @@ def choose_split(rows: list[Utterance]) -> Split:
 
 
 def choose_limit(rows: list[Utterance], split: Split) -> float:
-    """The accuracy to ask for: 0.9, or less where a good model could not show that on so few clips.
+    """The accuracy to ask for: 0.9, or less where a good model could not show that on so few clips;
+    at the least more than chance, which it may take a model without a fault to show.
 
     Raises:
-        DataError: on so few clips a good model could not be told from chance.
+        DataError: on so few clips no model could be told from chance.
     """
     clips, confidence = unanswered(rows, split), Gate().confidence
+    at_best = expected = float(len(clips.targets))
+    if clips.is_clustered and any(clips.speakers != ""):
+        none_wrong = np.zeros(len(clips.targets))
+        at_best = effective_clips(none_wrong, clips.speakers, confidence)
+        expected = at_best / _DESIGN_EFFECT
     chance = 1 / len({row.target for row in rows})
-    for limit in _LIMITS:
-        outlook = foresee_share("gate.accuracy.at_least", limit, clips, confidence)
-        if limit > chance and outlook.enough is not None and outlook.enough <= _EXPECTED:
-            return limit
+    for right, independent in ((_EXPECTED * expected, expected), (at_best, at_best)):
+        shown, _ = accuracy_interval(right, independent, confidence)
+        if limits := [limit for limit in _LIMITS if chance < limit <= shown]:
+            return limits[0]
     raise DataError(
-        f"{len(clips.targets):,} clips to judge a model by are too few: one that is right on"
-        f" {_EXPECTED:.0%} of them could not be told from chance ({chance:.2f}). Record more"
+        f"{len(clips.targets):,} clips to judge a model by are too few: one that is right on all of"
+        f" them could not be told from chance ({chance:.2f}). Record more, by more speakers where"
+        " speakers are named"
     )
 
 
