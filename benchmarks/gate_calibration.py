@@ -7,16 +7,22 @@ as their true accuracies say; half of the clips that the blessed model gets wron
 for both. Three ways to judge `no_worse_by_more_than: 0.005`: the gate's interval, the
 95 % percentile interval of a paired bootstrap, and comparing the bare numbers. And the floor
 `at_least`, by the gate and by the bare number, for a model that is exactly as good as the floor.
+Between the two: intervals of clips by few speakers, each with a rate of their own.
 """
 
 import argparse
+import itertools
 
 import numpy as np
 
 from components.evaluation.intervals import Paired, accuracy_interval, difference_interval
+from components.evaluation.measures import ShareRight
+from components.evaluation.scores import Sample
+from components.evaluation.tallies import Tally
 
 ALLOWED_LOSS = 0.005
 CONFIDENCE = 0.95
+MEASURE = ShareRight("accuracy")
 BOOTSTRAPS = 1000
 OUTCOMES = ("blessed", "undecided", "refused")
 
@@ -38,6 +44,7 @@ def main() -> None:
                 ("bare numbers", _by_number),
             ):
                 _print_row([f"{0.0 - loss:+.3f}", clips, name], [judge(pair) for pair in pairs])
+    _print_by_speaker(rng, arguments.draws)
     print("\n| true accuracy | floor | clips | judged by | blessed | undecided | refused |")
     print("|---|---|---|---|---|---|---|")
     for floor in (0.8, 0.95):
@@ -47,6 +54,28 @@ def main() -> None:
             bare = ["blessed" if count / clips >= floor else "refused" for count in right]
             _print_row([floor, floor, clips, "the gate"], gate)
             _print_row([floor, floor, clips, "bare number"], bare)
+
+
+def _print_by_speaker(rng: np.random.Generator, draws: int) -> None:
+    """How often the lower end is above the true accuracy, where speakers differ."""
+    print("\n| speakers | clips of each | alike | accuracy | independent | by speaker | from |")
+    print("|---|---|---|---|---|---|---|")
+    cells = [(2, 50), (3, 33), (5, 20), (5, 100), (10, 10), (10, 50), (30, 10)]
+    for (speakers, each), alike, accuracy in itertools.product(cells, (0.05, 0.15), (0.9, 0.95)):
+        who, spread = np.repeat([f"s{n}" for n in range(speakers)], each), (1 - alike) / alike
+        low = np.zeros((draws, 2))
+        for draw in range(draws):
+            rates = rng.beta(accuracy * spread, (1 - accuracy) * spread, speakers)
+            errors = (rng.random((speakers, each)) >= rates[:, None]).astype(float).ravel()
+            units = np.ones(len(errors))
+            for column, is_clustered in enumerate((False, True)):
+                sample, tally = Sample(errors, units, who, is_clustered), Tally.of(errors, units)
+                low[draw, column], _ = MEASURE.interval(tally, sample, CONFIDENCE)
+        plain, clustered = (low > accuracy).mean(axis=0)
+        print(
+            f"| {speakers} | {each} | {alike} | {accuracy} | {plain:.3f} | {clustered:.3f} |"
+            f" {low[:, 1].mean():.2f} |"
+        )
 
 
 def _pairs(

@@ -6,26 +6,35 @@ from scipy.special import stdtrit
 
 from components.evaluation.scores import Numbers, Texts
 
+# How alike clips of one speaker usually are (their intraclass correlation), and the speakers whose
+# clips would say so as surely as this is assumed. The best of five pairs in simulations of 2 to 30
+# speakers (benchmarks/gate_calibration.py).
+_USUALLY_ALIKE = 0.1
+_WORTH_SPEAKERS = 5
+
 
 def effective_clips(values: Numbers, speakers: Texts, confidence: float) -> float:
     """How many independent clips would tell as much of the mean of `values` [clips] as these do.
 
-    Fewer than there are where clips of one speaker are alike (the design effect of Kish 1965), and
-    where there are few speakers, whose spread is then little known (Student's t, as Korn and
-    Graubard 1998 have it). A clip without a speaker stands for itself; of one speaker alone nothing
-    tells how alike their clips are.
+    Fewer than there are, by the design effect (Kish 1965): a speaker's clips are right or wrong
+    together. Few speakers say little of how alike they are, so their effect is moderated with the
+    usual one, as variances are in Smyth 2004, and Student's t has its degrees of freedom. A clip
+    without a speaker stands for itself; of one speaker alone nothing tells how alike clips are.
     """
     clips, members = len(values), cluster_numbers(speakers)
     clusters = int(members.max(initial=-1)) + 1
     if clusters < 2:
         return float(clips)
+    usual = 1 + (clips / clusters - 1) * _USUALLY_ALIKE
+    seen, known = usual, 0
     centred = values - values.mean()
-    spread = float(centred @ centred)
-    effect = 1.0
-    if spread:
+    if spread := float(centred @ centred):
         sums = np.bincount(members, centred, clusters)
-        effect = max(1.0, clusters / (clusters - 1) * float(sums @ sums) / spread)
-    return clips / effect * _few_speakers(clips, clusters, confidence)
+        seen, known = clusters / (clusters - 1) * float(sums @ sums) / spread, clusters - 1
+    effect = (seen * known + usual * _WORTH_SPEAKERS) / (known + _WORTH_SPEAKERS)
+    quantile, freedom = (1 + confidence) / 2, clusters - 1 + _WORTH_SPEAKERS
+    unsure = (stdtrit(clips - 1, quantile) / stdtrit(freedom, quantile)) ** 2
+    return clips / max(1.0, effect) * min(1.0, float(unsure))
 
 
 def cluster_numbers(speakers: Texts) -> NDArray[np.intp]:
@@ -35,9 +44,3 @@ def cluster_numbers(speakers: Texts) -> NDArray[np.intp]:
     members[unknown] = members.max(initial=0) + 1 + np.arange(len(unknown))
     numbered: NDArray[np.intp] = np.unique(members, return_inverse=True)[1]
     return numbered
-
-
-def _few_speakers(clips: int, clusters: int, confidence: float) -> float:
-    """What is left of the clips for the spread of so few clusters is little known; at most 1."""
-    quantile = (1 + confidence) / 2
-    return float((stdtrit(clips - 1, quantile) / stdtrit(clusters - 1, quantile)) ** 2)

@@ -60,7 +60,7 @@ def foresee_share(
 ) -> Outlook:
     """Of a rule that some share of right answers has to reach `limit`.
 
-    Clips of one speaker count as if they were not alike, so it may take more than is said here.
+    Clips of one speaker are taken for as alike as usual: it may take more, or fewer, in the end.
     """
     total = len(clips.targets)
     independent = 1.0

@@ -21,7 +21,6 @@ _FEW_SPEAKERS = 10  # hashing so few leaves a split empty too easily
 _SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)  # of eval and of test, where clips are divided
 _LIMITS = tuple(n / 100 for n in range(90, 0, -5))
 _EXPECTED = 0.95  # a model that is right on so many clips is to be published
-_DESIGN_EFFECT = 2.0  # of clips of one speaker, who are right or wrong together: 20 clips each
 
 
 def choose_split(rows: list[Utterance]) -> Split:
@@ -58,14 +57,13 @@ def choose_limit(rows: list[Utterance], split: Split) -> float:
         DataError: on so few clips no model could be told from chance.
     """
     clips, confidence = unanswered(rows, split), Gate().confidence
-    at_best = expected = float(len(clips.targets))
-    if clips.is_clustered and any(clips.speakers != ""):
+    independent = float(len(clips.targets))
+    if clips.is_clustered:
         none_wrong = np.zeros(len(clips.targets))
-        at_best = effective_clips(none_wrong, clips.speakers, confidence)
-        expected = at_best / _DESIGN_EFFECT
+        independent = effective_clips(none_wrong, clips.speakers, confidence)
     chance = 1 / len({row.target for row in rows})
-    for right, independent in ((_EXPECTED * expected, expected), (at_best, at_best)):
-        shown, _ = accuracy_interval(right, independent, confidence)
+    for share in (_EXPECTED, 1.0):
+        shown, _ = accuracy_interval(share * independent, independent, confidence)
         if limits := [limit for limit in _LIMITS if chance < limit <= shown]:
             return limits[0]
     raise DataError(

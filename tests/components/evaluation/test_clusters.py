@@ -1,10 +1,7 @@
-"""Clips of one speaker tell less than as many of many: against simulation and against Korn and
-Graubard's own case.
-"""
+"""Clips of one speaker tell less than as many of many: by hand, and against simulation."""
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from components.evaluation.clusters import cluster_numbers, effective_clips
 from components.evaluation.intervals import accuracy_interval
@@ -21,24 +18,23 @@ def test_clips_without_speakers_are_independent():
     rng = np.random.default_rng(0)
     values = (rng.random(200) < 0.9).astype(float)
     nobody = np.full(200, "", np.str_)
-    assert effective_clips(values, nobody, 0.95) == pytest.approx(200 * 199 / 200, rel=1e-9)
+    assert effective_clips(values, nobody, 0.95) == pytest.approx(200, rel=0.01)
     one = np.full(200, "ann", np.str_)
     assert effective_clips(values, one, 0.95) == 200
     assert effective_clips(np.empty(0), np.empty(0, np.str_), 0.95) == 0
 
 
-def test_speakers_who_are_all_right_or_all_wrong_count_as_one_clip_each():
-    values = np.repeat([1.0] * 18 + [0.0] * 2, 10)
-    few = (stats.t.ppf(0.975, 199) / stats.t.ppf(0.975, 19)) ** 2
-    assert effective_clips(values, names(20, 10), 0.95) == pytest.approx(20 * 19 / 20 * few)
+def test_many_speakers_who_are_all_right_or_all_wrong_count_as_one_clip_each():
+    values = np.repeat([1.0] * 1800 + [0.0] * 200, 10)
+    assert effective_clips(values, names(2000, 10), 0.95) == pytest.approx(2000, rel=0.01)
 
 
-def test_of_few_speakers_little_is_known_also_where_all_are_right():
+def test_few_speakers_are_taken_for_as_alike_as_usual():
     right = np.zeros(100)
     left = [effective_clips(right, names(n, 100 // n), 0.95) for n in (2, 4, 5, 10, 50)]
     assert left == sorted(left)
-    assert left[0] < 3  # of two speakers nothing is known
-    assert left[2] == pytest.approx(100 * (1.984 / 2.776) ** 2, rel=1e-3)  # Student's t in tables
+    # A design effect of 1 + 19 * 0.1, and Student's t of nine degrees of freedom from a table.
+    assert left[2] == pytest.approx(100 / 2.9 * (1.984 / 2.262) ** 2, rel=1e-3)
 
 
 def test_numbers_of_clusters():
@@ -61,5 +57,5 @@ def test_the_interval_holds_where_speakers_differ(speakers, each, alike):
         low, _ = measure.interval(tally, Sample(errors, np.ones(len(errors)), who, True), 0.95)
         too_high += low > true
         naive += accuracy_interval(len(errors) - errors.sum(), len(errors), 0.95)[0] > true
-    assert too_high / 400 <= 0.05  # 0.025 were it exact
+    assert too_high / 400 <= 0.04  # 0.025 were it exact
     assert naive > too_high

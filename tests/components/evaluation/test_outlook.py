@@ -47,6 +47,7 @@ def test_few_speakers_can_show_less():
     clustered = foresee_share("rule", 0.8, clips("ab", 50, True, speakers=5), 0.95)
     assert plain.enough < clustered.enough
     assert foresee_share("rule", 0.8, clips("ab", 50, True, speakers=2), 0.95).enough is None
+    assert foresee_share("rule", 0.6, clips("ab", 50, True, speakers=2), 0.95).enough is not None
 
 
 def test_slices_are_as_good_as_their_smallest():
