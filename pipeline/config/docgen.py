@@ -4,6 +4,7 @@
 """
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 from pipeline.config import schema_help as expectations
@@ -52,7 +53,12 @@ _RUNNERS = """\
 def render_schema() -> str:
     """The text of `schemas/workflow.schema.json`."""
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return json.dumps({**draft, **expectations.root_schema()}, indent=2) + "\n"
+    schema = deepcopy(expectations.root_schema())
+    for key, block in schema["properties"].items():
+        example = expectations.block_example((key,))
+        if example is not None:
+            block["examples"] = [example]
+    return json.dumps({**draft, **schema}, indent=2) + "\n"
 
 
 def render_page() -> str:

@@ -13,7 +13,14 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from pipeline.config import schema_help as expectations
-from pipeline.config.yaml_source import Document, KeyPath, Problem, dotted, parse_document
+from pipeline.config.yaml_source import (
+    Document,
+    KeyPath,
+    Problem,
+    dotted,
+    flow_text,
+    parse_document,
+)
 from schemas.errors import WorkflowError
 from schemas.tasks import FIRST_TASK, foreign_keys, is_task, meant_task, task_names
 from schemas.text import nearest
@@ -114,9 +121,9 @@ def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
         valid = ", ".join(expectations.keys_at(path[:-1], task))
         return Problem(line, key, "an unknown key", f"one of {valid}", near)
     if kind == "missing":
-        return Problem(line, key, "nothing", expectations.expected_at(path, task))
+        return Problem(line, key, "nothing", _expected(path, task))
     value = document.at(path)
-    expected = expectations.expected_at(path, task)
+    expected = _expected(path, task)
     near = None
     if path == ("task",):  # packages of others add tasks, which no schema knows
         expected = f"one of {', '.join(task_names())}"
@@ -130,6 +137,14 @@ def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
     elif value is None:
         expected += " (or leave the key out)"
     return Problem(line, key, _show(value), expected, near)
+
+
+def _expected(path: KeyPath, task: str) -> str:
+    """What may stand at `path`; of a block an example."""
+    example = expectations.block_example(path, task)
+    if example is None:
+        return expectations.expected_at(path, task)
+    return f"a block, such as {flow_text({str(path[-1]): example})}"
 
 
 def _nearest_value(value: str, path: KeyPath, expected: str, task: str) -> str | None:

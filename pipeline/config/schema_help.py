@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from pydantic import Field, create_model
+from pydantic import Field, JsonValue, create_model
 
 from pipeline.config.yaml_source import KeyPath, dotted
 from schemas.tasks import TASKS, load_part
@@ -18,6 +18,12 @@ from schemas.workflow.workflow import Workflow
 
 Schema = dict[str, Any]
 
+_EXAMPLES: dict[KeyPath, dict[str, JsonValue]] = {
+    ("data",): {"folder": "../mywords"},
+    ("gate",): {"accuracy": {"at_least": 0.9}},
+    ("gate", "accuracy"): {"at_least": 0.9},
+    ("notify",): {"command": ["./tell.sh"]},
+}
 NEAR = 0.55  # the ratio from which a name is worth suggesting
 
 
@@ -81,6 +87,22 @@ def expected_at(path: KeyPath, task: str | None = None) -> str:
     """What may stand at `path`, e.g. `a whole number from 1 to 4096`."""
     schema = schema_at(path, task)
     return describe(schema) if schema is not None else "no such key"
+
+
+def block_example(path: KeyPath, task: str | None = None) -> JsonValue:
+    """A short block that may stand at `path`; None where no block may, or nothing short says it.
+
+    Mostly the first key that has a default; of some blocks that key says nothing.
+    """
+    keys = keys_at(path, task)
+    chosen = _EXAMPLES.get(path, {})
+    if chosen and chosen.keys() <= {*keys}:
+        return chosen
+    for key in keys:
+        default: JsonValue = (schema_at((*path, key), task) or {}).get("default")
+        if isinstance(default, str | int | float):
+            return {key: default}
+    return None
 
 
 def describe(schema: Schema) -> str:

@@ -5,6 +5,7 @@ YAML 1.2's core schema, not PyYAML's 1.1: `yes`, `no`, `on` and `off` are words 
 Knows nothing of workflows.
 """
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,12 @@ def dotted(path: KeyPath) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def flow_text(values: JsonValue) -> str:
+    """`values` as YAML on one line, without the outermost braces: `data: {folder: clips}`."""
+    text: str = yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=math.inf)
+    return text.strip().removeprefix("{").removesuffix("}")
 
 
 @dataclass(frozen=True)

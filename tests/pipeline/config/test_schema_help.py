@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from pipeline.config.schema_help import (
     allowed_names,
+    block_example,
     describe,
     expected_at,
     keys_at,
@@ -25,6 +26,23 @@ def test_keys_are_the_fields_of_the_types() -> None:
     assert set(required_keys(root_schema())) == {
         name for name, field in Workflow.model_fields.items() if field.is_required()
     }
+
+
+def test_the_example_of_a_block_is_accepted_there() -> None:
+    blocks = [key for key in keys_at(()) if keys_at((key,))]
+    for block in blocks:
+        example = block_example((block,))
+        assert example is not None
+        read = Workflow.model_validate(
+            {"name": "words", "data": {"folder": "clips"}, block: example}
+        )
+        assert block in read.model_fields_set
+    assert block_example(("data",)) == {"folder": "../mywords"}
+    assert block_example(("model",)) == {"architecture": "cnn_lstm"}
+    assert block_example(("gate",), "spot") == {"accuracy": {"at_least": 0.9}}
+    assert block_example(("name",)) is None
+    assert block_example(("train", "epochs")) is None
+    assert block_example(("gate", "false_rejects"), "spot") is None
 
 
 def test_every_leaf_is_a_key_that_can_be_described() -> None:
