@@ -4,13 +4,13 @@ Only lists: nothing is decoded and no content is read but the manifests'. `auric
 share it. What cannot be a clip becomes a reject with its place; it ends nothing.
 """
 
-import json
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from components.example_gen.manifests import read_rows
 from components.example_gen.patterns import (
     common_root,
     join_names,
@@ -335,33 +335,19 @@ def _manifest_rows(
     """What each row becomes; None of a speaker that is forgotten, whose place is not kept."""
     prefix = name_below(root, manifest.parent)
     name = join_names(prefix, manifest.name)
-    with manifest.open() as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            place = f"{name}:{number}"
-            row: dict[str, object] = {}
-            try:
-                row = _parse_line(line)
-                speaker = row.get("speaker")
-                is_left_out = isinstance(speaker, str) and is_forgotten(speaker)
-                yield None if is_left_out else _utterance(row, folders, prefix, root, targets)
-            except ClipError as error:
-                uri = row.get("audio_filepath")
-                uri = uri if isinstance(uri, str) and is_text(uri) else ""
-                yield Reject(
-                    id=place, uri=uri, reason=error.reason, detail=f"{place}: {error.detail}"
-                )
-
-
-def _parse_line(line: bytes) -> dict[str, object]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ClipError("bad_row", f"not JSON: {error}") from error
-    if not isinstance(row, dict):
-        raise ClipError("bad_row", f"expected a JSON object, got {type(row).__name__}")
-    return row
+    for number, read in read_rows(manifest):
+        place = f"{name}:{number}"
+        row = {} if isinstance(read, ClipError) else read
+        try:
+            if isinstance(read, ClipError):
+                raise read
+            speaker = row.get("speaker")
+            is_left_out = isinstance(speaker, str) and is_forgotten(speaker)
+            yield None if is_left_out else _utterance(row, folders, prefix, root, targets)
+        except ClipError as error:
+            uri = row.get("audio_filepath")
+            uri = uri if isinstance(uri, str) and is_text(uri) else ""
+            yield Reject(id=place, uri=uri, reason=error.reason, detail=f"{place}: {error.detail}")
 
 
 def _utterance(
