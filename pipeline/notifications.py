@@ -70,6 +70,12 @@ class Delivery:
     problem: str
 
 
+class Deliveries(BaseModel):
+    """What became of one message."""
+
+    deliveries: list[Delivery]
+
+
 def notify(project: Project, event: Event) -> list[Delivery]:
     """Tells all who want to know of this event, side by side; the command is run in the project's
     folder.

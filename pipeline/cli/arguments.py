@@ -1,12 +1,15 @@
 """What several commands take, and the project that they begin with."""
 
+import contextlib
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pydantic import BaseModel
 
@@ -15,6 +18,12 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found", bound="BaseModel")
 WorkflowFile = Annotated[Path, typer.Argument(metavar="FILE", help="The workflow file.")]
+WorkflowOrRecordings = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The workflow file; or a folder of recordings, a manifest."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 Candidate = Annotated[
@@ -32,6 +41,36 @@ def show(found: Found, as_json: bool, view: "Callable[[Found], None]") -> None:
         typer.echo(found.model_dump_json(indent=2))
     else:
         view(found)
+
+
+@contextlib.contextmanager
+def output_kept(is_kept: bool) -> "Iterator[None]":
+    """Has what is drawn meanwhile, also by libraries, go to standard error where `is_kept`: then
+    only a JSON document is on standard output.
+    """
+    if not is_kept:
+        yield
+        return
+    sys.stdout.flush()
+    output = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(output, 1)
+        os.close(output)
+
+
+def is_no_workflow(file: Path) -> bool:
+    """Whether a command that takes recordings too was given some; imports nothing for a workflow
+    file.
+    """
+    if file.suffix.lower() in (".yaml", ".yml"):
+        return False
+    from pipeline.datasets.scaffold import is_recordings
+
+    return is_recordings(file)
 
 
 def load(file: Path) -> "Project":

@@ -1,12 +1,22 @@
 """Commands about recordings: what comes before a run, and what it could not use."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
+from pipeline.cli.arguments import (
+    AsJson,
+    WorkflowFile,
+    WorkflowOrRecordings,
+    is_no_workflow,
+    load,
+    show,
+)
 from schemas.errors import DataGateError, InputError
+
+if TYPE_CHECKING:
+    from pipeline.workspace.project import Project
 
 app = typer.Typer()
 
@@ -19,6 +29,7 @@ def init(
     ] = None,
     output: Annotated[Path, typer.Option(help="The file to write.")] = Path("workflow.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a workflow file for recordings.
 
@@ -27,10 +38,10 @@ def init(
     \b
       auricle init recordings/ --name digits --output digits.yaml
     """
+    from pipeline.cli.views.imports import print_workflow
     from pipeline.datasets.scaffold import write_workflow
 
-    for line in write_workflow(directory, output, name=name, force=force):
-        typer.echo(line)
+    show(write_workflow(directory, output, name=name, force=force), as_json, print_workflow)
 
 
 @app.command("import")
@@ -41,6 +52,7 @@ def import_(
     ],
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The data set.")],
     output: Annotated[Path, typer.Option(help="The manifest to write.")] = Path("manifest.jsonl"),
+    as_json: AsJson = False,
 ) -> None:
     """Write a manifest for a data set in another toolkit's layout.
 
@@ -54,7 +66,7 @@ def import_(
     from pipeline.cli.views.imports import print_import
     from pipeline.datasets.importers import import_manifest
 
-    print_import(import_manifest(layout, source, output), output)
+    show(import_manifest(layout, source, output), as_json, print_import)
 
 
 @app.command()
@@ -63,6 +75,7 @@ def fetch(
     output: Annotated[
         Path | None, typer.Option(help="The folder to write; by default NAME.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Download a public data set.
 
@@ -74,23 +87,21 @@ def fetch(
       auricle init speech_commands_v2
     """
     from pipeline.cli.views.download import download_bar
-    from pipeline.cli.views.imports import print_import
+    from pipeline.cli.views.imports import print_data_sets, print_import
     from pipeline.datasets import download as fetching
 
     if name is None:
-        for each, data_set in fetching.DATA_SETS.items():
-            size = f"{data_set.size_bytes / 1e6:,.0f} MB"
-            typer.echo(f"{each:<28} {size:>9}  {data_set.licence:<13}  {data_set.url}")
+        show(fetching.KnownDataSets(data_sets=fetching.DATA_SETS), as_json, print_data_sets)
         return
     folder = output or Path(name)
     data_set = fetching.find_data_set(name)
     with download_bar() as received:
         imported = fetching.fetch(data_set, folder, received)
-    print_import(imported, folder / "manifest.jsonl")
+    show(imported, as_json, print_import)
 
 
 @app.command()
-def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
+def plan(file: WorkflowOrRecordings, as_json: AsJson = False) -> None:
     """Show what a run would do, without doing it.
 
     Prints clips, hours, classes and splits, the rows that would be rejected as far as can be told
@@ -99,9 +110,10 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
 
     \b
       auricle plan workflow.yaml
+      auricle plan recordings/            what `run` would do with them; no file is written
       auricle plan workflow.yaml --json
     """
-    project = load(file)
+    project = _planned(file)
     from pipeline.cli.views.plan import print_plan
     from pipeline.datasets.dry_run import make_plan
 
@@ -110,6 +122,14 @@ def plan(file: WorkflowFile, as_json: AsJson = False) -> None:
     if made.refused is not None:
         kind = DataGateError if made.exit_code == DataGateError.exit_code else InputError
         raise kind(f"A run would be refused. {made.refused}")
+
+
+def _planned(file: Path) -> "Project":
+    if not is_no_workflow(file):
+        return load(file)
+    from pipeline.datasets.scaffold import plan_beside
+
+    return plan_beside(file)
 
 
 @app.command()

@@ -54,12 +54,12 @@ def feedback(
       auricle feedback workflow.yaml --remove feedback-6f1ed002ab559585
     """
     project = load(file)
-    from pipeline.cli.views.feedback import print_added, print_feedback
+    from pipeline.cli.views.feedback import print_added, print_feedback, print_removed
     from pipeline.datasets import feedback as feedbacks
 
     if remove is not None:
         gone = feedbacks.remove_feedback(project, remove)
-        typer.echo(f"Removed {gone.id}: {gone.label}, {gone.source}")
+        show(gone, as_json, print_removed)
         return
     if list_:
         clips = feedbacks.list_feedback(project)

@@ -115,6 +115,7 @@ def rollback(
     reason: Annotated[
         str, typer.Option(help="The reason, which is stored with the version.")
     ] = "rolled back",
+    as_json: AsJson = False,
 ) -> None:
     """Serve the previous version again.
 
@@ -129,7 +130,7 @@ def rollback(
     from pipeline.cli.views.models import print_rollout
     from pipeline.releases.rollout import roll_back
 
-    print_rollout(roll_back(project, reason))
+    show(roll_back(project, reason), as_json, print_rollout)
 
 
 @app.command()
@@ -141,6 +142,7 @@ def promote(
     force: Annotated[
         bool, typer.Option("--force", help="Also a version that is marked as failed.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve an earlier version again.
 
@@ -151,7 +153,7 @@ def promote(
     from pipeline.cli.views.models import print_rollout
     from pipeline.releases import rollout
 
-    print_rollout(rollout.promote(project, version, force=force))
+    show(rollout.promote(project, version, force=force), as_json, print_rollout)
 
 
 @app.command()
@@ -161,6 +163,7 @@ def export(
         int, typer.Argument(metavar="VERSION", help="A version number, as `models` prints it.")
     ],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder.")],
+    as_json: AsJson = False,
 ) -> None:
     """Copy a version to a folder and verify every file.
 
@@ -168,9 +171,10 @@ def export(
       auricle export workflow.yaml 3 digits-3/
     """
     project = load(file)
+    from pipeline.cli.views.models import print_export
     from pipeline.releases import rollout
 
-    typer.echo(f"Wrote {rollout.export(project, version, directory)}")
+    show(rollout.export(project, version, directory), as_json, print_export)
 
 
 def _standard_input() -> bytes:

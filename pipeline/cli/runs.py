@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
+from pipeline.cli.arguments import (
+    AsJson,
+    WorkflowFile,
+    WorkflowOrRecordings,
+    is_no_workflow,
+    load,
+    output_kept,
+    show,
+)
 from pipeline.cli.crash_report import explain_fault
 from schemas.errors import AuricleError, InputError
 
@@ -13,36 +21,56 @@ app = typer.Typer()
 
 
 @app.command()
-def run(file: WorkflowFile) -> None:
+def run(file: WorkflowOrRecordings, as_json: AsJson = False) -> None:
     """Run a workflow: train, evaluate, gate and publish.
 
     Steps whose inputs did not change since the last run are reused. Exit code 0: a model was
     published, or the one published before is still current. Exit code 3: a gate refused the data or
     the model, and nothing was published.
 
+    For a folder of recordings, or a manifest, the workflow file beside it is run, which has its
+    name, and is written first if it is not there. With --json the progress goes to standard error.
+
     \b
       auricle run workflow.yaml
+      auricle run recordings/
     """
+    if is_no_workflow(file):
+        file = _workflow_of(file, as_json)
     project = load(file)
     project.check_runs_here()
     from pipeline.cli.views.runs import print_result
     from pipeline.runners.local import run_workflow
 
     try:
-        result = run_workflow(project)
+        with output_kept(as_json):
+            result = run_workflow(project)
     except AuricleError:
         raise
     except Exception as error:
         raise explain_fault(error, project.run_directory.logs) from error
-    print_result(result, file)
+    show(result, as_json, lambda found: print_result(found, file))
     if result.pushed_to is None:
         raise typer.Exit(3)
+
+
+def _workflow_of(recordings: Path, as_json: bool) -> Path:
+    from pipeline.cli.views.imports import print_written
+    from pipeline.datasets.scaffold import workflow_beside
+
+    file, new = workflow_beside(recordings)
+    if new is None:
+        typer.echo(f"Running {file}", err=as_json)
+    else:
+        print_written(new, err=as_json)
+    return file
 
 
 @app.command()
 def notify(
     file: WorkflowFile,
     test: Annotated[bool, typer.Option("--test", help="Send a test message.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send a test message to the webhook or command of `notify`.
 
@@ -54,6 +82,7 @@ def notify(
     """
     project = load(file)
     from pipeline import notifications as notifying
+    from pipeline.cli.views.runs import print_deliveries
 
     if not test:
         raise InputError("runs send their messages by themselves; --test sends a test message")
@@ -62,14 +91,20 @@ def notify(
         raise InputError(
             f"{file}: nobody to notify; `notify` names neither a webhook nor a command"
         )
-    for delivery in told:
-        typer.echo(f"{delivery.to}: {delivery.problem or 'delivered'}")
+    show(notifying.Deliveries(deliveries=told), as_json, print_deliveries)
     if notifying.problems_of(told):
         raise typer.Exit(1)
 
 
 @app.command()
-def why(file: WorkflowFile, as_json: AsJson = False) -> None:
+def why(
+    file: WorkflowFile,
+    run: Annotated[
+        int | None,
+        typer.Option("--run", metavar="N", help="Another run than the last, as `runs` lists it."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Explain why the last model was published, or not.
 
     Prints each rule of the gate, by how much it was missed, how many more test clips would decide
@@ -77,13 +112,14 @@ def why(file: WorkflowFile, as_json: AsJson = False) -> None:
 
     \b
       auricle why workflow.yaml
+      auricle why workflow.yaml --run 3
       auricle why workflow.yaml --json
     """
     project = load(file)
     from pipeline.cli.views.runs import print_reasons
-    from pipeline.runs.records import list_records
+    from pipeline.runs.records import find_record, list_records
 
-    record = list_records(project)[-1]
+    record = list_records(project)[-1] if run is None else find_record(project, run)
     if as_json:
         typer.echo(record.verdict.model_dump_json(indent=2))
     else:
@@ -145,6 +181,7 @@ def compile_(
     file: WorkflowFile,
     output: Annotated[Path, typer.Option(help="The file to write.")],
     target: Annotated[Literal["vertex"], typer.Option(help="The orchestrator.")] = "vertex",
+    as_json: AsJson = False,
 ) -> None:
     """Write the pipeline in the format of another orchestrator.
 
@@ -152,10 +189,10 @@ def compile_(
       auricle compile workflow.yaml --target vertex --output pipeline.json
     """
     project = load(file)
-    from pipeline.runners.vertex import compile_workflow, vertex_registry
+    from pipeline.cli.views.runs import print_compiled
+    from pipeline.runners.vertex import compile_workflow
 
-    compile_workflow(project, output)
-    typer.echo(f"Wrote {output} for {target}")
-    workflow = project.workflow
-    if vertex_registry(workflow) is None and workflow.registry.kind != "none":
-        typer.echo("  versions will not be registered: run.vertex names no project and region")
+    with output_kept(as_json):
+        compiled = compile_workflow(project, output)
+    wants_registry = project.workflow.registry.kind != "none"
+    show(compiled, as_json, lambda found: print_compiled(found, wants_registry))

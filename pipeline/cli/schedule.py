@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.arguments import AsJson, WorkflowFile, load
+from pipeline.cli.arguments import AsJson, WorkflowFile, load, output_kept
 from schemas.outcomes import NOT_PUSHED
 
 app = typer.Typer()
@@ -42,7 +42,8 @@ def schedule(
         else:
             print_decisions(decisions)
     elif once:
-        decision = schedules.run_once(project)
+        with output_kept(as_json):
+            decision = schedules.run_once(project)
         typer.echo(decision.model_dump_json(indent=2) if as_json else str(decision))
         if decision.outcome in NOT_PUSHED:
             raise typer.Exit(3)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pooch
 import requests
+from pydantic import BaseModel
 
 from pipeline.datasets.importers import Imported, import_manifest
 from schemas.errors import DataError
@@ -43,6 +44,12 @@ class DataSet:
     layout: str
     licence: str
     folder: str = ""
+
+
+class KnownDataSets(BaseModel):
+    """All data sets that can be fetched, by name."""
+
+    data_sets: dict[str, DataSet]
 
 
 _SPEECH_COMMANDS = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_"

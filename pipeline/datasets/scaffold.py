@@ -4,6 +4,7 @@ What it writes is read back and planned before the file appears, so that `auricl
 run` accept it.
 """
 
+import contextlib
 import glob
 import json
 import math
@@ -14,14 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from components.audio.probe import probe
+from components.example_gen.manifests import MANIFEST_SUFFIXES, read_rows
 from components.example_gen.sources import AUDIO_SUFFIXES, list_utterances
 from components.storage.location import location_of
-from pipeline.config.loader import slug
+from pipeline.config.loader import read_workflow, slug
 from pipeline.datasets.dry_run import look_at_files, make_plan
 from pipeline.datasets.split_choice import choose_limit, choose_split
-from pipeline.workspace.project import read_project
-from schemas.errors import DataError, InputError
+from pipeline.workspace.project import Project, read_project
+from schemas.errors import ClipError, DataError, InputError
 from schemas.reports.rejects import Reject
 from schemas.text import some
 from schemas.utterance import Utterance
@@ -51,6 +55,10 @@ class _Findings:
         return len({row.speaker for row in self.rows if row.speaker})
 
     @property
+    def labels(self) -> int:
+        return len({row.target for row in self.rows})
+
+    @property
     def reject_fraction(self) -> float:
         """Which share of the rows cannot be used, rounded up to 0.01."""
         share = len(self.rejects) / (len(self.rows) + len(self.rejects))
@@ -62,8 +70,26 @@ class _Findings:
         return self.reject_fraction > Data.model_fields["max_reject_fraction"].default
 
 
-def write_workflow(directory: Path, output: Path, name: str | None, force: bool) -> list[str]:
-    """Writes the workflow file `output` for the recordings in `directory`; what to say about it.
+class NewWorkflow(BaseModel):
+    """A workflow file that was written, and what it was written for.
+
+    `speakers` is None where no row names one, `rejects` is the number of rows that cannot be used,
+    and `folds` is None where clips are kept for tests alone. `remarks` is what a person should know
+    before they go on.
+    """
+
+    file: str
+    clips: int
+    labels: int
+    speakers: int | None
+    rejects: int
+    ignored: list[str]
+    folds: int | None
+    remarks: list[str]
+
+
+def write_workflow(directory: Path, output: Path, name: str | None, force: bool) -> NewWorkflow:
+    """Writes the workflow file `output` for the recordings in `directory`, a folder or a manifest.
 
     Raises InputError where `output` cannot be written, DataError where `directory` holds no
     labelled recordings that a model could be trained and judged on.
@@ -80,22 +106,88 @@ def write_workflow(directory: Path, output: Path, name: str | None, force: bool)
             f"--name: got {chosen!r}, expected a name such as {slug(chosen) or 'digits'}"
         )
     findings = _look(directory, output.parent)
-    draft = output.with_name(f".{output.name}.draft")
-    try:
-        content = _render(chosen, findings).encode()
-        location_of(draft).put(content)
-        if refused := make_plan(read_project(draft)).refused:
+    content = _render(chosen, findings).encode()
+    with _drafted(output, content) as project:
+        if refused := make_plan(project).refused:
             raise DataError(f"{directory}: a run on these recordings would be refused. {refused}")
         location_of(output).put(content)
+    return NewWorkflow(
+        file=str(output),
+        clips=len(findings.rows),
+        labels=findings.labels,
+        speakers=findings.speakers or None,
+        rejects=len(findings.rejects),
+        ignored=list(findings.ignored),
+        folds=findings.split.folds,
+        remarks=list(_remarks(findings)),
+    )
+
+
+def is_recordings(path: Path) -> bool:
+    """Whether `path` is a folder or a manifest, as `write_workflow` takes it, and no workflow."""
+    return path.is_dir() or path.suffix.lower() in MANIFEST_SUFFIXES
+
+
+def workflow_beside(recordings: Path) -> tuple[Path, NewWorkflow | None]:
+    """The workflow file beside a folder or manifest, which has its name; it is written where it is
+    not there yet.
+
+    Raises:
+        InputError: the file is there and for something else, or cannot be written.
+        DataError: no model could be trained and judged on the recordings.
+    """
+    output = _beside(recordings)
+    if output.exists():
+        return output, None
+    return output, write_workflow(recordings, output, name=None, force=False)
+
+
+def plan_beside(recordings: Path) -> Project:
+    """The project of that workflow file, which is not written.
+
+    Raises:
+        InputError: the file is there and for something else.
+        DataError: no model could be trained and judged on the recordings.
+    """
+    output = _beside(recordings)
+    if output.exists():
+        return read_project(output)
+    content = _render(output.stem, _look(recordings, output.parent)).encode()
+    with _drafted(output, content) as project:
+        return project
+
+
+def _beside(recordings: Path) -> Path:
+    """Where the workflow file of `recordings` is; refuses one that is for something else."""
+    if not recordings.exists():
+        raise DataError(f"{recordings}: no such file or folder")
+    name = slug(recordings.resolve().stem)
+    if name is None:
+        raise InputError(
+            f"{recordings}: its name gives no workflow name; `auricle init --name` takes one"
+        )
+    output = recordings.parent / f"{name}.yaml"
+    if output.exists():
+        data, (own, _) = read_workflow(output).data, _find_source(recordings, output.parent)
+        if (data.folder, data.manifests) != (own.folder, own.manifests):
+            raise InputError(
+                f"{output} is there and for other recordings; `auricle init {recordings} --output`"
+                " writes another file"
+            )
+    return output
+
+
+@contextlib.contextmanager
+def _drafted(output: Path, content: bytes) -> Iterator[Project]:
+    """The project of a workflow file beside `output`, which is gone afterwards."""
+    draft = output.with_name(f".{output.name}.draft")
+    try:
+        location_of(draft).put(content)
+        yield read_project(draft)
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}") from error
     finally:
         location_of(draft).delete()
-    return [
-        f"Wrote {output}: {_summary(findings)}",
-        *_remarks(findings),
-        f"Next: auricle plan {output}",
-    ]
 
 
 def _look(directory: Path, workflow_dir: Path) -> _Findings:
@@ -135,8 +227,8 @@ def _find_source(directory: Path, workflow_dir: Path) -> tuple[Data, str]:
     if not clips:
         raise DataError(
             f"{directory}: no recordings; expected JSON-lines manifests (*.jsonl, with"
-            " audio_filepath and label), or label/clip with a suffix of"
-            f" {' '.join(AUDIO_SUFFIXES)}"
+            " audio_filepath and label), tables with these columns (*.csv, *.tsv), or label/clip"
+            f" with a suffix of {' '.join(AUDIO_SUFFIXES)}"
         )
     if clips == _count_clips(directory, depth=1):
         raise DataError(
@@ -149,34 +241,40 @@ def _find_source(directory: Path, workflow_dir: Path) -> tuple[Data, str]:
 def _find_manifests(directory: Path) -> list[Path]:
     if directory.is_file():
         return [directory] if _is_manifest(directory, must_be=True) else []
-    for pattern in ("*.jsonl", "*/*.jsonl"):
-        found = [path for path in sorted(directory.glob(pattern)) if path.is_file()]
-        manifests = [path for path in found if _is_manifest(path, must_be=len(found) == 1)]
-        if manifests:
-            return manifests
+    for depth in ("", "*/"):
+        for suffix in MANIFEST_SUFFIXES:
+            found = [path for path in sorted(directory.glob(f"{depth}*{suffix}")) if path.is_file()]
+            must_be = suffix == ".jsonl" and len(found) == 1  # other tables lie beside clips
+            manifests = [path for path in found if _is_manifest(path, must_be)]
+            if manifests:
+                return manifests
     return []
 
 
 def _is_manifest(path: Path, must_be: bool) -> bool:
     """Whether the first row of `path` names audio and label; raises where it must but does not."""
     try:
-        with path.open(encoding="utf-8-sig") as lines:
-            row = json.loads(next((line for line in lines if line.strip()), "{}"))
-    except (OSError, ValueError) as error:
+        with contextlib.closing(read_rows(location_of(path))) as rows:
+            _, row = next(rows, (0, {}))
+    except (OSError, DataError) as error:
         if must_be:
-            raise DataError(f"{path}: expected JSON lines, got something else: {error}") from error
+            raise DataError(f"{path} is no manifest: {error}") from error
         return False
-    keys = list(row) if isinstance(row, dict) else []
-    if must_be and "audio_filepath" in keys and "label" not in keys:
+    if isinstance(row, ClipError):
+        if must_be:
+            raise DataError(f"{path}: expected JSON lines or a table, got something else: {row}")
+        return False
+    if must_be and "audio_filepath" in row and "label" not in row:
         hint = "; a `text` is not a label: this version learns one label a clip"
-        raise DataError(f"{path}: no label in its rows{hint if 'text' in keys else ''}")
-    return "audio_filepath" in keys and "label" in keys
+        raise DataError(f"{path}: no label in its rows{hint if 'text' in row else ''}")
+    return "audio_filepath" in row and "label" in row
 
 
 def _patterns(directory: Path, manifests: list[Path], workflow_dir: Path) -> list[str]:
     """One pattern that names just these manifests, so that new ones are found; or all by name."""
     if len(manifests) > 1:
-        depth = "*/*.jsonl" if manifests[0].parent != directory else "*.jsonl"
+        suffix = manifests[0].suffix
+        depth = f"*/*{suffix}" if manifests[0].parent != directory else f"*{suffix}"
         if len([path for path in directory.glob(depth) if path.is_file()]) == len(manifests):
             return [f"{glob.escape(_relative_path(directory, workflow_dir))}/{depth}"]
     return [glob.escape(_relative_path(path, workflow_dir)) for path in manifests]
@@ -256,11 +354,11 @@ def _render(name: str, findings: _Findings) -> str:
 def _remarks(findings: _Findings) -> Iterator[str]:
     """What a person should know of the recordings before they go on."""
     if findings.rejects:
-        yield f"  {_faults(findings.rejects)}"
+        yield _faults(findings.rejects)
     if findings.ignored:
-        yield f"  Ignored, no recordings: {some(findings.ignored, _NAMED)}"
+        yield f"Ignored, no recordings: {some(findings.ignored, _NAMED)}"
     if findings.split.folds:
-        yield f"  Every clip tests a model that has not heard it: {findings.split.folds} folds"
+        yield f"Every clip tests a model that has not heard it: {findings.split.folds} folds"
 
 
 def _faults(rejects: list[Reject]) -> str:
@@ -271,9 +369,13 @@ def _faults(rejects: list[Reject]) -> str:
 
 
 def _summary(findings: _Findings) -> str:
-    labels = len({row.target for row in findings.rows})
-    speakers = f"{findings.speakers} speakers" if findings.speakers else "speakers unknown"
-    return f"{len(findings.rows):,} clips, {labels} labels, {speakers}"
+    return data_text(len(findings.rows), findings.labels, findings.speakers)
+
+
+def data_text(clips: int, labels: int, speakers: int | None) -> str:
+    """How much data there is, in words."""
+    known = f"{speakers} speakers" if speakers else "speakers unknown"
+    return f"{clips:,} clips, {labels} labels, {known}"
 
 
 def _flow(value: str | list[str] | None) -> str:

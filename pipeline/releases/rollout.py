@@ -30,6 +30,13 @@ class Rollout(BaseModel):
     notes: list[str]
 
 
+class Exported(BaseModel):
+    """A version that was copied to a folder, every file of it verified."""
+
+    version: int
+    folder: str
+
+
 def roll_back(project: Project, reason: str) -> Rollout:
     """Serves the version before the champion again, which is marked as failed for `reason`. One
     that was killed is finished instead, so that to repeat it goes back one version and not two.
@@ -71,7 +78,7 @@ def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
         return _restore(project, ledger, record, None, "", notes)
 
 
-def export(project: Project, version: int, target: Path) -> Path:
+def export(project: Project, version: int, target: Path) -> Exported:
     """Copies a version, verified, to the folder `target`, which may not hold anything yet.
 
     Raises:
@@ -91,7 +98,7 @@ def export(project: Project, version: int, target: Path) -> Path:
         raise InputError(f"cannot write {target}: {error}") from error
     if verify(target).files != files:
         raise VersionError(f"the copy in {target} differs from {source}")
-    return target
+    return Exported(version=version, folder=str(target))
 
 
 def list_versions(project: Project) -> Ledger:

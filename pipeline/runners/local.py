@@ -1,7 +1,6 @@
 """Runs a workflow on this machine: checks what can be checked at once, then launches the graph."""
 
 import contextlib
-import dataclasses
 import datetime
 import functools
 import gc
@@ -70,7 +69,7 @@ def run_workflow(
     with told_if_it_fails(project) as begin:
         result = _run(project, now or datetime.datetime.now().astimezone(), begin, is_scheduled)
     told = notify(project, result_event(project.workflow, result))
-    return dataclasses.replace(result, notes=[*result.notes, *problems_of(told)])
+    return result.model_copy(update={"notes": [*result.notes, *problems_of(told)]})
 
 
 def _run(

@@ -1,6 +1,9 @@
 """Compiles a workflow to a Vertex AI pipeline; submitting it will have its locations here."""
 
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel
 
 from components.example_gen.background import write_background
 from components.example_gen.index_writer import write_index
@@ -15,7 +18,18 @@ from schemas.workflow.workflow import Workflow
 CONTAINER_IMAGE = "auricle"
 
 
-def compile_workflow(project: Project, output: Path) -> None:
+class Compiled(BaseModel):
+    """A workflow in another orchestrator's format: the file, the folder beside it that has to be
+    copied to the run directory, and whether versions will be registered.
+    """
+
+    target: Literal["vertex"]
+    file: str
+    index: str
+    has_registry: bool
+
+
+def compile_workflow(project: Project, output: Path) -> Compiled:
     """Writes the Vertex AI pipeline of a workflow as JSON to `output`, without the network.
 
     The source index and the list of background recordings are written beside it, and have to be
@@ -73,6 +87,12 @@ def compile_workflow(project: Project, output: Path) -> None:
         output_dir=str(output.parent),
         output_filename=output.name,
     ).run(build_pipeline(workflow, locations), write_out=True)
+    return Compiled(
+        target="vertex",
+        file=str(output),
+        index=str(output.parent / "index"),
+        has_registry=vertex_registry(workflow) is not None,
+    )
 
 
 def vertex_registry(workflow: Workflow) -> dict[str, str] | None:

@@ -1,14 +1,17 @@
 """What a run did, and where its results are."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, computed_field
+
 from pipeline.runs.records import RunRecord
+from schemas.outcomes import RunOutcome
 
 
-@dataclass(frozen=True)
-class RunResult:
+class RunResult(BaseModel):
     """What a run did, and where its results are; `pushed_to` is None where nothing was pushed."""
+
+    model_config = ConfigDict(frozen=True)
 
     record: RunRecord
     report: Path
@@ -17,3 +20,15 @@ class RunResult:
     reused: list[str]
     ran: list[str]
     notes: list[str]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def outcome(self) -> RunOutcome:
+        """What became of the model."""
+        return self.record.outcome
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def reasons(self) -> list[str]:
+        """Why it was published or not."""
+        return self.record.reasons

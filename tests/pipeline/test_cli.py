@@ -15,6 +15,7 @@ from pipeline import cli
 from pipeline.config.loader import read_workflow
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
+from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.reports.metrics import Interval
 from schemas.reports.serving import ServingReport
@@ -251,6 +252,27 @@ def test_a_closed_pipe_is_no_fault(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("words: 1,200 clips of generated speech")
     assert done.stderr == ""
+
+
+def test_recordings_in_place_of_a_workflow(
+    tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "digits").symlink_to(digits)
+    folder = tmp_path / "digits"
+    done = CliRunner().invoke(cli.app, ["plan", str(folder)])
+    assert done.exit_code == 0
+    assert not (tmp_path / f"{digits.name}.yaml").exists()
+    names: list[str] = []
+
+    def run_workflow(project: Project) -> None:
+        names.append(project.name)
+        raise InputError("enough")
+
+    monkeypatch.setattr("pipeline.runners.local.run_workflow", run_workflow)
+    for first in ("Wrote", "Running"):
+        done = CliRunner().invoke(cli.app, ["run", str(folder)])
+        assert done.stdout.splitlines()[0].startswith(f"{first} {tmp_path / digits.name}.yaml")
+    assert names == [digits.name, digits.name]
 
 
 def test_init_then_plan(tmp_path: Path, digits: Path) -> None:

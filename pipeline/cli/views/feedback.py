@@ -36,3 +36,8 @@ def print_feedback(clips: list[FeedbackClip]) -> None:
             clip.source,
         )
     console().print(rows)
+
+
+def print_removed(gone: FeedbackClip) -> None:
+    """What is there no longer."""
+    typer.echo(f"Removed {gone.id}: {gone.label}, {gone.source}")

@@ -6,7 +6,7 @@ import typer
 
 from components.evaluation.formatting import measured_text
 from pipeline.cli.views.terminal import console, shown_place, table
-from pipeline.releases.rollout import Rollout
+from pipeline.releases.rollout import Exported, Rollout
 from schemas.reports.verdict import Verdict
 from schemas.versions import Ledger, VersionRecord
 
@@ -38,6 +38,11 @@ def print_rollout(step: Rollout) -> None:
     if step.withdrawn is not None:
         typer.echo(f"  version {step.withdrawn} is marked as failed and is not published again")
     typer.echo(f"  {shown_place(step.folder)}")
+
+
+def print_export(exported: Exported) -> None:
+    """Where the copy lies."""
+    typer.echo(f"Wrote {exported.folder}")
 
 
 def _state(record: VersionRecord, ledger: Ledger) -> str:

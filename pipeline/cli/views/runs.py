@@ -2,15 +2,20 @@
 
 import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from components.evaluation.formatting import measured_text
 from pipeline.cli.views.terminal import console, table
+from pipeline.notifications import Deliveries
 from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
 from schemas.reports.verdict import GateRule, Verdict
 from schemas.text import duration_text, some
+
+if TYPE_CHECKING:
+    from pipeline.runners.vertex import Compiled
 
 _MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
 
@@ -99,6 +104,19 @@ def print_reasons(record: RunRecord) -> None:
         typer.echo(f"  too few clips to judge: {some(names, 10)}")
     for feature, values in record.verdict.unsliced.items():
         typer.echo(f"  not sliced by {feature}: {values:,} different values")
+
+
+def print_deliveries(told: Deliveries) -> None:
+    """Whom a message reached, and why not."""
+    for delivery in told.deliveries:
+        typer.echo(f"{delivery.to}: {delivery.problem or 'delivered'}")
+
+
+def print_compiled(compiled: "Compiled", wants_registry: bool) -> None:
+    """What was written for another orchestrator."""
+    typer.echo(f"Wrote {compiled.file} for {compiled.target}")
+    if wants_registry and not compiled.has_registry:
+        typer.echo("  versions will not be registered: run.vertex names no project and region")
 
 
 def _no_rule(verdict: Verdict) -> GateRule:

@@ -7,8 +7,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from components.storage.location import storage_of
 from pipeline.datasets.importers import (
@@ -38,17 +39,17 @@ IMPORTERS: dict[str, Importer] = {
 _SKIPPED_SHOWN = 5
 
 
-@dataclass
-class Imported:
+class Imported(BaseModel):
     """What an import wrote: rows, and what it left out by reason with the first places.
 
     `root` is the folder above all recordings, where that is not the manifest's.
     """
 
+    manifest: Path
     rows: int = 0
     root: Path | None = None
-    skipped: Counter[str] = field(default_factory=Counter)
-    first_skipped: list[Skipped] = field(default_factory=list)
+    skipped: Counter[str] = Counter()
+    first_skipped: list[Skipped] = []
 
 
 def import_manifest(layout: str, source: Path, output: Path) -> Imported:
@@ -60,7 +61,7 @@ def import_manifest(layout: str, source: Path, output: Path) -> Imported:
     Raises:
         DataError: `source` is not of that layout, or no row of it can be used.
     """
-    imported = Imported()
+    imported = Imported(manifest=output)
     folder = output.absolute().parent
     storage, name = storage_of(output)
     with storage.create(name) as file:

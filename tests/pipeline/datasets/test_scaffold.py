@@ -10,7 +10,12 @@ from speech import write_words
 
 from pipeline.config.loader import read_workflow
 from pipeline.datasets.dry_run import make_plan
-from pipeline.datasets.scaffold import write_workflow
+from pipeline.datasets.scaffold import (
+    is_recordings,
+    plan_beside,
+    workflow_beside,
+    write_workflow,
+)
 from pipeline.workspace.project import Project
 from schemas.errors import DataError, InputError
 from schemas.workflow.data import Split
@@ -104,6 +109,26 @@ def test_the_manifest_itself_and_a_file_elsewhere(tmp_path: Path) -> None:
     assert workflow.data.manifests == str(tmp_path / "data" / "manifest.jsonl")
 
 
+@pytest.mark.parametrize(("name", "comma"), [("clips.csv", ","), ("clips.tsv", "\t")])
+def test_a_table(tmp_path: Path, name: str, comma: str) -> None:
+    write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
+    lines = (tmp_path / "data" / "manifest.jsonl").read_text().splitlines()
+    rows = [["audio_filepath", "label", "speaker"], *(json.loads(line).values() for line in lines)]
+    (tmp_path / "data" / "manifest.jsonl").unlink()
+    (tmp_path / "data" / name).write_text("".join(f"{comma.join(row)}\n" for row in rows))
+    assert init(tmp_path / "data", tmp_path / "w.yaml").data.manifests == f"data/{name}"
+    assert init(tmp_path / "data" / name, tmp_path / "v.yaml").data.manifests == f"data/{name}"
+
+
+def test_a_table_about_something_else_is_no_manifest(tmp_path: Path) -> None:
+    for label in LABELS:
+        for take in range(60):
+            write_clip(tmp_path / "clips" / label / f"{take}.wav")
+    (tmp_path / "clips" / "prices.csv").write_text("name,price\na,1\n")
+    (tmp_path / "clips" / "go" / "times.csv").write_text("1,2\n")
+    assert init(tmp_path / "clips", tmp_path / "w.yaml").data.folder == "clips"
+
+
 def test_several_manifests_become_a_pattern(tmp_path: Path) -> None:
     for part in ("a", "b"):
         write_manifest(tmp_path / "data" / part / "manifest.jsonl", speakers=3)
@@ -148,7 +173,8 @@ def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
         write_workflow(tmp_path / "data", output, name=None, force=False)
     assert output.read_text() == "mine"
     said = write_workflow(tmp_path / "data", output, name=None, force=True)
-    assert said[0] == f"Wrote {output}: 27 clips, 3 labels, 3 speakers"
+    assert (said.file, said.clips, said.labels, said.speakers) == (str(output), 27, 3, 3)
+    assert (said.rejects, said.ignored, said.folds) == (0, [], 3)
     assert read_workflow(output).name == "data"
 
 
@@ -193,6 +219,36 @@ def test_what_cannot_be_a_workflow(
     with pytest.raises(DataError, match=message):
         write_workflow(folder, tmp_path / "w.yaml", name=None, force=False)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_recordings_stand_for_the_workflow_file_beside_them(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "My Words" / "manifest.jsonl", speakers=3)
+    recordings = tmp_path / "My Words"
+    assert is_recordings(recordings)
+    planned = plan_beside(recordings)
+    assert [path.name for path in tmp_path.iterdir()] == ["My Words"]
+    assert make_plan(planned).clips == 27
+    file, new = workflow_beside(recordings)
+    assert file == tmp_path / "my-words.yaml"
+    assert new is not None
+    assert (new.file, new.clips) == (str(file), 27)
+    assert read_workflow(file) == planned.workflow
+
+    file.write_text(file.read_text().replace("cnn_lstm", "rnn"))
+    assert workflow_beside(recordings) == (file, None)
+    assert plan_beside(recordings).workflow.model.architecture == "rnn"
+    manifest = recordings / "manifest.jsonl"
+    assert workflow_beside(manifest)[0] == recordings / "manifest.yaml"
+
+
+def test_the_workflow_file_of_something_else_is_neither_run_nor_overwritten(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "words" / "manifest.jsonl", speakers=3)
+    mine = "name: words\ndata: {folder: others}\n"
+    (tmp_path / "words.yaml").write_text(mine)
+    for ask in (workflow_beside, plan_beside):
+        with pytest.raises(InputError, match=r"words\.yaml"):
+            ask(tmp_path / "words")
+    assert (tmp_path / "words.yaml").read_text() == mine
 
 
 def test_too_few_speakers(tmp_path: Path) -> None:

@@ -116,7 +116,9 @@ def test_a_damaged_version_is_neither_served_nor_exported(
 
 
 def test_an_export_holds_the_version(directory: RunDirectory, tmp_path: Path) -> None:
-    target = export(Project(WORKFLOW, tmp_path), 2, tmp_path / "out")
+    target = tmp_path / "out"
+    exported = export(Project(WORKFLOW, tmp_path), 2, target)
+    assert (exported.version, exported.folder) == (2, str(target))
     assert verify(target) == verify(directory.serving.path / "2")
     with pytest.raises(InputError, match=str(target)):
         export(Project(WORKFLOW, tmp_path), 2, target)
