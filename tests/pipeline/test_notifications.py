@@ -1,6 +1,5 @@
 """Notifications against a real HTTP server on loopback and real programs."""
 
-import dataclasses
 import datetime
 import http.server
 import json
@@ -317,7 +316,7 @@ def test_a_blessed_run_in_words(tmp_path: Path) -> None:
     assert event.text == f"digits, run 4: blessed, version 3 pushed; {ACCURACY}"
     assert (event.event, event.version, event.run) == ("blessed", 3, 4)
     assert event.report == f"{tmp_path}/report.html"
-    again = dataclasses.replace(make_result(tmp_path, number=5), reused=["Pusher"], ran=[])
+    again = make_result(tmp_path, number=5).model_copy(update={"reused": ["Pusher"], "ran": []})
     text = notify.result_event(make_workflow(), again).text
     assert text == f"digits, run 5: blessed, version 3 already served; {ACCURACY}"
 
