@@ -1,16 +1,22 @@
 """Compiles a workflow to a Vertex AI pipeline; submitting it will have its locations here."""
 
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
 
 from components.example_gen.background import write_background
+from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
 from pipeline.dag.beam import beam_pipeline_args
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
+from pipeline.inference.tensorflow_import import import_tensorflow
 from pipeline.workspace.project import Project
 from schemas.errors import WorkflowError
 from schemas.workflow.workflow import Workflow
@@ -52,6 +58,34 @@ def compile_workflow(project: Project, output: Path) -> Compiled:
     recordings = check_inputs(project, listing.utterances)
     index = write_index(listing, workflow.data, output.parent / "index", None)
     background = write_background(recordings, output.parent / "index", None)
+    with _libraries_quiet():
+        _write_pipeline(workflow, output, index, background, beam_args)
+    return Compiled(
+        target="vertex",
+        file=str(output),
+        index=str(output.parent / "index"),
+        has_registry=vertex_registry(workflow) is not None,
+    )
+
+
+@contextlib.contextmanager
+def _libraries_quiet() -> Iterator[None]:
+    """Keeps off the terminal what TFX, and what it imports, say of themselves; errors are heard."""
+    import_tensorflow()
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        absl.setLevel(level)
+
+
+def _write_pipeline(
+    workflow: Workflow, output: Path, index: IndexRef, background: IndexRef, beam_args: list[str]
+) -> None:
     from tfx.dsl.input_resolution.strategies import (
         latest_artifact_strategy,
         latest_blessed_model_strategy,
@@ -60,6 +94,7 @@ def compile_workflow(project: Project, output: Path) -> Compiled:
 
     from pipeline.dag.build import RunLocations, build_pipeline
 
+    root = workflow.run.directory or ""
     locations = RunLocations(
         root=root,
         serving=f"{root}/{workflow.push.directory}",
@@ -87,12 +122,6 @@ def compile_workflow(project: Project, output: Path) -> Compiled:
         output_dir=str(output.parent),
         output_filename=output.name,
     ).run(build_pipeline(workflow, locations), write_out=True)
-    return Compiled(
-        target="vertex",
-        file=str(output),
-        index=str(output.parent / "index"),
-        has_registry=vertex_registry(workflow) is not None,
-    )
 
 
 def vertex_registry(workflow: Workflow) -> dict[str, str] | None:

@@ -2,13 +2,19 @@
 
 import ast
 import doctest
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e.tiny import TINY, write_workflow
 
+from pipeline.dag.steps import STEPS
+
+_OF_TERMINALS = ("COLUMNS", "LINES", "TERM", "TF_CPP_MIN_LOG_LEVEL", "PYTHONWARNINGS")
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -35,3 +41,22 @@ def test_the_lines_of_the_readme(project: Path, monkeypatch: pytest.MonkeyPatch)
             assert shape(got) == shape(ast.literal_eval(example.want)), example.source
         else:
             exec(example.source, names)
+    _run_without_a_terminal("".join(example.source for example in examples))
+
+
+def _run_without_a_terminal(code: str) -> None:
+    """The same lines once more, as a notebook's kernel runs them: only the progress is seen."""
+    environment = {name: os.environ[name] for name in os.environ if name not in _OF_TERMINALS}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines
+    assert all(line.partition(":")[0] in STEPS for line in lines)

@@ -97,6 +97,8 @@ def answer(project: Path, arguments: tuple[str, ...]) -> str:
     if arguments[0] in IN_A_PROCESS or "--once" in arguments:
         done = auricle(*arguments, "--json", cwd=project)
         assert done.returncode == 0, done.stderr
+        if arguments[0] == "compile":
+            assert done.stderr == ""  # nothing of TensorFlow's, TFX's or absl's
         return done.stdout
     result = CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
