@@ -13,8 +13,9 @@ from components.versions.ledger import read_ledger
 from components.versions.manifest import verify
 from pipeline.dag.cache import withdraw_changed
 from pipeline.inference.predict import load_model
-from pipeline.runs.records import read_history
+from pipeline.runs.records import read_history, write_record
 from pipeline.runs.snapshot import read_file_stamps, read_snapshot
+from pipeline.runs.trained_models import load_candidate
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import read_project
 
@@ -40,6 +41,20 @@ def test_records_ledger_and_version(directory: RunDirectory) -> None:
     [entry] = read_ledger(directory.ledger).versions
     assert (entry.version, entry.is_blessed) == (1, True)
     assert verify(directory.serving.path / "1").push_id == entry.push_id
+
+
+def test_the_model_of_a_run_has_the_card_that_its_verdict_completes(project: Path) -> None:
+    asked = read_project(project / "workflow.yaml")
+    assert load_candidate(asked, 1).card.none_below is None  # as it was judged then
+    [record, _] = read_history(asked.run_directory.history)
+    details = record.verdict.details.model_copy(update={"none_below": 0.3})
+    verdict = record.verdict.model_copy(update={"details": details})
+    write_record(
+        record.model_copy(update={"number": 3, "verdict": verdict}), asked.run_directory.history
+    )
+    model = load_candidate(asked)
+    assert (model.run, model.card.none_below) == (3, 0.3)
+    (asked.run_directory.history / "3.json").delete()
 
 
 def test_the_index_names_the_recordings_where_they_are(directory: RunDirectory) -> None:

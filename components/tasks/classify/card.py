@@ -30,5 +30,5 @@ def _operating_point(verdict: Verdict) -> str:
     return (
         "The answer is the class with the highest score. `auricle predict` takes a score below"
         f" {details.none_below:.2f}, which 98 % of the right answers on the test clips reach, for"
-        " none of the words; most sounds that are none of them score higher."
+        " none of the words; what is none of them may score higher all the same."
     )

@@ -4,6 +4,7 @@ import typer
 
 from components.evaluation.formatting import score_text
 from pipeline.inference.predict import Answer, FilePrediction, Predictions
+from schemas.utterance import is_keyword
 
 
 def print_predictions(predictions: Predictions) -> None:
@@ -33,7 +34,8 @@ def _first_answer(answer: Answer, file: FilePrediction, threshold: float | None)
     none of a classifier's words `none of them (nearest: stop 0.410)`.
     """
     if file.is_none and threshold is None:
-        return f"none of them (nearest: {_answer(answer)})"
+        nearest = "nearest: " if is_keyword(answer.label) else ""
+        return f"none of them ({nearest}{_answer(answer)})"
     if file.heard is not False or threshold is None or answer.score is None:
         return _answer(answer)
     shown = f"{answer.label} {score_text(answer.score)}"

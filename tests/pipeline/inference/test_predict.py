@@ -252,7 +252,7 @@ def test_what_a_model_with_a_threshold_does_not_hear_is_said(
             ["low", "high", "_noise_"],
             None,
             [None, True],
-            ["low 1.000", "none of them (nearest: _noise_ 0.{3})"],
+            ["low 1.000", "none of them (_noise_ 0.{3})"],
         ),
     ],
 )
