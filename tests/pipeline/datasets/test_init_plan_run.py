@@ -26,7 +26,7 @@ from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
 from schemas.reports.rejects import REJECTS_FILE, parse_rejects
 
-FOLDERS, INGESTED = 24, 2
+FOLDERS, INGESTED = 16, 2
 RATE = 8000
 MOST_CLIPS = 8 * 60
 
