@@ -48,16 +48,22 @@ def check_rows(workflow: Workflow, rows: list[Utterance]) -> None:
 
 def outlooks(workflow: Workflow, rows: Sequence[Utterance]) -> list[Outlook]:
     """What the gate could say of the clips of `rows` that are going to judge a model."""
-    clips = unanswered(rows, workflow.data.split, workflow.task)
+    slices = {name for names in workflow.gate.slices().values() for name in names}
+    clips = unanswered(rows, workflow.data.split, workflow.task, slices)
     return parts.gate(workflow.task).foresee(clips, workflow.gate.model_dump_json())
 
 
-def unanswered(rows: Sequence[Utterance], split: Split, task: str = FIRST_TASK) -> Unanswered:
-    """The clips of `rows` that are going to judge a model."""
+def unanswered(
+    rows: Sequence[Utterance],
+    split: Split,
+    task: str = FIRST_TASK,
+    slices: Iterable[str] = (),
+) -> Unanswered:
+    """The clips of `rows` that are going to judge a model; of their metadata what `slices` name."""
     divided = divide(rows, split)
     clips = [row for name in judging(divided) for row in divided[name] if not row.is_must_pass]
-    names = {name for row in clips for name in row.metadata}
-    features = {name: _texts(str(row.metadata.get(name, "")) for row in clips) for name in names}
+    known = {name for name in slices if any(name in row.metadata for row in clips)}
+    features = {name: _texts(str(row.metadata.get(name, "")) for row in clips) for name in known}
     features["speaker"] = _texts(row.speaker for row in clips)
     targets = _texts(row.target for row in clips)
     if (grouped_by := feeding.features(task).GROUPED_BY) is not None:

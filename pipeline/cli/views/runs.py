@@ -71,7 +71,8 @@ def print_records(records: list[RunRecord], workflow: Path) -> None:
         )
     console().print(rows)
     for limits, same in itertools.groupby(records, key=_limits):
-        first, *_, last = [record.number for record in same] * 2
+        alike = list(same)
+        first, last = alike[0].number, alike[-1].number
         runs = f"run {first}" if first == last else f"runs {first} to {last}"
         typer.echo(f"{runs} asked for: {limits}")
     if len(records) > 1:

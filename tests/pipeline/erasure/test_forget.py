@@ -290,7 +290,7 @@ def test_a_workflow_that_names_her_is_told(runs: Runs) -> None:
 def test_nothing_is_removed_while_the_reports_in_the_registry_cannot_be(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who heard her is read from what is removed last."""
+    """Which models heard a speaker is read from what is removed last."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = Registry(kind="mlflow", uri="http://127.0.0.1:9")
     workflow = runs.workflow.model_copy(update={"registry": away})
