@@ -24,15 +24,14 @@ from pipeline.scheduling.triggers import check_triggers
 from pipeline.workspace.lock import adopt, is_held, lock
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
-from schemas.cron import cron_fields
 from schemas.errors import BusyError, DataGateError, InputError
 from schemas.outcomes import CheckOutcome
 from schemas.versions import StoredVersion
-from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
-    from apscheduler.triggers.cron import CronTrigger
+
+    from pipeline.scheduling.cron_trigger import ZonedCronTrigger
 
 # Without the working directory, which `-c` puts first: a folder `pipeline` there is not ours.
 _MAIN = "import sys; sys.path[:] = filter(None, sys.path); from pipeline.cli import main; main()"
@@ -106,6 +105,8 @@ def serve(project: Project, file: Path, say: Callable[[str], None]) -> None:
     from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
     from apscheduler.schedulers.background import BackgroundScheduler
 
+    from pipeline.scheduling.cron_trigger import ZonedCronTrigger
+
     workflow, directory = project.workflow, project.run_directory
     adopt(project)
     what = f"a schedule of workflow '{workflow.name}' is running already"
@@ -115,7 +116,8 @@ def serve(project: Project, file: Path, say: Callable[[str], None]) -> None:
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
         scheduler.start(paused=True)
-        _keep_or_add(scheduler, make_trigger(workflow), str(file.resolve()))
+        trigger = ZonedCronTrigger(workflow.schedule.cron, workflow.schedule.timezone)
+        _keep_or_add(scheduler, trigger, str(file.resolve()))
         is_stopped = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: is_stopped.set())
@@ -128,14 +130,6 @@ def serve(project: Project, file: Path, say: Callable[[str], None]) -> None:
         for child in list(_children):  # the next check goes on with what it did
             child.terminate()
         scheduler.shutdown()
-
-
-def make_trigger(workflow: Workflow) -> "CronTrigger":
-    """When it is time, by cron line and time zone."""
-    from apscheduler.triggers.cron import CronTrigger
-
-    schedule = workflow.schedule
-    return CronTrigger(**cron_fields(schedule.cron), timezone=schedule.timezone)
 
 
 def look_in_a_process(file: str) -> int:
@@ -223,16 +217,13 @@ def _follow_move(connection: sqlite3.Connection) -> None:
 _children: list[subprocess.Popen[bytes]] = []
 
 
-def _keep_or_add(scheduler: "BackgroundScheduler", trigger: "CronTrigger", file: str) -> None:
+def _keep_or_add(scheduler: "BackgroundScheduler", trigger: "ZonedCronTrigger", file: str) -> None:
     """Adds the job unless the store has it, with the time it is due, which may be past."""
     job = scheduler.get_job(_JOB)
-    if job is not None and job.args == (file,) and _same(job.trigger, trigger):
-        return
-    scheduler.add_job(look_in_a_process, trigger, args=(file,), id=_JOB, replace_existing=True)
-
-
-def _same(one: "CronTrigger", other: "CronTrigger") -> bool:
-    return (str(one), str(one.timezone)) == (str(other), str(other.timezone))
+    if job is not None and job.args == (file,) and trigger.has_times_of(job.trigger):
+        scheduler.modify_job(_JOB, trigger=trigger)
+    else:
+        scheduler.add_job(look_in_a_process, trigger, args=(file,), id=_JOB, replace_existing=True)
 
 
 def _say_next(scheduler: "BackgroundScheduler", say: Callable[[str], None]) -> None:
