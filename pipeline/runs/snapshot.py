@@ -65,7 +65,7 @@ def observe(project: Project, listing: Listing) -> Observation:
         code=trained_code(project.workflow.task),
         manifests=manifest_digests(project),
         labels=label_counts(listing),
-        files=dict(stamp_files(sorted({row.path for row in listing.utterances if row.path}))),
+        files=recording_stamps(listing),
     )
 
 
@@ -88,7 +88,7 @@ def remember(
         labels=observed.labels,
         data=data,
     )
-    directory.seen_files.put(json.dumps(observed.files).encode())
+    write_file_stamps(observed.files, directory)
     directory.seen.put(seen.model_dump_json().encode())
 
 
@@ -127,6 +127,16 @@ def read_snapshot(file: Location) -> RunSnapshot | None:
         return RunSnapshot.model_validate_json(file.read())
     except (OSError, ValidationError):
         return None
+
+
+def recording_stamps(listing: Listing) -> dict[str, str]:
+    """The stamp of each recording that is there, by its path."""
+    return dict(stamp_files(sorted({row.path for row in listing.utterances if row.path})))
+
+
+def write_file_stamps(stamps: dict[str, str], directory: RunDirectory) -> None:
+    """Has `read_file_stamps` give `stamps`."""
+    directory.seen_files.put(json.dumps(stamps).encode())
 
 
 def read_file_stamps(directory: RunDirectory) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Is there anything new to train on? Answered in seconds, from what the last finished run saw.
 
-First at a glance: hashes of the manifests, `stat` of every recording. Only where that differs are
-rows listed and contents hashed, as a run would do it.
+First at a glance: hashes of the manifests, and the stamp of every recording, which differs whenever
+its content may. Only where that differs are rows listed and contents hashed, as a run would do it.
 """
 
 import datetime
@@ -19,8 +19,10 @@ from pipeline.runs.snapshot import (
     manifest_digests,
     read_file_stamps,
     read_snapshot,
+    recording_stamps,
     trained_code,
     trained_settings,
+    write_file_stamps,
 )
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -75,8 +77,10 @@ def _look_closely(
 
     workflow, directory = project.workflow, project.run_directory
     listing = list_rows(project)
+    stamps = recording_stamps(listing)  # before the contents are read, which may change meanwhile
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     if index.digest == seen.data:
+        write_file_stamps(stamps, directory)  # so that the next check needs no closer look
         return TriggerDecision(train=False, reasons=["files were touched, but hold what they held"])
     before, now = _seen_rows(directory, seen.data), read_row_keys(location_of(index.uri))
     clips = sum(before.get(row) != key for row, key in now.items())
@@ -135,7 +139,7 @@ def _to_be_replaced(directory: RunDirectory) -> list[str]:
 
 
 def _is_as_seen(project: Project, known: dict[str, str]) -> bool:
-    """Whether the recordings are the files they were, by size and times."""
+    """Whether the recordings are the files they were."""
     data, feedback = project.workflow.data, project.run_directory.feedback.parent
     if data.folder is None:
         return dict(stamp_files(known)) == known

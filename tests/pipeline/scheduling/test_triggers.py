@@ -72,6 +72,41 @@ def test_a_changed_and_a_vanished_clip(directory: RunDirectory, tmp_path: Path) 
     assert (train, counts(why)) == (True, [0, 1])
 
 
+def replace_with_times_kept(file: Path, content: bytes) -> None:
+    """As a copy that keeps times does: the same size and modification time."""
+    before = file.stat()
+    assert len(content) == before.st_size
+    file.with_name("copied").write_bytes(content)
+    file.with_name("copied").replace(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("source", ["manifests", "folder"])
+def test_a_clip_replaced_by_one_of_the_same_size_and_time(tmp_path: Path, source: str) -> None:
+    for label in ("yes", "no"):
+        (tmp_path / "clips" / label).mkdir(parents=True)
+        (tmp_path / "clips" / label / "1.wav").write_bytes(b"RIFF")
+    rows = [{"audio_filepath": f"{label}/1.wav", "label": label} for label in ("yes", "no")]
+    manifest = tmp_path / "clips" / "manifest.jsonl"
+    manifest.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    data = {"folder": "clips"} if source == "folder" else {"manifests": "clips/manifest.jsonl"}
+    workflow = make_workflow(data=data)
+    finish_run(Project(workflow, tmp_path))
+    replace_with_times_kept(tmp_path / "clips/no/1.wav", b"RIFX")
+    train, why = ask(tmp_path, workflow)
+    assert (train, counts(why)) == (True, [1])
+
+
+def test_files_copied_anew_are_looked_at_closely_once(
+    directory: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for clip in (tmp_path / "data" / "1").glob("*.wav"):
+        replace_with_times_kept(clip, clip.read_bytes())
+    assert not ask(tmp_path)[0]
+    monkeypatch.delattr("pipeline.scheduling.triggers._look_closely")
+    assert not ask(tmp_path)[0]
+
+
 def test_rows_count_and_not_files(directory: RunDirectory, tmp_path: Path) -> None:
     manifest = tmp_path / "data" / "1" / "manifest.jsonl"
     rows = manifest.read_text().splitlines(keepends=True)
