@@ -6,6 +6,7 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from components.evaluation.tallies import OVERALL, Tallies, Tally
 from components.evaluation.tfma_evaluation import CANDIDATE
 from components.evaluation.tfma_sums import SUMS
+from components.storage.plain_path import plain_path
 
 
 def read_results(evaluation_dir: str, model: str) -> Tallies:
@@ -13,7 +14,9 @@ def read_results(evaluation_dir: str, model: str) -> Tallies:
     folder. Nothing evaluated gives no tallies.
     """
     tallies: dict[str, dict[str, Tally]] = {}
-    for record in tfma.load_metrics(evaluation_dir):
+    with plain_path(evaluation_dir) as path:
+        records = list(tfma.load_metrics(path))
+    for record in records:
         values = _values(record, model)
         keys = record.slice_key.single_slice_keys
         if len(keys) > 1 or not set(SUMS) <= set(values):

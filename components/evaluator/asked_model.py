@@ -10,6 +10,7 @@ import numpy as np
 
 from components.evaluation.fold_models import read_fold_models
 from components.evaluation.scores import Array, Texts
+from components.saved_model import load_saved_model
 from schemas.example import FeatureValue
 
 Outputs = dict[str, Array]
@@ -19,9 +20,7 @@ class AskedModel:
     """The SavedModel in the folder `saved_model`, of whose outputs some `names` are wanted."""
 
     def __init__(self, saved_model: Path, names: tuple[str, ...]) -> None:
-        import tensorflow as tf
-
-        loaded = tf.saved_model.load(str(saved_model))
+        loaded = load_saved_model(saved_model)
         self._names = names
         self._signature = loaded.signatures["serving_examples"]
         self._folds = read_fold_models(saved_model.parent)

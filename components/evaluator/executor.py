@@ -16,6 +16,7 @@ from components.evaluation.slices import slice_features, tabulate
 from components.evaluation.tfma_evaluation import evaluate
 from components.evaluator.asked_model import AskedModel, Outputs
 from components.examples import read_files, split_files
+from components.storage.plain_path import plain_path
 from components.tasks import feeding, parts
 from components.versions.model_card import read_card
 from schemas.example import FeatureValue, decode_example
@@ -50,12 +51,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             parts.recordings(task).score_recordings_of(
                 listed, saved_models[0], read_card(saved_models[0]), folder
             )
-        with self._make_beam_pipeline() as pipeline:
-            evaluate(
-                folder / SCORES_FILE,
-                artifact_utils.get_single_uri(output_dict["evaluation"]),
-                pipeline,
-            )
+        evaluation = artifact_utils.get_single_uri(output_dict["evaluation"])
+        with plain_path(evaluation) as path, self._make_beam_pipeline() as pipeline:
+            evaluate(folder / SCORES_FILE, path, pipeline)
 
 
 def score_clips(files: Iterable[Path], saved_models: list[Path], task: str) -> ClipScores:

@@ -3,7 +3,6 @@
 import glob
 import posixpath
 from collections.abc import Sequence
-from itertools import takewhile
 from pathlib import Path
 
 from components.example_gen.spans import newest_spans
@@ -39,7 +38,8 @@ def matching_files(
         if has_spans(inside):
             files = set(newest_spans(place, inside, window))
         else:
-            found = [place / inside, *place.matching(inside)]
+            exact = place / inside  # a name is no pattern where there is a file of it
+            found = [exact] if exact.is_present() else place.matching(inside)
             files = {file for file in found if file.is_present()}
         if not files:
             raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
@@ -50,7 +50,7 @@ def matching_files(
 def common_root(patterns: Sequence[str], workflow_dir: Path) -> Location | None:
     """The deepest folder that every pattern names without wildcards; None of several storages.
 
-    Depends on the patterns alone, so that ids stay when a new manifest appears.
+    Depends on the patterns, and not on files, so that ids stay when a new manifest appears.
     """
     folders = [_fixed_part(pattern, workflow_dir)[0] for pattern in patterns]
     if len({folder.storage for folder in folders}) != 1:
@@ -78,7 +78,17 @@ def _fixed_part(pattern: str, workflow_dir: Path) -> tuple[Location, str]:
     scheme, separator, name = pattern.rpartition("://")
     folder, written = posixpath.split(name)
     parts = [part for part in folder.split("/") if part not in ("", ".")]
-    fixed = list(takewhile(lambda part: not glob.has_magic(part) and not has_spans(part), parts))
-    inside = "/".join([*parts[len(fixed) :], written])
     top = "/" if name.startswith("/") else ""
-    return place_of(f"{scheme}{separator}{top}{'/'.join(fixed)}", workflow_dir), inside
+    place = place_of(f"{scheme}{separator}{top}", workflow_dir)
+    depth = 0
+    while depth < len(parts) and _is_fixed(place, parts[depth]):
+        place, depth = place / parts[depth], depth + 1
+    fixed = place_of(f"{scheme}{separator}{top}{'/'.join(parts[:depth])}", workflow_dir)
+    return fixed, "/".join([*parts[depth:], written])
+
+
+def _is_fixed(folder: Location, part: str) -> bool:
+    """Whether `part` names a folder in `folder`: without wildcards, or as the name of one there."""
+    if not glob.has_magic(part) and not has_spans(part):
+        return True
+    return part in folder.children()[1]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
@@ -42,13 +41,6 @@ BRIEF = Effort(steps=32, incomplete=0.05, patch_share=1.0)
 def is_explainable(model: object) -> TypeGuard[Model]:
     """Whether a loaded SavedModel has the two halves that explanations ask."""
     return all(hasattr(model, function) for function in _FUNCTIONS)
-
-
-def load_saved_model(saved_model: Path) -> Model:
-    """The SavedModel, as TensorFlow loads it."""
-    import tensorflow as tf
-
-    return tf.saved_model.load(str(saved_model))
 
 
 def attribute(

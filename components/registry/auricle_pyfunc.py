@@ -3,6 +3,8 @@
 A copy of this file lies beside each registered model: who loads one needs TensorFlow, not Auricle.
 """
 
+import glob
+import os
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,13 @@ class Answers:
     """Asks a SavedModel."""
 
     def __init__(self, folder: str) -> None:
-        self._model = tf.saved_model.load(folder)  # kept, or its variables are lost
+        # TensorFlow looks for the variables by a pattern: not by a name, which may hold a `[`.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            path = f"/proc/self/fd/{descriptor}" if glob.has_magic(folder) else folder
+            self._model = tf.saved_model.load(path)  # kept, or its variables are lost
+        finally:
+            os.close(descriptor)
         self._ask = self._model.signatures[_SIGNATURE]
 
     def predict(self, waveforms: np.ndarray, params: dict[str, Any] | None = None) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -66,7 +67,7 @@ class MlflowRegistry:
         """
         database = directory / "registry.sqlite"
         _prepare(database)
-        uri = f"sqlite:///{database}"
+        uri = database_uri(database)
         try:
             return cls(name, uri, directory / "registry")
         except RegistryError as error:
@@ -184,6 +185,13 @@ class MlflowRegistry:
             run_name=f"{self._name} {registration.version}",
         )
         return str(made.info.run_id)
+
+
+def database_uri(database: Path) -> str:
+    """Where MLflow finds an SQLite file: a URL, in which a `?` would begin the options."""
+    if "?" not in str(database):
+        return f"sqlite:///{database}"
+    return f"sqlite:///file:{urllib.parse.quote(str(database))}?uri=true"
 
 
 def _prepare(database: Path) -> None:

@@ -145,7 +145,9 @@ def _find_start(training: Training, champion: Champion | None, model: keras.Mode
 
 
 def _expand(patterns: list[str]) -> list[str]:
-    return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+    """The files of TFX's patterns, `<folder>/*`; what stands in a folder's name is no pattern."""
+    folders = [pattern.rpartition("/")[0] for pattern in patterns]
+    return sorted(f"{each}/{name}" for each in folders for name in tf.io.gfile.listdir(each))
 
 
 def _by_fold(files: list[str]) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.saved_model import load_saved_model
 from components.tasks import parts
 from components.tasks.feeding import ModelPart
 from components.versions.model_card import read_card
@@ -47,7 +48,7 @@ def read_champion(directory: str) -> Champion:
         pydantic.ValidationError: its card is not what `schemas.reports` says.
     """
     card = read_card(directory)
-    variables = tf.saved_model.load(directory)._model_variables
+    variables = load_saved_model(directory)._model_variables
     return Champion(
         card=card,
         digest=model_digest_of(dict(_file_digests(directory))),

@@ -12,7 +12,6 @@ from tensorflow_data_validation import StatsOptions
 from tfx.components import (
     ExampleValidator,
     Pusher,
-    StatisticsGen,
     Trainer,
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -36,6 +35,7 @@ from components.resolvers import (
     PassedBeforeStrategy,
 )
 from components.serving_check.component import ServingCheck
+from components.statistics_gen.component import StatisticsGen
 from components.tasks import feeding
 from schemas.example import SIDE_FEATURES
 from schemas.splits import EVAL, TRAIN, fold_names

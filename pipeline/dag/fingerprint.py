@@ -56,7 +56,10 @@ class Dependence:
 
 DEPENDENCES = {
     "AudioExampleGen": Dependence(modules=("components.example_gen.executor",)),
-    "StatisticsGen": Dependence(libraries=("tfx", "tensorflow-data-validation")),
+    "StatisticsGen": Dependence(
+        modules=("components.statistics_gen.executor",),
+        libraries=("tfx", "tensorflow-data-validation"),
+    ),
     "ImportSchemaGen": Dependence(libraries=("tfx",)),
     "ExampleValidator": Dependence(libraries=("tfx", "tensorflow-data-validation")),
     "DataGate": Dependence(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from pydantic import BaseModel, Field, ValidationError
 
 from components.audio.condition import condition
+from components.saved_model import load_saved_model
 from components.storage.location import Location
 from components.tasks import feeding
 from components.versions.manifest import verify
@@ -267,6 +268,6 @@ def _load_saved_model(version: Location) -> SavedModel:
     tf = import_tensorflow()
     try:
         with version.local_copy() as folder:
-            return tf.saved_model.load(str(folder))
+            return load_saved_model(folder)
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise InputError(f"{version} cannot be loaded: {error}") from error

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from e2e.conftest import Webhook
 from e2e.running import artifacts, auricle, run
-from e2e.tiny import TINY, write_background, write_workflow
+from e2e.tiny import TINY, write_background, write_recordings, write_workflow
 from mlflow import MlflowClient
 
+from components.registry.mlflow import database_uri
 from components.versions.manifest import verify
 from pipeline.runners.local import run_workflow
 from pipeline.runs.records import list_records
@@ -20,7 +21,17 @@ from schemas.reports.ingest import IngestReport
 pytestmark = pytest.mark.e2e
 
 
-def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) -> None:
+@pytest.fixture
+def oddly_named(tmp_path: Path) -> Path:
+    """A project in a folder whose name is a pattern, an option and an escape."""
+    folder = tmp_path / "-a [v2] {x,y} * 100 % ü"
+    folder.mkdir()
+    write_recordings(folder / "recordings")
+    return folder
+
+
+def test_run_and_predict_from_the_command_line(oddly_named: Path, webhook: Webhook) -> None:
+    project = oddly_named
     write_background(project / "noise")
     write_workflow(
         project,
@@ -60,7 +71,8 @@ def test_run_and_predict_from_the_command_line(project: Path, webhook: Webhook) 
         assert "pushed" in shown.stdout.lower()
     record = str(directory / "history" / "1.json")
     assert "all clips" in auricle("compare", record, record, cwd=project).stdout
-    client = MlflowClient(f"sqlite:///{directory}/registry.sqlite")
+    assert [path.name for path in project.parent.iterdir()] == [project.name]
+    client = MlflowClient(database_uri(directory / "registry.sqlite"))
     made = client.get_model_version_by_alias("tones", "champion")
     lineage = verify(directory / "serving" / "1").lineage
     assert lineage is not None
@@ -81,15 +93,15 @@ def check_answers_through_mlflow(project: Path, answer: dict[str, object], clip:
     """What MLflow loads answers as `auricle predict` does, without Auricle."""
     program = (
         "import sys, mlflow, soundfile\n"
-        "mlflow.set_tracking_uri(f'sqlite:///{sys.argv[1]}')\n"
+        "mlflow.set_tracking_uri(sys.argv[1])\n"
         "model = mlflow.pyfunc.load_model('models:/tones@champion')\n"
         "waveform, _ = soundfile.read(sys.argv[2], dtype='float32')\n"
         "[[label, score]] = model.predict(waveform[None])[['label', 'score']].values\n"
         "assert not {'auricle', 'components'} & set(sys.modules)\n"
         "print(label, score)\n"
     )
-    registry = project / "runs" / "tones" / "registry.sqlite"
-    command = [sys.executable, "-I", "-W", "ignore", "-c", program, str(registry), str(clip)]
+    registry = database_uri(project / "runs" / "tones" / "registry.sqlite")
+    command = [sys.executable, "-I", "-W", "ignore", "-c", program, registry, str(clip)]
     asked = subprocess.run(command, capture_output=True, text=True, check=True)
     label, score = asked.stdout.split()
     assert label == answer["label"]

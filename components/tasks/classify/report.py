@@ -9,13 +9,14 @@ import numpy as np
 
 from components.audio.pcm16 import to_waveform
 from components.evaluation.scores import ClipScores
-from components.explanation.explain import BRIEF, attribute, load_saved_model
+from components.explanation.explain import BRIEF, attribute
 from components.explanation.picture import explanation_png, explanation_text
 from components.pages.clips import Clip, ScoredClip
 from components.pages.drawing import data_uri, waveform_svg
 from components.pages.player import Players
 from components.pages.section import Judged, Section, html_environment
 from components.pages.text import share
+from components.saved_model import load_saved_model
 from components.tasks.classify.cells import heard_cells, heard_places, most_frequent
 from components.tasks.classify.charts import confusion_png, detection_svg, reliability_svg
 from components.tasks.classify.curves import detection_errors, reliability

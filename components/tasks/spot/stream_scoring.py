@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from components.audio.condition import condition
 from components.audio.pcm16 import to_pcm16
 from components.audio.source_file import Recording
+from components.saved_model import load_saved_model
 from components.subprocess_pool import Failure, Limits, SubprocessPool
 from components.tasks.spot.wake_word import Background
 from schemas.background import LONGEST_S, BackgroundRecording
@@ -229,7 +230,7 @@ def _keyword_score(saved_model: Path, labels: list[str]) -> Score:
     """Conditioned clips as PCM -> the score of the answer, or 0 where it is no keyword."""
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(saved_model))
+    model = load_saved_model(saved_model)
     are_keywords = np.array([is_keyword(label) for label in labels])
 
     def score(clips: list[bytes]) -> NDArray[np.float32]:

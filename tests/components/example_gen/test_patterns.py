@@ -38,7 +38,19 @@ def test_globs_are_pythons(pattern: str, store: Location, tmp_path: Path) -> Non
 
 def test_a_name_with_brackets_is_a_name_first(tmp_path: Path) -> None:
     (tmp_path / "[1].jsonl").write_bytes(b"")
+    (tmp_path / "1.jsonl").write_bytes(b"")
     assert [file.name for file in matching_files("key", ["[1].jsonl"], tmp_path)] == ["[1].jsonl"]
+
+
+def test_a_folder_with_brackets_is_a_folder_first(tmp_path: Path) -> None:
+    for folder in ("takes [v2]", "takes v", "takes *?"):
+        (tmp_path / folder / "x").mkdir(parents=True)
+        (tmp_path / folder / "x" / "m.jsonl").write_bytes(b"")
+    for pattern in ("takes [v2]/*/m.jsonl", "takes [v2]/x/m.jsonl", f"{tmp_path}/takes [v2]/**"):
+        [found] = matching_files("key", [pattern], tmp_path)
+        assert found.path == tmp_path / "takes [v2]" / "x" / "m.jsonl"
+        assert str(common_root([pattern], tmp_path)).startswith(f"{tmp_path}/takes [v2]")
+    assert len(matching_files("key", ["takes */x/m.jsonl"], tmp_path)) == 3
 
 
 def test_the_common_root_is_what_all_name_without_wildcards(store: Location) -> None:

@@ -18,7 +18,7 @@ from trainings import DATA, make_training
 from waiting import wait_until
 
 from components.registry import Registration
-from components.registry.mlflow import MlflowRegistry
+from components.registry.mlflow import MlflowRegistry, database_uri
 from components.storage.location import location_of
 from components.versions.manifest import verify
 from schemas.errors import RegistryError
@@ -47,6 +47,17 @@ def serving(tmp_path: Path) -> Path:
     for text in ("a", "b"):
         make_version(tmp_path / "serving", text)
     return tmp_path / "serving"
+
+
+def test_a_folder_that_no_url_could_name(serving: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "a?b #%41"
+    folder.mkdir()
+    registry = MlflowRegistry.embedded("digits", folder)
+    entry = register(registry, serving / "1")
+    client = MlflowClient(database_uri(folder / "registry.sqlite"))
+    assert client.get_model_version("digits", entry).tags
+    assert {path.name for path in tmp_path.iterdir()} == {"serving", folder.name}
+    assert len(list(folder.glob("registry/*/artifacts/model/saved_model/saved_model.pb"))) == 1
 
 
 @pytest.fixture

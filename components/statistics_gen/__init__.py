@@ -1,0 +1,1 @@
+"""The step that has TFDV count what is in the examples."""

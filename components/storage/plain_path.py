@@ -1,0 +1,25 @@
+"""Folders with a name that a library would take for a pattern, such as `takes [v2]`."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+
+_MAGIC = re.compile(r"[*?\[\\]")
+
+
+@contextlib.contextmanager
+def plain_path(folder: str) -> Iterator[str]:
+    """A path to `folder`, which is there and means itself also as a pattern.
+
+    Beam, TFMA and TensorFlow look for files by patterns, which cannot be quoted everywhere. The
+    path is good while the block lasts, for processes of this user. A URI stays as it is.
+    """
+    if "://" in folder or not _MAGIC.search(folder):
+        yield folder
+        return
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
