@@ -126,7 +126,7 @@ def test_both_drops_a_champion_of_random_weights(files: Files, tmp_path: Path) -
     run = tmp_path / "both" / "run"
     assert (run / HISTORY_FILE).read_bytes() == (run / "scratch" / HISTORY_FILE).read_bytes()
     best = max(accuracies(run / HISTORY_FILE))
-    assert start.trial.scratch <= best
+    assert start.trial.scratch <= best + 1e-6  # Keras counts in float32
 
 
 def test_of_both_only_the_unfinished_is_trained_again(files: Files, tmp_path: Path) -> None:
