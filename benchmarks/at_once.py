@@ -69,7 +69,7 @@ def push_at_once(folder: Path, count: int) -> None:
         process.start()
     for process in processes:
         process.join()
-    versions = [verify(version) for version in (folder / "serving").iterdir()]
+    versions = [verify(version) for version in (folder / "serving").glob("[0-9]*")]
     contents = {manifest.model_digest for manifest in versions}
     print(f"{count} pushes at once: {len(versions)} versions, {len(contents)} models")
     assert len(versions) == len(contents) == count

@@ -27,6 +27,7 @@ from polling import reading
 from components.versions.ledger import read_ledger
 from components.versions.manifest import verify
 from components.versions.serving import newest_version, pushed_versions
+from pipeline.workspace.ownership import OWNER_FILE
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import read_project
 from schemas.versions import Ledger
@@ -176,7 +177,9 @@ def _wait_for_a_version(serving: Path, process: "subprocess.Popen[str]") -> None
 def disagreement(bench: Bench, before: Ledger) -> str:
     """What does not agree; empty where all does."""
     serving = bench.directory.serving
-    if leftovers := [path.name for path in serving.iterdir() if not path.name.isdecimal()]:
+    known = {OWNER_FILE, f".{OWNER_FILE}.lock"}
+    names = {path.name for path in serving.iterdir()} - known
+    if leftovers := [name for name in sorted(names) if not name.isdecimal()]:
         return f"left over: {leftovers}"
     for version in pushed_versions(serving):
         verify(version.folder)

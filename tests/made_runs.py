@@ -192,7 +192,7 @@ class Runs:
         return {"model": model, "blessing": blessing, "gated": gated, "scores": scores}
 
     def push(self, source: str) -> str:
-        folder = push_text(self.directory.serving, f"m{self.number}")
+        folder = push_text(self.directory.serving, f"m{self.number}", name="words")
         manifest = folder / "assets.extra/manifest.json"
         manifest.put(manifest.read().replace(LINEAGE.examples.encode(), source.encode()))
         reconcile(self.project)

@@ -58,9 +58,11 @@ def make_version(serving: Path | Location, text: str, accuracy: float = 0.912) -
     return push_text(location_of(serving), text, accuracy).path
 
 
-def push_text(serving: Location, text: str, accuracy: float = 0.912) -> Location:
-    """The same in any storage."""
-    card = make_card()
+def push_text(
+    serving: Location, text: str, accuracy: float = 0.912, name: str = "digits"
+) -> Location:
+    """The same in any storage, by a workflow of this name."""
+    card = make_card(name=name)
     texts = {
         CARD_FILE: f"# digits {text}\n",
         VERSION_VERDICT_FILE: make_verdict(accuracy).model_dump_json(),

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from components.storage.interface import Entry, Storage, Writer
+from components.storage.interface import Entry, Storage, Stored, Writer
 from components.storage.local import LocalStorage
 
 _BLOCK_BYTES = 1 << 20
@@ -120,6 +120,10 @@ class Location:
 
     def read(self) -> bytes:
         return self.storage.read(self._name).content
+
+    def stored(self) -> Stored:
+        """The content with its generation."""
+        return self.storage.read(self._name)
 
     def put(self, content: bytes, *, if_match: str | None = None) -> str:
         return self.storage.put(self._name, content, if_match=if_match)

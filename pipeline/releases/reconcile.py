@@ -15,9 +15,10 @@ from components.registry.sync import register_versions
 from components.storage.location import Location
 from components.versions.ledger import cut_off, follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
-from components.versions.serving import remove_leftovers, remove_version
+from components.versions.serving import pushed_versions, remove_leftovers, remove_version
 from pipeline.metadata.artifacts import open_metadata, pushed_version
 from pipeline.releases.registry import open_registry
+from pipeline.workspace.ownership import own_serving
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import RegistryError, VersionError
@@ -38,6 +39,8 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
     notes = []
     workflow, directory = project.workflow, project.run_directory
     begun = read_step(directory)
+    if expected is not None or pushed_versions(directory.serving):
+        own_serving(project)
     if remove_leftovers(directory.serving):
         notes.append(f"removed what a killed push left half-written in {directory.serving}")
     before = read_ledger(directory.ledger)

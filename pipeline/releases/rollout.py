@@ -12,7 +12,7 @@ from components.versions.ledger import read_ledger
 from components.versions.manifest import read_manifest, verify
 from components.versions.serving import restore_version
 from pipeline.releases.reconcile import begin_step, read_step, reconcile
-from pipeline.workspace.lock import claim
+from pipeline.workspace.lock import check_owner, claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import InputError, VersionError
@@ -85,6 +85,7 @@ def export(project: Project, version: int, target: Path) -> Exported:
         VersionError: it was never published, is no longer there, or is not what was published.
         InputError: the folder cannot be written, or holds files.
     """
+    check_owner(project)
     directory = project.run_directory
     record = _find(read_ledger(directory.ledger), version, directory)
     source = directory.serving / record.version
@@ -106,7 +107,9 @@ def list_versions(project: Project) -> Ledger:
 
     Raises:
         VersionError: there is none.
+        RunDirectoryError: run directory or serving directory are another workflow's.
     """
+    check_owner(project)
     directory = project.run_directory
     ledger = read_ledger(directory.ledger)
     _champion(ledger, directory)

@@ -40,6 +40,7 @@ from pipeline.runs.retention import remove_old_examples
 from pipeline.runs.snapshot import observe, remember
 from pipeline.workspace.disk import explain_full_disk, needed_bytes, require_space
 from pipeline.workspace.lock import claim
+from pipeline.workspace.ownership import own_serving
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.background import BackgroundRecording
@@ -84,6 +85,7 @@ def _run(
         observed = observe(project, listing)
         recordings = check_inputs(project, listing.utterances)
         check_serving(directory.serving)
+        own_serving(project)
         begin()
         notes = [
             *_say_listing(listing),

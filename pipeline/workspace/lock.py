@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from components.storage.interface import HeldError
 from components.storage.location import Location
+from pipeline.workspace.identity import IDENTITY_FILE, read_identity, write_identity
+from pipeline.workspace.ownership import check_serving_owner, known_id
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import BusyError, RunDirectoryError
 
-IDENTITY_FILE = "workflow.json"
 FORMAT = 2  # of run directories: verdicts with a headline, workflows with their task
 _LOCK = ".lock"
 
@@ -61,37 +62,41 @@ def adopt(project: Project) -> None:
     """Makes the run directory this workflow's, unless it is already.
 
     Raises:
-        RunDirectoryError: it belongs to another workflow, or holds other files.
+        RunDirectoryError: it, or the serving directory, belongs to another workflow, or holds other
+            files.
     """
-    directory, workflow = project.run_directory, project.workflow
+    directory = project.run_directory
     directory.local.mkdir(parents=True, exist_ok=True)
     check_owner(project)
-    (directory.root / IDENTITY_FILE).put(workflow.model_dump_json(indent=2).encode())
+    write_identity(directory.root, project.workflow, known_id(project))
     directory.format.put(json.dumps({"format": FORMAT}).encode())
 
 
 def check_owner(project: Project) -> None:
-    """Refuses a run directory that is not this workflow's; nothing of it has to be there.
+    """Refuses a run directory or serving directory that is not this workflow's; nothing of them has
+    to be there.
 
     Raises:
-        RunDirectoryError: it belongs to another workflow, holds other files, or was written by a
-            newer version.
+        RunDirectoryError: one belongs to another workflow, or the run directory holds other files,
+            or was written by a newer version.
     """
     directory = project.run_directory
     _check_format(directory)
-    identity = directory.root / IDENTITY_FILE
-    if identity.is_present():
-        owner = json.loads(identity.read())["name"]
-        if owner != project.name:
-            raise RunDirectoryError(
-                f"{directory.root} belongs to workflow '{owner}', not '{project.name}'; "
-                "name another run.directory"
-            )
-    elif foreign := sorted(name for name in _names_in(directory.root) if name[0] != "."):
+    owner = read_identity(directory.root)
+    if owner is not None and owner.name != project.name:
+        raise RunDirectoryError(
+            f"{directory.root} belongs to workflow '{owner.name}', not '{project.name}'; name"
+            f" another run.directory, or, where '{owner.name}' was renamed, change `name` in"
+            f" {directory.root / IDENTITY_FILE}"
+        )
+    if owner is None and (
+        foreign := sorted(name for name in _names_in(directory.root) if name[0] != ".")
+    ):
         raise RunDirectoryError(
             f"{directory.root} is not a run directory and holds other files "
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
+    check_serving_owner(project)
 
 
 def _names_in(folder: Location) -> list[str]:

@@ -1,11 +1,11 @@
 """The run directory: what lies where in it, whose it is, and that only one run writes it at a time.
 
 runs/<workflow name>/
-    workflow.json      the workflow this directory belongs to
+    workflow.json      the workflow this directory belongs to, and the directory's id
     format.json        the format it is written in
     metadata.sqlite    ML Metadata: every execution and artifact
     artifacts/         what the components wrote
-    serving/<version>/ the published models
+    serving/<version>/ the published models; serving/owner.json says whose they are
     versions.json      all versions there ever were, and what became of them
     registry.sqlite    the embedded model registry, an MLflow database; its files in registry/
     report.html        the last run's report

@@ -9,7 +9,8 @@ class Push(Block):
     """Where a blessed model goes."""
 
     directory: Text = Field(
-        "serving", description="Serving directory; relative to the run directory."
+        "serving",
+        description="Serving directory, of this workflow alone; relative to the run directory.",
     )
     keep: int = Field(
         5,

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import verify
-from components.versions.serving import restore_version
+from components.versions.serving import pushed_versions, restore_version
 from pipeline.cli import app
 from pipeline.inference.predict import load_model, served_version
 from pipeline.releases.reconcile import begin_step, reconcile
@@ -51,7 +51,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 
 def versions(directory: RunDirectory) -> list[int]:
-    return sorted(int(path.name) for path in directory.serving.path.iterdir())
+    return [version.number for version in pushed_versions(directory.serving)]
 
 
 def test_a_rollback_serves_the_version_before_and_marks_the_failed_one(
