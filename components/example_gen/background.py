@@ -3,13 +3,15 @@
 All that can be wrong with them is said before a model is trained.
 """
 
+import glob
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from components.audio.probe import probe
+from components.example_gen.file_names import is_other_file
 from components.example_gen.index import IndexRef, write_whole
-from components.example_gen.patterns import common_root, matching_files, name_below
+from components.example_gen.patterns import common_root, matching_files, name_below, place_of
 from components.storage.contents import digest_files
 from components.storage.location import Location, location_of
 from schemas.background import BACKGROUND_LIST, LONGEST_S, BackgroundRecording
@@ -26,6 +28,8 @@ def list_background(
 ) -> list[BackgroundRecording]:
     """The recordings of `data.background`, by path; relative patterns start at `workflow_dir`.
 
+    A folder stands for the files in it. Of a folder or a glob, notes and pictures are left out.
+
     Raises:
         DataError: a pattern matches nothing, a file's header cannot be read, there is less than two
             clips of it all, or a recording is one of those that `utterances` are in.
@@ -33,7 +37,8 @@ def list_background(
     if data.background is None:
         return []
     patterns = [data.background] if isinstance(data.background, str) else data.background
-    files = matching_files(_KEY, patterns, workflow_dir)
+    patterns = [_inside_folder(pattern, workflow_dir) for pattern in patterns]
+    files = _find(patterns, workflow_dir)
     labelled = {str(location_of(row.path).normalised()) for row in utterances if row.path}
     if both := [str(file) for file in files if str(file.normalised()) in labelled]:
         more = f" ({len(both)} files are)" if len(both) > 1 else ""
@@ -72,6 +77,24 @@ def write_background(
     uri = location_of(directory) / f"background-{digest.hexdigest()[:16]}.json"
     write_whole(uri, BACKGROUND_LIST.dump_json(listed, indent=2))
     return IndexRef(str(uri), digest.hexdigest())
+
+
+def _inside_folder(pattern: str, workflow_dir: Path) -> str:
+    """The pattern; of a folder, of all that is in it."""
+    is_folder = any(place_of(pattern, workflow_dir).children())
+    return f"{pattern.rstrip('/')}/*" if is_folder else pattern
+
+
+def _find(patterns: list[str], workflow_dir: Path) -> list[Location]:
+    files = []
+    for pattern in patterns:
+        found = matching_files(_KEY, [pattern], workflow_dir)
+        if glob.has_magic(pattern):
+            found = [file for file in found if not is_other_file(file.name)]
+        if not found:
+            raise DataError(f"{_KEY}: {pattern} matches no recording (looked in {workflow_dir})")
+        files += found
+    return sorted(set(files), key=str)
 
 
 def _look_at(files: list[Location], root: Location | None) -> list[BackgroundRecording]:

@@ -5,6 +5,7 @@ import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.example_gen.file_names import is_of_macos
 from components.example_gen.spans import newest_spans
 from components.storage.location import Location, location_of
 from schemas.errors import DataError
@@ -40,7 +41,7 @@ def matching_files(
         else:
             exact = place / inside  # a name is no pattern where there is a file of it
             found = [exact] if exact.is_present() else place.matching(inside)
-            files = {file for file in found if file.is_present()}
+            files = {file for file in found if file.is_present() and not is_of_macos(file.name)}
         if not files:
             raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
         matching |= files

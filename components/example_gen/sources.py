@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from components.example_gen.file_names import is_of_macos
+from components.example_gen.label_folders import list_folder
 from components.example_gen.manifests import read_rows
 from components.example_gen.patterns import (
     common_root,
@@ -28,29 +30,6 @@ from schemas.utterance import GENERATED_SCHEME, MUST_PASS, Utterance
 from schemas.workflow.data import Data
 from schemas.workflow.generated import Generated
 
-AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-    ".aiff",
-    ".aif",
-    ".au",
-    ".sph",
-    ".m4a",
-    ".mp4",
-    ".aac",
-    ".webm",
-)
-
-# Beside clips, and none: notes, tables, transcripts, pictures, what file managers leave.
-_OTHER_SUFFIXES = (
-    *(".txt", ".md", ".rst", ".pdf", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".xml"),
-    *(".lab", ".textgrid", ".eaf", ".srt", ".png", ".jpg", ".jpeg", ".ini", ".log", ".zip"),
-)
-_OTHER_NAMES = ("thumbs.db", "license", "licence", "readme")
 _MOST_SECONDS = 1e9
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -67,8 +46,8 @@ class Listing:
 
     `feedback` of the rows are clips from the field. `forgotten` rows are in neither list: of
     speakers that are to be forgotten. Nor are those that are `left_out`, counted by label: the
-    workflow names other labels. `ignored` are files and empty folders, by name, that are no
-    recordings.
+    workflow names other labels. `ignored` are files and folders without clips, by name. `notes`
+    say what a person should know of how the source was read.
     """
 
     utterances: list[Utterance]
@@ -77,6 +56,7 @@ class Listing:
     feedback: int = 0
     forgotten: int = 0
     ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     task: str = FIRST_TASK
 
@@ -104,7 +84,7 @@ def list_utterances(
     if data.generated is not None:
         listing = _list_generated(data.generated, is_forgotten)
     elif data.folder is not None:
-        listing = _list_folder(place_of(data.folder, workflow_dir), data.folder, targets)
+        listing = _list_folder(data, workflow_dir, is_forgotten, targets)
     elif data.manifests is not None:
         listing = _list_manifests(data, workflow_dir, is_forgotten, targets)
     else:
@@ -137,56 +117,18 @@ def _list_generated(generated: Generated, is_forgotten: IsForgotten) -> Listing:
     return Listing(kept, [], generated, forgotten=len(rows) - len(kept))
 
 
-def _list_folder(folder: Location, written: str, targets: feeding.TargetReader) -> Listing:
-    files, labels = folder.children()
-    if not files and not labels:
-        raise DataError(f"data.folder: {written} is not a folder, or is empty (looked at {folder})")
-    rows, rejects, ignored = [], [], []
-    for label in filter(_is_visible, labels):  # a README beside the labels is no clip
-        clips, folders = (folder / label).children()
-        names = list(filter(_is_visible, sorted([*clips, *folders])))
-        if all(map(_is_no_recording, names)):
-            ignored.append(f"{label}/")
-            continue
-        for name in names:
-            uri = f"{label}/{name}"
-            suffix = posixpath.splitext(name)[1]
-            if _is_no_recording(name) and name not in folders:
-                ignored.append(uri)
-            elif not is_text(uri):
-                uri = uri.encode(errors="backslashreplace").decode()
-                rejects.append(
-                    Reject(id=uri, uri=uri, reason="bad_row", detail="a name that is not UTF-8")
-                )
-            elif suffix.lower() in AUDIO_SUFFIXES and name not in folders:
-                try:
-                    target = targets.read_target({targets.KEY: label})
-                except ClipError as error:
-                    rejects.append(_rejected(uri, uri, error))
-                else:
-                    rows.append(Utterance(uri, uri, str(folder / uri), target))
-            else:
-                seen = "a folder" if name in folders else f"suffix {suffix!r}"
-                expected = f"expected label/clip, a clip being one of {' '.join(AUDIO_SUFFIXES)}"
-                rejects.append(
-                    Reject(id=uri, uri=uri, reason="unsupported", detail=f"{seen}; {expected}")
-                )
-    if not rows:
-        raise DataError(
-            f"data.folder: no clip in {folder}; expected label/clip with a suffix of"
-            f" {' '.join(AUDIO_SUFFIXES)}" + _first(rejects)
-        )
-    return Listing(rows, rejects, ignored=tuple(ignored))
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".")
-
-
-def _is_no_recording(name: str) -> bool:
-    """What programs and people leave beside clips."""
-    suffix = posixpath.splitext(name)[1].lower()
-    return suffix in _OTHER_SUFFIXES or name.lower() in _OTHER_NAMES
+def _list_folder(
+    data: Data, workflow_dir: Path, is_forgotten: IsForgotten, targets: feeding.TargetReader
+) -> Listing:
+    folder = place_of(data.folder or "", workflow_dir)
+    found = list_folder(folder, data, is_forgotten, targets)
+    return Listing(
+        found.rows,
+        found.rejects,
+        forgotten=found.forgotten,
+        ignored=tuple(found.ignored),
+        notes=tuple(found.notes),
+    )
 
 
 def find_manifests(data: Data, workflow_dir: Path) -> list[Location]:
@@ -226,15 +168,18 @@ def _read_manifests(
     """Recordings have to lie below `allowed`; where it is None, beside or below their manifest."""
     rows: list[Utterance] = []
     rejects: list[Reject] = []
+    ignored: list[str] = []
     forgotten = 0
     for manifest in manifests:
         folders = _Folders(manifest.parent, allowed or manifest.parent)
         for row in _manifest_rows(manifest, root, folders, is_forgotten, targets):
             if row is None:
                 forgotten += 1
+            elif isinstance(row, str):
+                ignored.append(row)
             else:
                 (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
-    return Listing(rows, rejects, forgotten=forgotten)
+    return Listing(rows, rejects, forgotten=forgotten, ignored=tuple(ignored))
 
 
 def _with_feedback(
@@ -331,8 +276,10 @@ def _manifest_rows(
     folders: _Folders,
     is_forgotten: IsForgotten,
     targets: feeding.TargetReader,
-) -> Iterator[Utterance | Reject | None]:
-    """What each row becomes; None of a speaker that is forgotten, whose place is not kept."""
+) -> Iterator[Utterance | Reject | str | None]:
+    """What each row becomes; None of a speaker that is forgotten, whose place is not kept. A file
+    of macOS, which a script that listed a folder took for a clip, is named only.
+    """
     prefix = name_below(root, manifest.parent)
     name = join_names(prefix, manifest.name)
     for number, read in read_rows(manifest):
@@ -342,8 +289,12 @@ def _manifest_rows(
             if isinstance(read, ClipError):
                 raise read
             speaker = row.get("speaker")
-            is_left_out = isinstance(speaker, str) and is_forgotten(speaker)
-            yield None if is_left_out else _utterance(row, folders, prefix, root, targets)
+            if isinstance(speaker, str) and is_forgotten(speaker):
+                yield None
+            elif is_of_macos(written := text_of(row, "audio_filepath")):
+                yield join_names(prefix, written)
+            else:
+                yield _utterance(row, folders, prefix, root, targets)
         except ClipError as error:
             uri = row.get("audio_filepath")
             uri = uri if isinstance(uri, str) and is_text(uri) else ""

@@ -58,6 +58,7 @@ class Plan(BaseModel):
 
     `feedback` of the `rows` are clips from the field. `forgotten` rows are left out of all counts,
     and so are those that `data.labels` leaves out, by label, and files that are no recordings.
+    `notes` say what to know of how the data was read.
     `outlooks` say what the rules of the gate could say of the clips that will test the model.
     """
 
@@ -74,6 +75,7 @@ class Plan(BaseModel):
     background: list[Background]
     left_out: dict[str, int]
     ignored: list[str]
+    notes: list[str]
     outlooks: list[Outlook]
     refused: str | None
     exit_code: int
@@ -119,6 +121,7 @@ def make_plan(project: Project) -> Plan:
         outlooks=[] if isinstance(error, DataError) else outlooks(workflow, usable),
         left_out=dict(listing.left_out),
         ignored=list(listing.ignored),
+        notes=list(listing.notes),
         run_directory=run_directory,
         needed_bytes=needed_bytes(workflow, len(usable)),
         free_bytes=free,

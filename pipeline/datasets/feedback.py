@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from components.example_gen.sources import AUDIO_SUFFIXES
+from components.example_gen.file_names import AUDIO_SUFFIXES
 from components.tasks import feeding
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows

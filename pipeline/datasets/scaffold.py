@@ -12,14 +12,21 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from components.audio.probe import probe
+from components.example_gen.file_names import (
+    AUDIO_SUFFIXES,
+    BACKGROUND_FOLDER,
+    is_audio,
+    is_no_label,
+    matching_paths,
+)
 from components.example_gen.manifests import MANIFEST_SUFFIXES, read_rows
-from components.example_gen.sources import AUDIO_SUFFIXES, list_utterances
+from components.example_gen.sources import list_utterances
 from components.storage.location import location_of
 from pipeline.config.loader import read_workflow, slug
 from pipeline.datasets.dry_run import look_at_files, make_plan
@@ -45,6 +52,8 @@ class _Findings:
     rows: list[Utterance]
     rejects: list[Reject]
     ignored: tuple[str, ...]
+    notes: tuple[str, ...]
+    background: str | None
     split: Split
     at_least: float
     sample_rate: int
@@ -200,17 +209,48 @@ def _look(directory: Path, workflow_dir: Path) -> _Findings:
     if not rates_hz:
         raise DataError(f"{directory}: none of its files is audio that can be read")
     [(common_rate, _)] = Counter(rates_hz).most_common(1)
-    split = choose_split(rows)
+    split, at_least, notes = _judge_by(data, workflow_dir, rows)
     return _Findings(
         source=source,
         rows=rows,
         rejects=[*listing.rejects, *faulty],
         ignored=listing.ignored,
+        notes=notes if notes is not None else listing.notes,
+        background=_background(directory, data),
         split=split,
-        at_least=choose_limit(rows, split),
+        at_least=at_least,
         sample_rate=max(4000, min(common_rate, _HIGHEST_RATE)),
         clip_s=_clip_s(durations_s),
     )
+
+
+def _judge_by(
+    data: Data, workflow_dir: Path, rows: list[Utterance]
+) -> tuple[Split, float, tuple[str, ...] | None]:
+    """The split, and the accuracy to ask for; and other notes than those of the listing, where the
+    folder's own lists leave too little to judge by and every clip tests instead.
+    """
+    try:
+        split = choose_split(rows)
+        return split, choose_limit(rows, split), None
+    except DataError:
+        if data.folder is None or not any(row.split for row in rows):
+            raise
+        rows = [replace(row, split="") for row in rows]
+        split = choose_split(rows)
+        if split.folds is None:  # the lists would be used with it
+            raise
+        listed = list_utterances(data.model_copy(update={"split": split}), workflow_dir)
+        return split, choose_limit(rows, split), listed.notes
+
+
+def _background(directory: Path, data: Data) -> str | None:
+    """What `data.background` can name beside the labels of a folder, if anything."""
+    if data.folder is None or not any(
+        is_audio(path.name) for path in matching_paths(directory, f"{BACKGROUND_FOLDER}/*")
+    ):
+        return None
+    return f"{data.folder.rstrip('/')}/{BACKGROUND_FOLDER}"
 
 
 def _find_source(directory: Path, workflow_dir: Path) -> tuple[Data, str]:
@@ -243,7 +283,8 @@ def _find_manifests(directory: Path) -> list[Path]:
         return [directory] if _is_manifest(directory, must_be=True) else []
     for depth in ("", "*/"):
         for suffix in MANIFEST_SUFFIXES:
-            found = [path for path in sorted(directory.glob(f"{depth}*{suffix}")) if path.is_file()]
+            found = matching_paths(directory, f"{depth}*{suffix}")
+            found = [path for path in found if path.is_file()]
             must_be = suffix == ".jsonl" and len(found) == 1  # other tables lie beside clips
             manifests = [path for path in found if _is_manifest(path, must_be)]
             if manifests:
@@ -275,7 +316,8 @@ def _patterns(directory: Path, manifests: list[Path], workflow_dir: Path) -> lis
     if len(manifests) > 1:
         suffix = manifests[0].suffix
         depth = f"*/*{suffix}" if manifests[0].parent != directory else f"*{suffix}"
-        if len([path for path in directory.glob(depth) if path.is_file()]) == len(manifests):
+        found = [path for path in matching_paths(directory, depth) if path.is_file()]
+        if len(found) == len(manifests):
             return [f"{glob.escape(_relative_path(directory, workflow_dir))}/{depth}"]
     return [glob.escape(_relative_path(path, workflow_dir)) for path in manifests]
 
@@ -292,9 +334,9 @@ def _count_clips(directory: Path, depth: int = 2) -> int:
         return 0
     patterns = ("*", "*/*")[:depth]
     return sum(
-        path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+        is_audio(path.name) and not is_no_label(path.parent.name) and path.is_file()
         for pattern in patterns
-        for path in directory.glob(pattern)
+        for path in matching_paths(directory, pattern)
     )
 
 
@@ -342,6 +384,10 @@ def _render(name: str, findings: _Findings) -> str:
         lines.append(
             f"  max_reject_fraction: {findings.reject_fraction:g}  # {_faults(findings.rejects)}"
         )
+    if findings.background:
+        lines.append(
+            f"  # background: {_flow(findings.background)}  # to spot keywords in long recordings"
+        )
     lines += [
         "# clip_s holds 95 % of the clips; longer ones are cropped",
         f"audio: {{sample_rate: {findings.sample_rate}, clip_s: {findings.clip_s:g}}}",
@@ -357,6 +403,7 @@ def _remarks(findings: _Findings) -> Iterator[str]:
         yield _faults(findings.rejects)
     if findings.ignored:
         yield f"Ignored, no recordings: {some(findings.ignored, _NAMED)}"
+    yield from findings.notes
     if findings.split.folds:
         yield f"Every clip tests a model that has not heard it: {findings.split.folds} folds"
 

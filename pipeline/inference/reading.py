@@ -9,7 +9,7 @@ from components.audio.condition import condition
 from components.audio.decode import decode
 from components.audio.hearing import hearing_notes
 from components.audio.limits import MAX_DURATION_S
-from components.example_gen.sources import AUDIO_SUFFIXES
+from components.example_gen.file_names import AUDIO_SUFFIXES, is_audio, is_no_label
 from components.subprocess_pool import Failure, SubprocessPool
 from components.tasks import feeding
 from schemas.errors import ClipError, InputError
@@ -43,7 +43,7 @@ class ReadClip:
 
 def find_audio(paths: Sequence[Path]) -> list[Path]:
     """`paths` with each folder replaced by the audio files in it and in the folders in it, sorted;
-    what is hidden is left out.
+    what is hidden, of the operating system, or background noise is left out.
 
     Raises:
         InputError: a folder has no audio file.
@@ -57,8 +57,8 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
             file
             for pattern in ("*", "*/*")
             for file in path.glob(pattern)
-            if file.suffix.lower() in AUDIO_SUFFIXES
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            if is_audio(file.name)
+            and not any(map(is_no_label, file.relative_to(path).parts[:-1]))
             and file.is_file()
         )
         if not inside:

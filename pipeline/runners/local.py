@@ -50,11 +50,14 @@ from schemas.reports.pushed import PUSHED_FILE
 from schemas.reports.rejects import REJECTS_FILE
 from schemas.reports.serving import SERVING_FILE, ServingReport
 from schemas.reports.verdict import VERDICT_FILE, read_verdict
+from schemas.text import some
 from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
     from pipeline.dag.build import RunLocations
     from pipeline.runners.launcher import Outcome
+
+_NAMED = 5  # of the files that are ignored
 
 
 def run_workflow(
@@ -121,7 +124,9 @@ def _say_listing(listing: Listing) -> list[str]:
         notes.append(left_out_text(listing.left_out))
     if listing.forgotten:
         notes.append(f"{listing.forgotten:,} rows of forgotten speakers were left out")
-    return notes
+    if listing.ignored:
+        notes.append(f"ignored, no recordings: {some(listing.ignored, _NAMED)}")
+    return [*notes, *listing.notes]
 
 
 def _run_graph(

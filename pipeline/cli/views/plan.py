@@ -54,11 +54,12 @@ def print_plan(plan: Plan) -> None:
 
 
 def _left_out(plan: Plan) -> Iterator[str]:
-    """What is no part of any count, in words."""
+    """What is no part of any count, and what to know of the rest, in words."""
     if plan.left_out:
         yield left_out_text(plan.left_out)
     if plan.ignored:
         yield f"Ignored, no recordings: {some(plan.ignored, _MOST_NAMED)}"
+    yield from plan.notes
 
 
 def _splits_table(plan: Plan) -> Table:

@@ -3,33 +3,57 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.datasets.importers.row import Row, Skipped, require
-
-_LISTS = {"testing_list.txt": "test", "validation_list.txt": "eval"}
-_NOT_A_LABEL = "_background_noise_"
+from components.example_gen.file_names import is_audio, is_no_label, is_other_file, matching_paths
+from components.example_gen.split_lists import SPLIT_LISTS, read_split_lists, speaker_of
+from components.storage.location import location_of
+from pipeline.datasets.importers.row import Row, Skipped, require, without_empty
+from schemas.errors import ClipError
+from schemas.utterance import Utterance
+from schemas.workflow.data import Split
 
 
 def list_rows(source: Path) -> Iterator[Row | Skipped]:
-    """A row for each clip, with its speaker and the official split."""
-    require(source, *_LISTS, "*/*_nohash_*.wav", layout="speech_commands")
-    splits = {
-        line.strip(): split
-        for name, split in _LISTS.items()
-        for line in (source / name).read_text().splitlines()
-    }
-    for folder in sorted(path for path in source.iterdir() if path.is_dir()):
-        if folder.name.startswith(".") or folder.name == _NOT_A_LABEL:
+    """A row for each clip, with its speaker and the official split.
+
+    What else a person should know of the lists is skipped, with its reason.
+    """
+    require(source, "*/*_nohash_*.*", layout="speech_commands")
+    clips = [
+        path
+        for folder in matching_paths(source, "*")
+        if folder.is_dir() and not is_no_label(folder.name)
+        for path in sorted(folder.iterdir())
+    ]
+    files = [name for name in SPLIT_LISTS if (source / name).is_file()]
+    lists = read_split_lists(location_of(source), files, str(source))
+    there = [_name(clip) for clip in clips]
+    yield from (Skipped(file, fault) for file, fault in lists.faults(there))
+    lists = lists.that_name(there)
+    for clip in clips:
+        speaker = speaker_of(clip.name)
+        if is_other_file(clip.name):
+            yield Skipped(_name(clip), "no recording")
             continue
-        for clip in sorted(folder.iterdir()):
-            name = f"{folder.name}/{clip.name}"
-            speaker, mark, _ = clip.stem.partition("_nohash_")
-            if clip.suffix != ".wav" or not mark:
-                yield Skipped(name, "expected <speaker>_nohash_<take>.wav")
-                continue
-            yield {
-                "audio_filepath": str(clip),
-                "label": folder.name,
+        if not is_audio(clip.name) or not speaker:
+            yield Skipped(_name(clip), "expected <speaker>_nohash_<take>.wav")
+            continue
+        row = Utterance(_name(clip), _name(clip), str(clip), clip.parent.name, speaker)
+        try:
+            split = lists.split_of(row, Split())
+        except ClipError as error:
+            yield Skipped(row.uri, error.detail)
+            continue
+        yield without_empty(
+            {
+                "audio_filepath": row.path,
+                "label": row.target,
                 "speaker": speaker,
-                "split": splits.get(name, "train"),
-                "id": name,
+                "split": split,
+                "id": row.id,
             }
+        )
+
+
+def _name(clip: Path) -> str:
+    """A clip as lists name it."""
+    return f"{clip.parent.name}/{clip.name}"

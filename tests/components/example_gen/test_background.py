@@ -32,8 +32,11 @@ def test_paths_and_globs_name_each_file_once_with_its_length(tmp_path):
     write_noise(tmp_path / "noise" / "b.wav", 4.0)
     write_noise(tmp_path / "noise" / "a.flac", 2.5)
     (tmp_path / "noise" / "deep").mkdir()
-    recordings = listed(tmp_path, ["noise/*", "noise/b.wav"])
-    assert [(r.name, r.length_s) for r in recordings] == [("a.flac", 2.5), ("b.wav", 4.0)]
+    for name in ("README.md", "._a.flac", "Thumbs.db"):
+        (tmp_path / "noise" / name).write_text("none")
+    for background in (["noise/*", "noise/b.wav"], "noise", "noise/"):
+        recordings = listed(tmp_path, background)
+        assert [(r.name, r.length_s) for r in recordings] == [("a.flac", 2.5), ("b.wav", 4.0)]
     assert listed(tmp_path, str(tmp_path / "noise" / "b.wav"))[0].name == "b.wav"
     assert listed(tmp_path, None) == []
 
@@ -43,14 +46,18 @@ def test_paths_and_globs_name_each_file_once_with_its_length(tmp_path):
     [
         ("nothing/*.wav", "data.background: nothing/*.wav matches no file (looked in"),
         (["noise/*.wav", "none.wav"], "data.background: none.wav matches no file"),
-        ("noise/*", "expected recordings that can be read; notes.txt: unsupported: "),
+        ("odd/*", "expected recordings that can be read; odd.wma: unsupported: "),
+        ("odd/notes.txt", "expected recordings that can be read; notes.txt: unsupported: "),
+        ("none", "data.background: none/* matches no recording (looked in"),
         ("broken/*", "broken.flac: unsupported: File contains data in"),
         ("short.wav", "all recordings together are shorter than 2 clips of 0.5 s"),
     ],
 )
 def test_what_cannot_be_heard_is_named(tmp_path, background, words):
     good = write_noise(tmp_path / "noise" / "a.wav", 4.0)
-    (tmp_path / "noise" / "notes.txt").write_text("These are recordings of a kitchen.")
+    for name in ("odd/odd.wma", "odd/notes.txt", "none/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("These are recordings of a kitchen.")
     write_noise(tmp_path / "short.wav", 0.9)
     whole = write_noise(tmp_path / "whole.flac", 1.0).read_bytes()
     (tmp_path / "broken").mkdir()

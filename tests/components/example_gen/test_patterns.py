@@ -90,7 +90,7 @@ def test_a_folder_of_a_store_is_listed_as_one_of_the_disk(store: Location, tmp_p
     assert [row.id for row in there.utterances] == [row.id for row in here.utterances]
     assert there.rejects == here.rejects
     assert {reject.id for reject in here.rejects} == {"no/deep"}
-    assert there.ignored == here.ignored == ("no/notes.txt",)
+    assert there.ignored == here.ignored == ("no/.hidden.wav", "no/notes.txt", "R")
 
 
 def test_recordings_lie_where_they_may(store: Location, tmp_path: Path) -> None:

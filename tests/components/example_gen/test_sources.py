@@ -197,7 +197,7 @@ def test_a_folder_of_labels(tmp_path):
     assert [(reject.id, reject.reason) for reject in listing.rejects] == [
         ("no/deeper", "unsupported")
     ]
-    assert listing.ignored == ("no/notes.txt",)
+    assert listing.ignored == ("no/.hidden.wav", "no/notes.txt", "README.md")
 
 
 def test_an_empty_folder_of_a_label_is_named(tmp_path):

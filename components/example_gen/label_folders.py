@@ -1,0 +1,155 @@
+"""The clips of a folder `label/clip`, with what a Speech Commands folder says of them."""
+
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from components.example_gen.file_names import (
+    AUDIO_SUFFIXES,
+    BACKGROUND_FOLDER,
+    is_audio,
+    is_left_behind,
+    is_no_label,
+    is_other_file,
+)
+from components.example_gen.split_lists import (
+    SPLIT_LISTS,
+    SplitLists,
+    read_split_lists,
+    speaker_of,
+)
+from components.storage.location import Location
+from components.tasks import feeding
+from schemas.errors import ClipError, DataError
+from schemas.manifest import is_text
+from schemas.reports.rejects import Reject
+from schemas.utterance import Utterance
+from schemas.workflow.data import Data
+
+_EXPECTED = f"expected label/clip, a clip being one of {' '.join(AUDIO_SUFFIXES)}"
+
+
+@dataclass
+class FolderListing:
+    """What a folder holds; the fields are those of `sources.Listing`."""
+
+    rows: list[Utterance] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    forgotten: int = 0
+
+    def reject(self, uri: str, error: ClipError) -> None:
+        """Adds a reject."""
+        named = _as_text(uri)
+        self.rejects.append(Reject(id=named, uri=named, reason=error.reason, detail=error.detail))
+
+    def ignore(self, uri: str) -> None:
+        """Adds a file, or a folder whose name ends in a slash, that holds no recording."""
+        self.ignored.append(_as_text(uri))
+
+
+def list_folder(
+    folder: Location, data: Data, is_forgotten: Callable[[str], bool], targets: feeding.TargetReader
+) -> FolderListing:
+    """What the folder `data.folder` holds, which is at `folder`.
+
+    Raises:
+        DataError: there is no such folder, or no clip of a label in it.
+    """
+    files, folders = folder.children()
+    if not files and not folders:
+        raise DataError(
+            f"data.folder: {data.folder} is not a folder, or is empty (looked at {folder})"
+        )
+    found = FolderListing()
+    for label in folders:
+        _list_label(folder, label, targets, found)
+    for name in files:
+        if is_audio(name):
+            found.reject(name, ClipError("unsupported", f"in no folder of a label; {_EXPECTED}"))
+        elif name not in SPLIT_LISTS:
+            found.ignore(name)
+    if not found.rows:
+        first = "".join(
+            f"; the first of {len(found.rejects)}: {reject.detail}" for reject in found.rejects[:1]
+        )
+        raise DataError(
+            f"data.folder: no clip in {folder}; expected label/clip with a suffix of"
+            f" {' '.join(AUDIO_SUFFIXES)}{first}"
+        )
+    _divide(found, read_split_lists(folder, files, data.folder or ""), data)
+    found.notes += _say_background(folder, folders, data)
+    kept = [row for row in found.rows if not is_forgotten(row.speaker)]
+    found.forgotten, found.rows = len(found.rows) - len(kept), kept
+    return found
+
+
+def _list_label(
+    folder: Location, label: str, targets: feeding.TargetReader, found: FolderListing
+) -> None:
+    clips, folders = ([], []) if is_no_label(label) else (folder / label).children()
+    if all(map(is_other_file, clips)) and all(map(is_left_behind, folders)):
+        found.ignore(f"{label}/")
+        return
+    for name in sorted([*clips, *folders]):
+        uri = f"{label}/{name}"
+        is_folder = name in folders
+        if is_left_behind(name) if is_folder else is_other_file(name):
+            found.ignore(f"{uri}/" if is_folder else uri)
+            continue
+        try:
+            found.rows.append(_read_clip(folder, label, name, is_folder, targets))
+        except ClipError as error:
+            found.reject(uri, error)
+
+
+def _read_clip(
+    folder: Location, label: str, name: str, is_folder: bool, targets: feeding.TargetReader
+) -> Utterance:
+    uri = f"{label}/{name}"
+    if not is_text(uri):
+        raise ClipError("bad_row", "a name that is not UTF-8")
+    if is_folder or not is_audio(name):
+        seen = "a folder" if is_folder else f"suffix {posixpath.splitext(name)[1]!r}"
+        raise ClipError("unsupported", f"{seen}; {_EXPECTED}")
+    target = targets.read_target({targets.KEY: label})
+    return Utterance(uri, uri, str(folder / uri), target, speaker_of(name))
+
+
+def _divide(found: FolderListing, lists: SplitLists, data: Data) -> None:
+    """Gives the rows the splits that the lists say, where they are asked to."""
+    named = sorted(lists.clips)
+    if data.split.folds and named:
+        found.notes.append(
+            f"{' and '.join(named)} of {data.folder} are not used: with data.split.folds every"
+            " clip tests a model"
+        )
+        return
+    there = [row.uri for row in found.rows]
+    found.notes += lists.that_name(there).notes()
+    found.notes += [f"{data.folder}/{file}: {fault}" for file, fault in lists.faults(there)]
+    lists = lists.that_name(there)
+    rows, found.rows = found.rows, []
+    for row in rows:
+        try:
+            found.rows.append(replace(row, split=lists.split_of(row, data.split)))
+        except ClipError as error:
+            found.reject(row.uri, error)
+
+
+def _say_background(folder: Location, folders: list[str], data: Data) -> Iterator[str]:
+    """That there are recordings for `data.background`, where the workflow names none."""
+    if BACKGROUND_FOLDER not in folders or data.background is not None:
+        return
+    clips = [name for name in (folder / BACKGROUND_FOLDER).children()[0] if is_audio(name)]
+    if clips:
+        place = posixpath.join(data.folder or "", BACKGROUND_FOLDER)
+        yield (
+            f"{BACKGROUND_FOLDER} is no label: {len(clips):,} recordings without words, for a"
+            f" workflow that spots keywords (data.background: {place})"
+        )
+
+
+def _as_text(name: str) -> str:
+    return name if is_text(name) else name.encode(errors="backslashreplace").decode()
