@@ -1,7 +1,7 @@
 """The clips of a folder `label/clip`, with what a Speech Commands folder says of them."""
 
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from components.example_gen.file_names import (
@@ -83,6 +83,19 @@ def list_folder(
     kept = [row for row in found.rows if not is_forgotten(row.speaker)]
     found.forgotten, found.rows = len(found.rows) - len(kept), kept
     return found
+
+
+def clip_files(folder: Location, labels: Collection[str] | None) -> Iterator[str]:
+    """The path of each file that is a clip by its place and name; of some labels, or of all."""
+    for label in folder.children()[1]:
+        if not is_no_label(label) and (labels is None or label in labels):
+            place = folder / label
+            yield from (str(place / name) for name in place.children()[0] if is_audio(name))
+
+
+def list_files(folder: Location) -> list[Location]:
+    """The lists beside the labels that say which split clips are of."""
+    return [folder / name for name in SPLIT_LISTS if name in folder.children()[0]]
 
 
 def _list_label(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from components.example_gen.label_folders import list_files
+from components.example_gen.patterns import place_of
 from components.example_gen.sources import Listing, find_manifests
 from components.storage.contents import stamp_files
 from components.storage.location import Location
@@ -103,10 +105,12 @@ def trained_code(task: str) -> str:
 
 
 def manifest_digests(project: Project) -> dict[str, str]:
-    """With what the run directory adds to them and leaves out of them."""
+    """With what the run directory adds to them and leaves out of them; of a folder its lists."""
     directory, folder = project.run_directory, project.folder
     own = [path for path in (directory.feedback, directory.forgotten) if path.is_present()]
-    paths = [*find_manifests(project.workflow.data, folder), *own]
+    data = project.workflow.data
+    lists = list_files(place_of(data.folder, folder)) if data.folder is not None else []
+    paths = [*find_manifests(data, folder), *lists, *own]
     return {_name_from(folder, path): path.digest() for path in paths}
 
 

@@ -8,6 +8,7 @@ import datetime
 
 from pydantic import BaseModel
 
+from components.example_gen.label_folders import clip_files
 from components.example_gen.patterns import place_of
 from components.storage.contents import stamp_files
 from components.storage.location import location_of
@@ -144,8 +145,7 @@ def _is_as_seen(project: Project, known: dict[str, str]) -> bool:
     if data.folder is None:
         return dict(stamp_files(known)) == known
     folder = place_of(data.folder, project.folder)
-    labels = [folder / label for label in folder.children()[1]]
-    paths = [str(label / name) for label in labels for name in label.children()[0]]
+    paths = list(clip_files(folder, data.labels))
     paths += [path for path in known if location_of(path).parent == feedback]
     return dict(stamp_files(paths)) == known
 

@@ -46,7 +46,11 @@ class Data(Block):
         description="JSON-lines manifests: a path or glob, or a list of them; `{SPAN}` stands for a"
         " number, `{YYYY}`, `{MM}` and `{DD}` for a date.",
     )
-    folder: Text | None = Field(None, description="A folder of `label/clip.wav`.")
+    folder: Text | None = Field(
+        None,
+        description="A folder of `label/clip.wav`; in one of Speech Commands its lists say the"
+        " split.",
+    )
     root: Text | None = Field(
         None,
         description="Folder below which all recordings of manifests have to lie; that of the"
@@ -65,8 +69,8 @@ class Data(Block):
     cut: Cut | None = Field(None, description="Cut recordings into windows.")
     background: Text | list[Text] | None = Field(
         None,
-        description="Long recordings without any of the words: audio files, paths or globs, at most"
-        " 24 hours each. Any detection in them counts as a false alarm.",
+        description="Long recordings without any of the words: audio files, folders or globs, at"
+        " most 24 hours each. Any detection in them counts as a false alarm.",
     )
     max_reject_fraction: float = Field(
         0.02,

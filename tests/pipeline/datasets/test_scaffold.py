@@ -16,7 +16,7 @@ from pipeline.datasets.scaffold import (
     workflow_beside,
     write_workflow,
 )
-from pipeline.workspace.project import Project
+from pipeline.workspace.project import Project, read_project
 from schemas.errors import DataError, InputError
 from schemas.workflow.data import Split
 from schemas.workflow.workflow import Workflow
@@ -260,6 +260,50 @@ def test_too_few_speakers(tmp_path: Path) -> None:
 def test_no_such_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=str(tmp_path)):
         write_workflow(tmp_path / "data", tmp_path / "w.yaml", name=None, force=False)
+
+
+def write_commands(folder: Path, speakers: int, testing: str, validation: str) -> None:
+    """A folder as Speech Commands is, with what a Mac leaves; the lists name whole speakers."""
+    for speaker in range(speakers):
+        for label in LABELS:
+            write_clip(folder / label / f"{speaker:08x}_nohash_0.wav")
+            (folder / label / f"._{speaker:08x}_nohash_0.wav").write_bytes(b"\0\5\x16\7")
+    write_clip(folder / "_background_noise_" / "pink.wav", 4.0)
+    (folder / "_background_noise_" / "README.md").write_text("CC BY")
+    for name, digits in (("testing", testing), ("validation", validation)):
+        named = [p for d in digits for p in sorted(folder.glob(f"*/{d.zfill(8)}_nohash_0.wav"))]
+        lines = "".join(f"{path.relative_to(folder).as_posix()}\n" for path in named)
+        (folder / f"{name}_list.txt").write_text(lines)
+
+
+def test_a_speech_commands_folder_keeps_its_split_and_offers_its_background(
+    tmp_path: Path,
+) -> None:
+    write_commands(tmp_path / "sc", 16, testing="0123", validation="456")
+    said = write_workflow(tmp_path / "sc", tmp_path / "w.yaml", name=None, force=False)
+    assert (said.clips, said.labels, said.speakers, said.folds) == (48, 3, 16, None)
+    assert {"_background_noise_/", "go/._00000000_nohash_0.wav"} <= set(said.ignored)
+    workflow = read_workflow(tmp_path / "w.yaml")
+    plan = make_plan(Project(workflow, tmp_path))
+    found = {name: sorted(int(s, 16) for s in c.speakers) for name, c in plan.splits.items()}
+    assert found == {"train": list(range(7, 16)), "eval": [4, 5, 6], "test": [0, 1, 2, 3]}
+    assert (plan.split_by, plan.rejects) == ("manifest", [])
+
+    offered = (tmp_path / "w.yaml").read_text().replace("# background:", "background:")
+    (tmp_path / "spot.yaml").write_text(offered)
+    spotting = read_project(tmp_path / "spot.yaml")
+    assert spotting.workflow.task == "spot"
+    assert [each.name for each in make_plan(spotting).background] == ["pink.wav"]
+
+
+def test_lists_of_a_speech_commands_folder_that_leave_too_little_give_way_to_folds(
+    tmp_path: Path,
+) -> None:
+    write_commands(tmp_path / "sc", 16, testing="0", validation="1")
+    said = write_workflow(tmp_path / "sc", tmp_path / "w.yaml", name=None, force=False)
+    assert said.folds == 5
+    assert any("testing_list.txt" in remark for remark in said.remarks)
+    assert make_plan(read_project(tmp_path / "w.yaml")).split_by == "speaker"
 
 
 def test_spoken_recordings(digits: Path, tmp_path: Path) -> None:

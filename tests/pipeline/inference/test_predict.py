@@ -146,7 +146,14 @@ def test_a_folder_stands_for_the_audio_files_in_it(
     workflow_file: Path, clips: list[Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "heard"
-    for name in ("b.wav", "a.WAV", "high/1.wav", "low/deep/2.wav", ".hidden/3.wav", "notes.txt"):
+    left = (
+        ".hidden/3.wav",
+        "._b.wav",
+        "__MACOSX/4.wav",
+        "@eaDir/5.wav",
+        "_background_noise_/6.wav",
+    )
+    for name in ("b.wav", "a.WAV", "high/1.wav", "low/deep/2.wav", "notes.txt", *left):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(clips[1], folder / name)
     arguments = ["predict", str(workflow_file), str(clips[0]), str(folder), "--json"]

@@ -138,6 +138,25 @@ def test_a_clip_beside_others_in_a_folder(tmp_path: Path) -> None:
     assert (train, counts(why)) == (True, [1])
 
 
+def test_lists_and_what_lies_beside_clips_in_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("yes/a", "yes/b", "no/a", "no/b", "_background_noise_/pink", "up/a"):
+        (tmp_path / "clips" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clips" / f"{name}_nohash_0.wav").write_bytes(b"RIFF")
+    lists = tmp_path / "clips" / "testing_list.txt"
+    lists.write_text("yes/a_nohash_0.wav\nno/a_nohash_0.wav\n")
+    workflow = make_workflow(data={"folder": "clips", "labels": ["yes", "no"]})
+    finish_run(Project(workflow, tmp_path))
+    for name in ("yes/.DS_Store", "yes/notes.txt", "_background_noise_/hum.wav"):
+        (tmp_path / "clips" / name).write_bytes(b"new")
+    with monkeypatch.context() as patch:
+        patch.delattr("pipeline.scheduling.triggers._look_closely")
+        assert not ask(tmp_path, workflow)[0]
+    lists.write_text("yes/b_nohash_0.wav\nno/b_nohash_0.wav\n")
+    assert ask(tmp_path, workflow)[0]
+
+
 def test_drift_trains_also_on_few_clips(directory: RunDirectory, tmp_path: Path) -> None:
     add_span(tmp_path, 2, "aaaa")
     few = {"min_new_clips": 100}

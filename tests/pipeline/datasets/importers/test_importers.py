@@ -65,6 +65,24 @@ def test_speech_commands_keeps_speakers_and_the_official_splits(tmp_path, output
     }
 
 
+def test_speech_commands_of_one_list_and_with_what_a_mac_leaves(tmp_path, output):
+    source = tmp_path / "sc"
+    touch(source, *(f"yes/{speaker}_nohash_0.wav" for speaker in "abcdef"), "yes/1.wav")
+    touch(source, "yes/._a_nohash_0.wav", "yes/.DS_Store", "__MACOSX/yes/._a_nohash_0.wav")
+    touch(source, "@eaDir/yes_nohash_0.wav", "_background_noise_/pink_nohash_0.wav")
+    (source / "testing_list.txt").write_bytes(b"\xef\xbb\xbfyes/a_nohash_0.wav\r\nyes/z.wav\r\n")
+    found = rows("speech_commands", source, output)
+    assert {(row["label"], row["speaker"]) for row in found} == {("yes", s) for s in "abcdef"}
+    assert [row["speaker"] for row in found if row["split"] == "test"] == ["a"]
+    imported = import_manifest("speech_commands", source, output)
+    assert dict(imported.skipped) == {
+        "1 of the 2 clips that it names are not there, such as yes/z.wav": 1,
+        "is not there: data.split.eval chooses clips of its split": 1,
+        "no recording": 2,
+        "expected <speaker>_nohash_<take>.wav": 1,
+    }
+
+
 def test_librispeech_has_text_speaker_and_sex(tmp_path, output):
     source = tmp_path / "LibriSpeech"
     touch(source, "dev-clean/84/121/84-121-0000.flac")
