@@ -91,13 +91,8 @@ def is_of_macos(path: str) -> bool:
     return parts[-1].startswith(_APPLE_DOUBLE) or "__macosx" in (part.lower() for part in parts)
 
 
-def matching_paths(folder: Path, pattern: str) -> list[Path]:
-    """What matches a pattern in a folder, sorted, without what is left behind."""
-    return sorted(without_left_behind(folder, folder.glob(pattern)))
-
-
-def without_left_behind(folder: Path, paths: Iterable[Path]) -> Iterable[Path]:
-    """Those of `paths` in `folder` that neither are left behind nor lie in a folder that is."""
-    for path in paths:
-        if not any(map(is_left_behind, path.relative_to(folder).parts)):
-            yield path
+def visible(folder: Path, paths: Iterable[Path]) -> list[Path]:
+    """Those of `paths` in `folder`, sorted, that are not left behind, nor in a folder that is."""
+    return sorted(
+        path for path in paths if not any(map(is_left_behind, path.relative_to(folder).parts))
+    )

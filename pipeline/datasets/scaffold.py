@@ -23,7 +23,7 @@ from components.example_gen.file_names import (
     BACKGROUND_FOLDER,
     is_audio,
     is_no_label,
-    matching_paths,
+    visible,
 )
 from components.example_gen.manifests import MANIFEST_SUFFIXES, read_rows
 from components.example_gen.sources import list_utterances
@@ -247,7 +247,7 @@ def _judge_by(
 def _background(directory: Path, data: Data) -> str | None:
     """What `data.background` can name beside the labels of a folder, if anything."""
     if data.folder is None or not any(
-        is_audio(path.name) for path in matching_paths(directory, f"{BACKGROUND_FOLDER}/*")
+        is_audio(path.name) for path in visible(directory, directory.glob(f"{BACKGROUND_FOLDER}/*"))
     ):
         return None
     return f"{data.folder.rstrip('/')}/{BACKGROUND_FOLDER}"
@@ -283,7 +283,7 @@ def _find_manifests(directory: Path) -> list[Path]:
         return [directory] if _is_manifest(directory, must_be=True) else []
     for depth in ("", "*/"):
         for suffix in MANIFEST_SUFFIXES:
-            found = matching_paths(directory, f"{depth}*{suffix}")
+            found = visible(directory, directory.glob(f"{depth}*{suffix}"))
             found = [path for path in found if path.is_file()]
             must_be = suffix == ".jsonl" and len(found) == 1  # other tables lie beside clips
             manifests = [path for path in found if _is_manifest(path, must_be)]
@@ -316,7 +316,7 @@ def _patterns(directory: Path, manifests: list[Path], workflow_dir: Path) -> lis
     if len(manifests) > 1:
         suffix = manifests[0].suffix
         depth = f"*/*{suffix}" if manifests[0].parent != directory else f"*{suffix}"
-        found = [path for path in matching_paths(directory, depth) if path.is_file()]
+        found = [path for path in visible(directory, directory.glob(depth)) if path.is_file()]
         if len(found) == len(manifests):
             return [f"{glob.escape(_relative_path(directory, workflow_dir))}/{depth}"]
     return [glob.escape(_relative_path(path, workflow_dir)) for path in manifests]
@@ -336,7 +336,7 @@ def _count_clips(directory: Path, depth: int = 2) -> int:
     return sum(
         is_audio(path.name) and not is_no_label(path.parent.name) and path.is_file()
         for pattern in patterns
-        for path in matching_paths(directory, pattern)
+        for path in visible(directory, directory.glob(pattern))
     )
 
 

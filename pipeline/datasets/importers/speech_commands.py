@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.example_gen.file_names import is_audio, is_no_label, is_other_file, matching_paths
+from components.example_gen.file_names import is_audio, is_no_label, is_other_file, visible
 from components.example_gen.split_lists import SPLIT_LISTS, read_split_lists, speaker_of
 from components.storage.location import location_of
 from pipeline.datasets.importers.row import Row, Skipped, require, without_empty
@@ -20,7 +20,7 @@ def list_rows(source: Path) -> Iterator[Row | Skipped]:
     require(source, "*/*_nohash_*.*", layout="speech_commands")
     clips = [
         path
-        for folder in matching_paths(source, "*")
+        for folder in visible(source, source.glob("*"))
         if folder.is_dir() and not is_no_label(folder.name)
         for path in sorted(folder.iterdir())
     ]
