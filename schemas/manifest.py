@@ -1,8 +1,13 @@
 """Values of a manifest's row, checked."""
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from schemas.errors import ClipError
+
+CHANNEL = "channel"
+MOST_CHANNELS = 65535  # that a header has room for
+MOST_SECONDS = 1e9
 
 
 def text_of(row: Mapping[str, object], key: str) -> str:
@@ -17,6 +22,39 @@ def text_of(row: Mapping[str, object], key: str) -> str:
     if not isinstance(value, str) or not value.strip() or not is_text(value):
         raise ClipError("bad_row", f"{key}: expected a non-empty string, got {value!r:.200}")
     return value
+
+
+def seconds_of(row: Mapping[str, object], key: str) -> float | None:
+    """The time in s, from 0 to `MOST_SECONDS`, that a row has under `key`; None where it has none.
+
+    Raises:
+        ClipError: `bad_row`, something else.
+    """
+    value = row.get(key)
+    if value is None:
+        return None
+    if not _is_number(value) or not 0 <= value <= MOST_SECONDS:
+        raise ClipError("bad_row", f"{key}: expected seconds from 0 on, got {value!r:.200}")
+    return float(value)
+
+
+def channel_of(row: Mapping[str, object]) -> int | None:
+    """The one channel of the recording that a row is, from 0 on; None where it is all of them.
+
+    Raises:
+        ClipError: `bad_row`, something else than a whole number.
+    """
+    value = row.get(CHANNEL)
+    if value is None:
+        return None
+    if not _is_number(value) or not 0 <= value <= MOST_CHANNELS or value % 1:
+        expected = "expected the number of one channel, counted from 0"
+        raise ClipError("bad_row", f"{CHANNEL}: {expected}, got {value!r:.200}")
+    return int(value)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_text(value: str) -> bool:

@@ -40,6 +40,7 @@ class Utterance:
         speaker: who speaks; empty where nobody knows.
         offset_s: where in the file it begins, in seconds.
         duration_s: how long it is from there, in seconds; None is to the end of the file.
+        channel: the one channel of the file that it is, counted from 0; None is the mean of all.
         split: train, eval or test, where the manifest says so; else empty.
         metadata: what else the manifest says about it, as far as it is text or numbers, by key.
     """
@@ -51,6 +52,7 @@ class Utterance:
     speaker: str = ""
     offset_s: float = 0.0
     duration_s: float | None = None
+    channel: int | None = None
     split: str = ""
     metadata: dict[str, object] = field(default_factory=dict)
 

@@ -106,25 +106,30 @@ class AudioFile:
         self._decoder.close()
 
     def read(
-        self, sample_rate: int, offset_s: float = 0.0, duration_s: float | None = None
+        self,
+        sample_rate: int,
+        offset_s: float = 0.0,
+        duration_s: float | None = None,
+        channel: int | None = None,
     ) -> Decoded:
-        """The part from `offset_s` on, at `sample_rate` Hz, channels averaged.
+        """The part from `offset_s` on, at `sample_rate` Hz: one `channel`, counted from 0, or where
+        it is None the mean of all.
 
         A file that ends before `offset_s + duration_s` gives what there is.
 
         Raises ClipError: `unreadable`, `empty` (no samples), `non_finite` (NaN, infinity or beyond
         `MAX_MAGNITUDE`), `too_long` (more than `MAX_DURATION_S`), `bad_row` (an impossible
-        `offset_s` or `duration_s`).
+        `offset_s` or `duration_s`, a channel that the file does not have).
         """
         _check_range(offset_s, duration_s)
-        decoder = self._decoder
+        decoder = self._decoder if channel is None else _OneChannel(self._decoder, channel)
         start = round(offset_s * decoder.rate_hz)
         if start and start >= decoder.frames:
             detail = f"the offset {offset_s} s is past the end at {self.duration_s:.3f} s"
             raise ClipError("empty", detail, decoder.name)
         _move(decoder, start)
         waveform = _read(decoder, decoder.frames - start, sample_rate, duration_s)
-        return Decoded(waveform, decoder.rate_hz, decoder.channels, decoder.container)
+        return Decoded(waveform, decoder.rate_hz, self._decoder.channels, decoder.container)
 
     def stream(self, sample_rate: int, offset_s: float = 0.0) -> Iterator[np.ndarray]:
         """All from `offset_s` on, a few seconds at a time: the samples that one `read` would give.
@@ -142,12 +147,16 @@ class AudioFile:
 
 
 def decode(
-    data: bytes, sample_rate: int, offset_s: float = 0.0, duration_s: float | None = None
+    data: bytes,
+    sample_rate: int,
+    offset_s: float = 0.0,
+    duration_s: float | None = None,
+    channel: int | None = None,
 ) -> Decoded:
     """A part of the file with the content `data`, as `AudioFile` and its `read` give it."""
     _check_range(offset_s, duration_s)
     with AudioFile(data) as file:
-        return file.read(sample_rate, offset_s, duration_s)
+        return file.read(sample_rate, offset_s, duration_s, channel)
 
 
 def _move(decoder: Decoder, frame: int) -> None:
@@ -228,6 +237,34 @@ class _SndfileDecoder:
     def _clip_error(self, error: soundfile.LibsndfileError) -> ClipError:
         reason = "unsupported" if _UNIMPLEMENTED in error.error_string else "unreadable"
         return ClipError(reason, error.error_string, self.name)
+
+
+class _OneChannel:
+    """A decoder that gives one channel of what another reads; `channels` are those of the file, by
+    which blocks are sized.
+    """
+
+    def __init__(self, decoder: Decoder, channel: int) -> None:
+        if not 0 <= channel < decoder.channels:
+            found = f"{decoder.channels} channels, counted from 0"
+            raise ClipError("bad_row", f"no channel {channel}: the file has {found}", decoder.name)
+        self._decoder, self._channel = decoder, channel
+        self.channels = decoder.channels
+        self.name, self.container, self.rate_hz = decoder.name, decoder.container, decoder.rate_hz
+        self.frames, self.at = decoder.frames, decoder.at
+        self.seeks_exactly = decoder.seeks_exactly
+
+    def seek(self, frame: int) -> None:
+        self._decoder.seek(frame)
+        self.at = self._decoder.at
+
+    def read(self, frames: int) -> np.ndarray:
+        block = self._decoder.read(frames)[:, self._channel : self._channel + 1]
+        self.at = self._decoder.at
+        return block
+
+    def close(self) -> None:
+        self._decoder.close()
 
 
 def _check_range(offset_s: float, duration_s: float | None) -> None:

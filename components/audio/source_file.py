@@ -40,10 +40,16 @@ class Recording:
         if found != digest:
             raise AuricleError(f"{path} changed since the run began; run again")
 
-    def decode(self, sample_rate: int, offset_s: float, duration_s: float | None) -> Decoded:
+    def decode(
+        self,
+        sample_rate: int,
+        offset_s: float,
+        duration_s: float | None,
+        channel: int | None = None,
+    ) -> Decoded:
         """A part of it, as `components.audio.decode.AudioFile.read` gives it."""
         try:
-            return self._opened().read(sample_rate, offset_s, duration_s)
+            return self._opened().read(sample_rate, offset_s, duration_s, channel)
         except ClipError:
             self._audio = None  # where the decoder stands now is anybody's guess
             raise

@@ -121,6 +121,7 @@ def _content_line(row: Utterance, target: Mapping[str, FeatureValue], sha256: st
         "split_key": row.split_key,
         "offset_s": row.offset_s,
         "duration_s": row.duration_s,
+        "channel": row.channel,
         "metadata": row.metadata,
         "sha256": sha256,
     }

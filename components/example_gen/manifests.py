@@ -14,12 +14,13 @@ from typing import BinaryIO, TextIO
 
 from components.storage.location import Location
 from schemas.errors import ClipError, DataError
+from schemas.manifest import CHANNEL
 
 Row = dict[str, object]
 
 MANIFEST_SUFFIXES = (".jsonl", ".csv", ".tsv")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_NUMBERS = ("offset", "duration")
+_NUMBERS = ("offset", "duration", CHANNEL)
 _AUDIO = "audio_filepath"
 
 

@@ -19,6 +19,7 @@ class Row(TypedDict):
     split_key: str
     offset_s: float
     duration_s: float | None
+    channel: int | None
     metadata: dict[str, object]
     sha256: str
     key: str

@@ -23,14 +23,13 @@ from components.example_gen.patterns import (
 from components.storage.location import Location, location_of
 from components.tasks import feeding
 from schemas.errors import ClipError, DataError
-from schemas.manifest import is_text, text_of
+from schemas.manifest import channel_of, is_text, seconds_of, text_of
 from schemas.reports.rejects import Reject
 from schemas.tasks import FIRST_TASK
 from schemas.utterance import GENERATED_SCHEME, MUST_PASS, Utterance
 from schemas.workflow.data import Data
 from schemas.workflow.generated import Generated
 
-_MOST_SECONDS = 1e9
 _SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("eval", "validation", "valid", "val", "dev"), "eval"),
@@ -313,18 +312,19 @@ def _utterance(
     is_whole = "://" in written or posixpath.isabs(written)
     uri = name_below(root, location_of(written)) if is_whole else join_names(prefix, written)
     target = targets.read_target(row)
-    offset_s, duration_s = _seconds(row, "offset"), _seconds(row, "duration")
+    offset_s, duration_s = seconds_of(row, "offset"), seconds_of(row, "duration")
     if duration_s == 0.0:
         raise ClipError("empty", "duration is 0")
-    own_id = f"{uri}@{offset_s:.12g}" if offset_s else uri
+    channel = channel_of(row)
     return Utterance(
-        id=text_of(row, "id") if row.get("id") is not None else own_id,
+        id=text_of(row, "id") if row.get("id") is not None else _own_id(uri, offset_s, channel),
         uri=uri,
         path=path,
         target=target,
         speaker=text_of(row, "speaker") if row.get("speaker") else "",
         offset_s=offset_s or 0.0,
         duration_s=duration_s,
+        channel=channel,
         split=_split(row),
         metadata={
             key: row[key]
@@ -336,6 +336,12 @@ def _utterance(
     )
 
 
+def _own_id(uri: str, offset_s: float | None, channel: int | None) -> str:
+    """The id of a row that states none."""
+    offset = f"@{offset_s:.12g}" if offset_s else ""
+    return f"{uri}{offset}" if channel is None else f"{uri}{offset}:{channel}"
+
+
 def _split(row: dict[str, object]) -> str:
     """The split a row names, by any of the words in use; empty where it names none."""
     written = row.get("split")
@@ -344,19 +350,6 @@ def _split(row: dict[str, object]) -> str:
     if not isinstance(written, str) or written not in _SPLIT_NAMES:
         raise ClipError("bad_row", f"split: expected train, eval or test, got {written!r:.200}")
     return _SPLIT_NAMES[written]
-
-
-def _seconds(row: dict[str, object], key: str) -> float | None:
-    value = row.get(key)
-    if value is None:
-        return None
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value <= _MOST_SECONDS
-    ):
-        raise ClipError("bad_row", f"{key}: expected seconds from 0 on, got {value!r:.200}")
-    return float(value)
 
 
 def _with_known_targets(listing: Listing, data: Data, targets: feeding.Targets) -> Listing:
@@ -400,9 +393,10 @@ def _without_duplicates(listing: Listing) -> Listing:
     return replace(listing, utterances=kept, rejects=rejects)
 
 
-def _canonical_order(row: Utterance) -> tuple[str, str, str, str, float, float]:
+def _canonical_order(row: Utterance) -> tuple[str, str, str, str, float, float, int]:
     duration_s = -1.0 if row.duration_s is None else row.duration_s
-    return row.id, row.uri, row.target, row.speaker, row.offset_s, duration_s
+    channel = -1 if row.channel is None else row.channel
+    return row.id, row.uri, row.target, row.speaker, row.offset_s, duration_s, channel
 
 
 def _first(rejects: list[Reject]) -> str:

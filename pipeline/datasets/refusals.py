@@ -90,7 +90,7 @@ def _as_stored(workflow: Workflow, rows: Sequence[Utterance]) -> list[StoredClip
             row.id,
             name,
             "" if row.is_must_pass else row.speaker,
-            f"{row.path or row.id}@{row.offset_s}+{row.duration_s}",
+            f"{row.path or row.id}@{row.offset_s}+{row.duration_s}:{row.channel}",
             np.empty(0, np.uint16),
         )
         for name, members in divide(rows, workflow.data.split).items()

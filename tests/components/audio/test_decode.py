@@ -9,7 +9,7 @@ import soundfile
 from speech import SENTENCES, say
 
 from components.audio import decode as decode_module
-from components.audio.decode import decode
+from components.audio.decode import AudioFile, decode
 from components.audio.formats import is_supported
 from components.audio.limits import MAX_DURATION_S
 from components.audio.pcm16 import from_pcm16, to_pcm16
@@ -104,6 +104,37 @@ def test_lossy_formats_keep_the_tone(container, subtype, rate, channels):
 def test_what_is_above_the_new_nyquist_frequency_is_gone():
     decoded = decode(encode(tone(9500, 44100), 44100, "WAV"), 16000)
     assert np.abs(decoded.waveform[1000:-1000]).max() < 1e-3
+
+
+@pytest.mark.parametrize("seconds", [1, 40])  # in one piece, and in blocks
+@pytest.mark.parametrize("container", ["WAV", "FLAC"])
+@pytest.mark.parametrize("part", [{}, {"offset_s": 0.25, "duration_s": 0.5}])
+def test_one_channel_is_what_a_file_of_that_channel_alone_gives(seconds, container, part):
+    rng = np.random.default_rng(1)
+    channels = rng.uniform(-0.5, 0.5, (seconds * 8000, 3))
+    for rate in (8000, 16000):
+        data = encode(channels, 8000, container, "PCM_16")
+        for channel in range(3):
+            alone = encode(channels[:, channel], 8000, container, "PCM_16")
+            found = decode(data, rate, channel=channel, **part)
+            np.testing.assert_array_equal(found.waveform, decode(alone, rate, **part).waveform)
+            assert found.source_channels == 3
+
+
+def test_one_open_file_gives_any_channel_after_another():
+    channels = np.stack([np.arange(1000), -np.arange(1000)], axis=1) / 2000
+    with AudioFile(encode(channels, 8000, "FLAC", "PCM_24")) as file:
+        for channel in (1, 0, 1):
+            found = file.read(8000, 0.05, 0.05, channel).waveform
+            np.testing.assert_allclose(found, channels[400:800, channel], atol=1e-6)
+        assert not file.read(8000).waveform.any()
+
+
+@pytest.mark.parametrize("channel", [2, -1, 1 << 40])
+def test_a_channel_that_is_not_there_is_a_bad_row(channel):
+    with pytest.raises(ClipError, match="2 channels") as caught:
+        decode(encode(np.zeros((100, 2)), 16000, "WAV", "FLOAT"), 16000, channel=channel)
+    assert caught.value.reason == "bad_row"
 
 
 def test_channels_are_averaged():

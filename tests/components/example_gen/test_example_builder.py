@@ -17,7 +17,7 @@ def _row(path, **more):
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
     return {
         "id": "x", "uri": path.name, "path": str(path), "label": "yes", "speaker": "ada",
-        "split_key": "ada", "offset_s": 0.0, "duration_s": None, "sha256": sha256,
+        "split_key": "ada", "offset_s": 0.0, "duration_s": None, "channel": None, "sha256": sha256,
         "metadata": {"room": "k\u00fcche", "take": 3},
     } | more  # fmt: skip
 
@@ -65,6 +65,20 @@ def test_a_recording_is_decoded_also_among_generated_speech(ramp):
     generated = Generated(words=["yes", "no"], speakers=3, takes=2)
     plain, _ = ClipReader(PLAIN).example(_row(ramp))
     assert ClipReader(PLAIN, generated).example(_row(ramp))[0] == plain
+
+
+def test_rows_of_one_call_are_its_channels(tmp_path):
+    path = tmp_path / "call.wav"
+    voices = np.stack([np.arange(16000), -2 * np.arange(16000)], axis=1).astype(np.int16)
+    soundfile.write(path, voices, 16000)
+    read = ClipReader(PLAIN)
+    for channel in (1, 0, 1):
+        example, _ = read.example(_row(path, channel=channel))
+        heard = np.frombuffer(example["audio"], "<i2")
+        np.testing.assert_array_equal(heard, voices[:, channel])
+        assert example["source_channels"] == 2
+    with pytest.raises(ClipError, match="bad_row: no channel 2: the file has 2 channels"):
+        read.example(_row(path, channel=2))
 
 
 def _row_of(word, voice, take):

@@ -317,3 +317,23 @@ def test_the_forgotten_are_left_out_and_counted(tmp_path):
     )
     assert listing.utterances == [row for row in everyone if row.speaker != gone]
     assert listing.forgotten == 2
+
+
+def test_each_channel_of_a_recording_is_a_row_of_its_own(tmp_path):
+    rows = [ROW | {"channel": channel} for channel in (0, 1.0)]
+    rows += [ROW | {"channel": 1, "offset": 0.5}, ROW, ROW | {"channel": None, "offset": 0.5}]
+    listing = list_utterances(Data(manifests=str(_manifest(tmp_path, rows))), tmp_path)
+    assert listing.rejects == []
+    found = {row.id: (row.channel, row.offset_s) for row in listing.utterances}
+    assert found == {
+        "clips/1.wav:0": (0, 0.0), "clips/1.wav:1": (1, 0.0), "clips/1.wav": (None, 0.0),
+        "clips/1.wav@0.5:1": (1, 0.5), "clips/1.wav@0.5": (None, 0.5),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("channel", [-1, 0.5, True, "left", [0], 10**30, float("nan"), 1e999])
+def test_what_is_no_channel_is_refused(tmp_path, channel):
+    manifest = _manifest(tmp_path, [ROW | {"channel": channel}, ROW])
+    listing = list_utterances(Data(manifests=str(manifest)), tmp_path)
+    assert [(r.id, r.reason) for r in listing.rejects] == [("manifest.jsonl:1", "bad_row")]
+    assert "channel" in listing.rejects[0].detail

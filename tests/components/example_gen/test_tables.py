@@ -36,6 +36,13 @@ def test_the_cells_are_what_json_would_say(tmp_path: Path) -> None:
     assert (first.metadata, second.metadata) == ({"room": "3"}, {})
 
 
+def test_a_channel_is_a_number(tmp_path: Path) -> None:
+    table = b"audio_filepath,label,channel\n1.wav,go,1\n2.wav,go,\n3.wav,go,left\n"
+    found = listed(tmp_path, table)
+    assert {row.uri: row.channel for row in found.utterances} == {"1.wav": 1, "2.wav": None}
+    assert [reject.id for reject in found.rejects] == ["clips.csv:4"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
