@@ -1,14 +1,18 @@
 """One row of the data set, and the closed list of reasons for which a row is not used."""
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 GENERATED_SCHEME = "generated:"  # of the uri of a clip of generated speech
 MUST_PASS = "must_pass"  # key of the metadata; such a clip tests, and stays out of all statistics
 
+TWO_LABELS = "two_labels"
+
 REJECT_REASONS = (
     "bad_row",  # the manifest row is not JSON, lacks a key, or a value has the wrong type
     "duplicate",  # another row has the same id
+    TWO_LABELS,  # another row has the same id and audio, and another label
     "missing",  # the file does not exist
     "outside",  # the path leaves the folder that recordings may be in
     "unreadable",  # the file cannot be read, or is damaged, or crashes its decoder
@@ -60,6 +64,12 @@ class Utterance:
     def split_key(self) -> str:
         """What must not be divided between splits: the speaker, or else the whole recording."""
         return self.speaker or self.uri
+
+    @property
+    def audio(self) -> tuple[str, float, float | None, int | None]:
+        """The part of a file that it is: the same of two rows that are the same audio."""
+        file = posixpath.normpath(self.path) if self.path else self.id
+        return file, self.offset_s, self.duration_s, self.channel
 
     @property
     def is_must_pass(self) -> bool:

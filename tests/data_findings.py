@@ -12,6 +12,7 @@ LEAKS = {
     "speaker": Leak(kind="speaker", what=["ada", "test", "train"]),
     "identical": Leak(kind="identical", what=["a.wav (train)", "b.wav (test)"]),
     "near_duplicate": Leak(kind="near_duplicate", what=["a.wav (train)", "c.mp3 (eval)"]),
+    "two_labels": Leak(kind="two_labels", what=["a.wav (no, train)", "d.wav (yes, train)"]),
 }
 
 
@@ -69,6 +70,10 @@ BAD = {
     ),
     "a recording under another encoding": findings(
         certificate=certificate(LEAKS["near_duplicate"])
+    ),
+    "two labels of one waveform, and of one id": findings(
+        certificate=certificate(LEAKS["two_labels"]),
+        rejects=[Reject(id="b", uri="b", reason="two_labels", detail="b.wav (no) and again (yes)")],
     ),
     "five anomalies": findings(anomalies=[f"feature {number} is odd" for number in range(5)]),
     "drift": findings(drifts=[Drift("snr_db", 0.1), Drift("rms_db", 0.5)]),

@@ -12,17 +12,20 @@ from schemas.reports.rejects import Reject
 from schemas.reports.rule import Rule
 from schemas.tasks import FIRST_TASK
 from schemas.text import some
+from schemas.utterance import TWO_LABELS
 from schemas.workflow.data_gate import DataGate
 
 _NO_LEAK: dict[LeakKind, str] = {
     "speaker": "no speaker is in two splits",
     "identical": "no audio is in two splits",
     "near_duplicate": "no recording is in two splits under another encoding",
+    "two_labels": "no audio has two labels",
 }
 _LEAK: dict[LeakKind, str] = {
     "speaker": "one speaker in two splits",
     "identical": "the same audio in two splits",
     "near_duplicate": "the same recording in two splits",
+    "two_labels": "the same audio with two labels",
 }
 _NAMED = 3  # examples said of each finding
 _some = partial(some, most=_NAMED, separator="; ")
@@ -67,6 +70,8 @@ def foresee(gate: DataGate, findings: Findings, task: str = FIRST_TASK) -> list[
     ]
     if gate.leaks:
         rules.append(_check_leaks("leaks", ("speaker", "identical"), findings.certificate))
+    if gate.two_labels:
+        rules.append(_check_two_labels(findings))
     return rules
 
 
@@ -92,11 +97,29 @@ def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCerti
     count = sum(certificate.counts[kind] for kind in kinds)
     if not count:
         return Rule(name=name, passed=True, message=" and ".join(_NO_LEAK[kind] for kind in kinds))
-    found = [
+    return _found(name, count, _leaks_in_words(kinds, certificate))
+
+
+def _check_two_labels(findings: Findings) -> Rule:
+    """Of clips, and of rows that are rejected since another row of the same audio has their id."""
+    certificate = findings.certificate
+    rejected = [reject.detail for reject in findings.rejects if reject.reason == TWO_LABELS]
+    count = len(rejected) + certificate.counts["two_labels"]
+    if not count:
+        return _check_leaks("two labels", ("two_labels",), certificate)
+    said = [*(f"{_LEAK['two_labels']}: {detail}" for detail in rejected[:_NAMED])]
+    return _found("two labels", count, said + _leaks_in_words(("two_labels",), certificate))
+
+
+def _leaks_in_words(kinds: tuple[LeakKind, ...], certificate: SplitCertificate) -> list[str]:
+    return [
         f"{_LEAK[leak.kind]}: {', '.join(leak.what)}"
         for leak in certificate.leaks
         if leak.kind in kinds
     ]
+
+
+def _found(name: str, count: int, found: list[str]) -> Rule:
     more = f"; {count:,} in all" if count > _NAMED else ""
     return Rule(name=name, passed=False, message="; ".join(found[:_NAMED]) + more)
 

@@ -1,12 +1,13 @@
 """The split certificate: that nothing the model is judged on was heard in training.
 
-Looks for a speaker, the very same samples, or the same recording encoded another way in two splits.
+Looks for a speaker, the very same samples, or the same recording encoded another way in two splits,
+and, wherever they are, for the very same samples with two labels, of which one has to be wrong.
 Near-duplicates are found in three steps, each on what the one before left: equal pieces of
 fingerprints, joined by sorting; fingerprints that agree where they overlap; correlation of the
 stored samples. Time and memory grow with the number of clips, not of pairs.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import get_args
@@ -16,8 +17,9 @@ import numpy as np
 from components.audio.fingerprint import SAME_RECORDING, correlation
 from schemas.reports.leakage import Leak, LeakKind, SplitCertificate
 
-LEAKS_LISTED = 100
+LEAKS_LISTED = 100  # of each kind
 
+_MOST_TARGET = 60  # characters of a target that are said
 _KEY_FRAMES = (
     0,
     4,
@@ -34,19 +36,20 @@ _MOST_CANDIDATES = 16  # of one clip, the nearest first
 
 @dataclass(frozen=True, slots=True)
 class StoredClip:
-    """An example as the certificate sees it; `fingerprint` is uint16 [frames]."""
+    """An example as the certificate sees it; `fingerprint` is uint16 [frames], `target` text."""
 
     id: str
     split: str
     speaker: str
     pcm_sha256: str
     fingerprint: np.ndarray
+    target: str = ""
 
 
 def certify(
     clips: list[StoredClip], read_waveform: Callable[[int], np.ndarray]
 ) -> SplitCertificate:
-    """What is in two splits, and so leaks.
+    """What is in two splits, and so leaks, and what has two labels.
 
     `read_waveform(number)` gives the samples of a clip, float32 [samples]; it is asked for few of
     them. The order of `clips` does not matter to what is found.
@@ -59,13 +62,14 @@ def certify(
         *_shared_speakers(clips),
         *(_leak("identical", clips, group) for group in copies if _crosses(clips, group)),
         *_near_duplicates(clips, [group[0] for group in by_audio.values()], read_waveform),
+        *_two_labels(clips, copies),
     ]
     leaks.sort(key=lambda leak: (leak.kind, leak.what))
-    found = Counter(leak.kind for leak in leaks)
+    found = {kind: [leak for leak in leaks if leak.kind == kind] for kind in get_args(LeakKind)}
     return SplitCertificate(
         clips=len(clips),
-        counts={kind: found[kind] for kind in get_args(LeakKind)},
-        leaks=leaks[:LEAKS_LISTED],
+        counts={kind: len(of_kind) for kind, of_kind in found.items()},
+        leaks=[leak for kind in sorted(found) for leak in found[kind][:LEAKS_LISTED]],
         copies_within_splits=sum(not _crosses(clips, group) for group in copies),
         same_recording=SAME_RECORDING,
     )
@@ -78,6 +82,21 @@ def _crosses(clips: list[StoredClip], group: list[int]) -> bool:
 def _leak(kind: LeakKind, clips: list[StoredClip], group: list[int]) -> Leak:
     names = sorted(f"{clips[number].id} ({clips[number].split})" for number in group)
     return Leak(kind=kind, what=names)
+
+
+def _two_labels(clips: list[StoredClip], copies: list[list[int]]) -> Iterator[Leak]:
+    """Groups of identical clips that have more than one target: the first clip of each."""
+    for group in copies:
+        first = {
+            clip.target: f"{clip.id} ({clip.target[:_MOST_TARGET]}, {clip.split})"
+            for clip in sorted((clips[number] for number in group), key=_by_id, reverse=True)
+        }
+        if len(first) > 1:
+            yield Leak(kind="two_labels", what=sorted(first.values()))
+
+
+def _by_id(clip: StoredClip) -> tuple[str, str]:
+    return clip.id, clip.split
 
 
 def _shared_speakers(clips: list[StoredClip]) -> Iterator[Leak]:

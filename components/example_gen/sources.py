@@ -26,7 +26,7 @@ from schemas.errors import ClipError, DataError
 from schemas.manifest import channel_of, is_text, seconds_of, text_of
 from schemas.reports.rejects import Reject
 from schemas.tasks import FIRST_TASK
-from schemas.utterance import GENERATED_SCHEME, MUST_PASS, Utterance
+from schemas.utterance import GENERATED_SCHEME, MUST_PASS, TWO_LABELS, Utterance
 from schemas.workflow.data import Data
 from schemas.workflow.generated import Generated
 
@@ -385,12 +385,19 @@ def _without_duplicates(listing: Listing) -> Listing:
     rejects = list(listing.rejects)
     for row in sorted(listing.utterances, key=_canonical_order):
         if kept and kept[-1].id == row.id:
-            detail = f"another row has the id {row.id}"
-            rejects.append(Reject(id=row.id, uri=row.uri, reason="duplicate", detail=detail))
+            rejects.append(_rejected(row.id, row.uri, _fault_of_second(kept[-1], row)))
         else:
             kept.append(row)
     rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
     return replace(listing, utterances=kept, rejects=rejects)
+
+
+def _fault_of_second(first: Utterance, row: Utterance) -> ClipError:
+    """Why a row cannot be used that has the id of the `first`."""
+    if row.audio == first.audio and row.target != first.target:
+        labels = f"({first.target:.60}) and again ({row.target:.60})"
+        return ClipError(TWO_LABELS, f"{row.id} {labels}")
+    return ClipError("duplicate", f"another row has the id {row.id}")
 
 
 def _canonical_order(row: Utterance) -> tuple[str, str, str, str, float, float, int]:

@@ -9,7 +9,9 @@ imported: a worker process would pay 10 s for it.
 import argparse
 import base64
 import hashlib
+import json
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,7 +27,7 @@ from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
 from components.example_gen.leakage import StoredClip, certify
-from components.example_gen.shard_entry import Entry, Row, Shard
+from components.example_gen.shard_entry import Entry, Row, Shard, TargetFeatures
 from components.example_gen.shards import EarlierRecords, ShardStore
 from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
@@ -273,8 +275,8 @@ def _certify(index_uri: str, index: Index, store: ShardStore) -> SplitCertificat
                     print_ = np.frombuffer(base64.b64decode(entry.fingerprint), np.uint16)
                     # Of a clip that must pass, only the recording must not have been heard before.
                     speaker = "" if is_must_pass(row["metadata"]) else row["speaker"]
-                    clip = StoredClip(row["id"], shard.split, speaker, entry.pcm_sha256, print_)
-                    clips.append(clip)
+                    pcm, target = entry.pcm_sha256, sys.intern(_target_text(row, index.target))
+                    clips.append(StoredClip(row["id"], shard.split, speaker, pcm, print_, target))
                     places.append((shard, entry))
 
     def read_waveform(number: int) -> np.ndarray:
@@ -283,6 +285,12 @@ def _certify(index_uri: str, index: Index, store: ShardStore) -> SplitCertificat
         return from_pcm16(example["audio"])
 
     return certify(clips, read_waveform)
+
+
+def _target_text(row: Mapping[str, object], target: TargetFeatures) -> str:
+    """What a row is to be answered, as text: its features where it is more than one."""
+    values = [row[name] for name in target.kinds]
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else json.dumps(values)
 
 
 class _Progress:

@@ -43,6 +43,7 @@ LEAKS: dict[LeakKind, str] = {
     "speaker": "The same speaker",
     "identical": "The same audio",
     "near_duplicate": "The same recording under another encoding",
+    "two_labels": "The same audio with two labels",
 }
 
 SPLIT_NOTES = {

@@ -90,8 +90,9 @@ def _as_stored(workflow: Workflow, rows: Sequence[Utterance]) -> list[StoredClip
             row.id,
             name,
             "" if row.is_must_pass else row.speaker,
-            f"{row.path or row.id}@{row.offset_s}+{row.duration_s}:{row.channel}",
+            repr(row.audio),
             np.empty(0, np.uint16),
+            row.target,
         )
         for name, members in divide(rows, workflow.data.split).items()
         for row in members

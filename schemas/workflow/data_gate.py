@@ -21,6 +21,9 @@ class DataGate(Block):
     near_duplicates: bool = Field(
         True, description="Stop at the same recording, re-encoded or trimmed, in two splits."
     )
+    two_labels: bool = Field(
+        True, description="Stop at the very same audio with two labels, in one split or in two."
+    )
     max_drift: float = Field(
         0.3,
         ge=0.0,

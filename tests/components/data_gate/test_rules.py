@@ -16,7 +16,8 @@ def rule(name: str, found: Findings, **gate: object) -> Rule:
 def test_good_data_passes_every_rule() -> None:
     rules = check(DataGate(), findings())
     assert [r.name for r in rules] == [
-        "rejects", "clips", "speakers", "leaks", "near duplicates", "anomalies", "drift",
+        "rejects", "clips", "speakers", "leaks", "two labels", "near duplicates", "anomalies",
+        "drift",
     ]  # fmt: skip
     assert stopped_because(rules) is None
 
@@ -64,7 +65,12 @@ def test_unknown_speakers_are_not_too_few() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("speaker", "leaks"), ("identical", "leaks"), ("near_duplicate", "near duplicates")],
+    [
+        ("speaker", "leaks"),
+        ("identical", "leaks"),
+        ("near_duplicate", "near duplicates"),
+        ("two_labels", "two labels"),
+    ],
 )
 def test_each_kind_of_leak_has_its_switch(kind: str, name: str) -> None:
     found = findings(certificate=certificate(LEAKS[kind]))
@@ -72,6 +78,12 @@ def test_each_kind_of_leak_has_its_switch(kind: str, name: str) -> None:
     assert all(what in rule(name, found).message for what in LEAKS[kind].what)
     switch = name.replace(" ", "_")
     assert stopped_because(check(DataGate(**{switch: False}), found)) is None
+
+
+def test_rows_of_one_id_with_two_labels_stop_however_many_rejects_are_allowed() -> None:
+    found = findings(rejects=[reject(1, "two_labels")], max_reject_fraction=1.0)
+    assert [r.name for r in check(DataGate(), found) if not r.passed] == ["two labels"]
+    assert stopped_because(check(DataGate(two_labels=False), found)) is None
 
 
 def test_anomalies_stop_unless_switched_off() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from components.audio.fingerprint import fingerprint
 from components.audio.pcm16 import to_pcm16
 from components.audio.synthesis import generate, voices
 from components.example_gen.leakage import LEAKS_LISTED, StoredClip, certify
-from schemas.reports.leakage import Leak
+from schemas.reports.leakage import Leak, LeakKind
 from schemas.workflow.audio import Audio
 from schemas.workflow.generated import Generated
 
@@ -72,7 +73,7 @@ def first_of(speech, split: str) -> tuple[str, str, np.ndarray]:
 def test_speakers_kept_apart_leak_nothing(data_set: DataSet) -> None:
     certificate = data_set.certify()
     assert certificate.clips == 36
-    assert certificate.counts == {"speaker": 0, "identical": 0, "near_duplicate": 0}
+    assert certificate.counts == dict.fromkeys(get_args(LeakKind), 0)
     assert certificate.leaks == []
 
 
@@ -95,7 +96,7 @@ def test_identical_audio_is_found_under_any_name(data_set: DataSet, speech) -> N
     id_, _, waveform = first_of(speech, "test")
     data_set.add("same.wav", "train", waveform)
     certificate = data_set.certify()
-    assert certificate.counts == {"speaker": 0, "identical": 1, "near_duplicate": 0}
+    assert certificate.counts == dict.fromkeys(get_args(LeakKind), 0) | {"identical": 1}
     assert certificate.leaks[0].what == sorted(["same.wav (train)", f"{id_} (test)"])
 
 
@@ -134,6 +135,31 @@ def test_all_leaks_are_counted_and_the_first_are_listed() -> None:
     certificate = certify(clips, lambda number: np.zeros(1))
     assert certificate.counts["identical"] == 150
     assert len(certificate.leaks) == LEAKS_LISTED
+
+
+@pytest.mark.parametrize("splits", [("train", "train", "train"), ("train", "test", "eval")])
+def test_the_same_audio_with_two_labels_is_found_wherever_it_is(splits: tuple[str, ...]) -> None:
+    def clip(id_: str, split: str, target: str, sha256: str = "same") -> StoredClip:
+        return StoredClip(id_, split, "", sha256, np.empty(0, np.uint16), target)
+
+    clips = [clip("b", splits[0], "yes"), clip("a", splits[1], "no"), clip("c", splits[2], "yes")]
+    clips += [clip("d", "train", "yes", "other"), clip("e", "train", "no", "another")]
+    for order in (clips, clips[::-1]):
+        certificate = certify(order, lambda number: np.zeros(1))
+        [leak] = [leak for leak in certificate.leaks if leak.kind == "two_labels"]
+        assert leak.what == [f"a (no, {splits[1]})", f"b (yes, {splits[0]})"]
+        assert certificate.counts["two_labels"] == 1
+
+
+def test_no_finding_hides_those_of_another_kind() -> None:
+    clips = [
+        StoredClip(f"{number}/{split}", split, "", str(number), np.empty(0, np.uint16), split)
+        for number in range(LEAKS_LISTED + 1)
+        for split in ("train", "test")
+    ]
+    leaks = certify(clips, lambda number: np.zeros(1)).leaks
+    assert [leak.kind for leak in leaks].count("two_labels") == LEAKS_LISTED
+    assert [leak.kind for leak in leaks].count("identical") == LEAKS_LISTED
 
 
 def test_no_clips() -> None:

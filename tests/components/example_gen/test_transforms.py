@@ -8,6 +8,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+import soundfile
 from apache_beam.options.pipeline_options import PipelineOptions
 from fake_store import FakeStore
 from planted import CrashingReader, ReaderFromStore
@@ -29,6 +30,7 @@ from schemas.errors import AuricleError, RunDirectoryError
 from schemas.example import decode_example
 from schemas.progress import LOGGER_NAME
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
+from schemas.reports.leakage import SplitCertificate
 from schemas.reports.rejects import Reject
 from schemas.tfrecord import read_records
 from schemas.workflow.audio import Audio
@@ -93,6 +95,24 @@ def test_every_row_becomes_an_example_or_a_reject(recordings, data, tmp_path):
     assert {example["speaker"] for example in _examples(out, "test")} == {"cyd"}
     formats = {example["speaker"]: example["source_format"] for example in examples}
     assert formats == {"ada": "wav", "bob": "flac", "cyd": "ogg", "dan": "wav"}
+
+
+def test_one_waveform_with_two_labels_is_found_by_its_samples(recordings, data, tmp_path):
+    """Of two files of other names and other containers."""
+    folder = shutil.copytree(recordings, tmp_path / "copied")
+    rows = {row.id: row for row in list_utterances(data, folder).utterances}
+    row = rows["clips/no/ada-0.wav"]
+    waveform, rate = soundfile.read(row.path, dtype="int16")
+    soundfile.write(folder / "again.flac", waveform, rate, subtype="PCM_16")
+    again = {"audio_filepath": "again.flac", "speaker": "dan", "label": "other"}
+    with (folder / "manifest.jsonl").open("a") as manifest:
+        manifest.write(f"\n{json.dumps(again)}\n")
+    out = _ingest(data, folder, tmp_path / "out")
+    written = (out / "report" / "certificate.json").read_text()
+    leaks = SplitCertificate.model_validate_json(written).leaks
+    assert [leak.what for leak in leaks if leak.kind == "two_labels"] == [
+        ["again.flac (other, train)", f"{row.id} ({row.target}, train)"]
+    ]
 
 
 def test_the_report_counts_what_was_written(recordings, data, tmp_path):

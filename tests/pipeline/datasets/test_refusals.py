@@ -42,6 +42,17 @@ def a_recording_in_two_splits(file: Path) -> None:
     add_rows(file, row)
 
 
+def one_recording_with_two_labels(file: Path) -> None:
+    row = {"audio_filepath": f"../{file.parent.name}/clips/0.wav", "speaker": "ann"}
+    add_rows(file, row | {"label": "no", "split": "train", "id": "again"})
+
+
+def one_row_twice_with_two_labels(file: Path) -> None:
+    change(file, "manifest.jsonl", "manifest.jsonl, max_reject_fraction: 0.5")
+    row = {"audio_filepath": "clips/0.wav", "speaker": "ann", "label": "no", "split": "train"}
+    add_rows(file, row)
+
+
 def too_few_clips_of_a_class(file: Path) -> None:
     change(file, "min_clips_per_class: 1", "min_clips_per_class: 3")
 
@@ -73,6 +84,8 @@ def change(file: Path, old: str, new: str) -> None:
         (too_many_rejects, STOPPED_BY_A_GATE, "1 of 13 rows were rejected"),
         (a_speaker_in_two_splits, STOPPED_BY_A_GATE, "one speaker in two splits: ann"),
         (a_recording_in_two_splits, STOPPED_BY_A_GATE, "the same audio in two splits"),
+        (one_recording_with_two_labels, STOPPED_BY_A_GATE, "again (no, train), clips/0.wav (go, "),
+        (one_row_twice_with_two_labels, STOPPED_BY_A_GATE, "clips/0.wav (go) and again (no)"),
         (too_few_clips_of_a_class, STOPPED_BY_A_GATE, "2 training clips"),
         (a_gate_that_no_result_can_meet, BAD_INPUT, "gate.accuracy.at_least: no result"),
         (another_workflows_run_directory, BAD_INPUT, "belongs to workflow 'others'"),
@@ -93,6 +106,20 @@ def test_plan_stops_at_what_a_run_stops_at(
     before = sorted(tmp_path.rglob("*"))
     make_plan(read_project(file))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_two_labels_of_one_recording_may_be_allowed(tmp_path: Path) -> None:
+    file = write_project(tmp_path)
+    one_recording_with_two_labels(file)
+    change(file, "data_gate: {", "data_gate: {two_labels: false, ")
+    assert make_plan(read_project(file)).refused is None
+
+
+def test_other_parts_of_one_recording_may_have_other_labels(tmp_path: Path) -> None:
+    file = write_project(tmp_path)
+    row = {"audio_filepath": "clips/0.wav", "speaker": "ann", "split": "train", "offset": 0.25}
+    add_rows(file, row | {"label": "no"})
+    assert make_plan(read_project(file)).refused is None
 
 
 def test_an_undecided_model_that_is_to_be_published_needs_no_gate_that_can_be_met(
