@@ -3,7 +3,7 @@
 import itertools
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -70,11 +70,16 @@ def record_training(client: MlflowClient, experiment: str, training: Training) -
     return str(run_id)
 
 
-def delete_reports(client: MlflowClient, uri: str, experiment: str, data: set[str]) -> int:
-    """Deletes the reports of all runs on these data sets; says how many."""
+def delete_reports(
+    client: MlflowClient, uri: str, experiment: str, data: set[str], allow: Callable[[], None]
+) -> int:
+    """Deletes the reports of all runs on these data sets; says how many. `allow` is called before
+    each, which takes its time.
+    """
     deleted = 0
     for digest in sorted(data):
         for run in client.search_runs([experiment], f"tags.`{_DATA}` = '{digest}'"):
+            allow()
             if any(file.path == _REPORT for file in client.list_artifacts(run.info.run_id)):
                 files = get_artifact_repository(run.info.artifact_uri, tracking_uri=uri)
                 files.delete_artifacts(_REPORT)

@@ -1,11 +1,14 @@
 """Has a registry follow the ledger, whether a version was published here or on Vertex AI."""
 
+import contextlib
 from pathlib import Path
 
-from components.registry.interface import Registration, Registry
+from pydantic import ValidationError
+
+from components.registry.interface import STATE_TAGS, Registration, Registry, origin_tags
 from components.storage.location import Location, location_of
 from components.versions.ledger import write_ledger
-from components.versions.manifest import verify
+from components.versions.manifest import read_manifest, verify
 from components.versions.model_card import read_card
 from schemas.errors import VersionError
 from schemas.reports.verdict import read_verdict
@@ -15,7 +18,8 @@ from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE, Ledger, VersionRec
 def register_versions(
     registry: Registry, ledger: Ledger, serving: Path | Location, ledger_file: Path | Location
 ) -> None:
-    """Registers what is not registered, tags what failed, and sets the aliases.
+    """Has the registry say what the ledger says, whatever somebody did to either: registers what is
+    not registered, or is no longer, sets tags and aliases.
 
     What was done is written to `ledger_file` version by version. A damaged version keeps neither
     the others from being registered nor the aliases from moving.
@@ -24,21 +28,20 @@ def register_versions(
         RegistryError: the registry does not answer.
         VersionError: a version is not what was published; raised when all else is done.
     """
-    damaged: VersionError | None = None
+    before, damaged, serving = ledger, None, location_of(serving)
+    entries = registry.entries({r.push_id for r in ledger.versions if r.is_there})
     for record in ledger.versions:
-        if record.entry is None and record.is_there:
+        entry = entries.get(record.push_id)
+        if entry is None and record.is_there:
             try:
-                registration = _registration(record, location_of(serving), ledger)
+                entry = registry.register(_registration(record, serving, ledger))
             except VersionError as error:
                 damaged = error
-                continue
-            entry = registry.register(registration)
+        if entry != record.entry:
             ledger = ledger.changed(record.version, entry=entry)
             write_ledger(ledger, ledger_file)
-        known = ledger.find(record.version)
-        assert known is not None
-        if known.entry is not None and (tags := _tags(known)):
-            registry.annotate(known.entry, tags)
+        if entry is not None:
+            registry.annotate(entry, _tags(record, serving))
     aliases = {
         "candidate": ledger.candidate,
         "champion": ledger.champion,
@@ -49,7 +52,9 @@ def register_versions(
     )
     if damaged is not None:
         raise damaged
-    write_ledger(ledger.model_copy(update={"registered_state": ledger.state}), ledger_file)
+    ledger = ledger.model_copy(update={"registered_state": ledger.state})
+    if ledger != before:
+        write_ledger(ledger, ledger_file)
 
 
 def _registration(record: VersionRecord, serving: Location, ledger: Ledger) -> Registration:
@@ -67,6 +72,13 @@ def _registration(record: VersionRecord, serving: Location, ledger: Ledger) -> R
     )
 
 
-def _tags(record: VersionRecord) -> dict[str, str]:
-    tags = {"auricle.failed": record.failed, "auricle.replace": record.replace}
+def _tags(record: VersionRecord, serving: Location) -> dict[str, str]:
+    """What its entry says: where it comes from, as long as it is there, and what became of it."""
+    tags = dict(zip(STATE_TAGS, (record.failed, record.replace), strict=True))
+    folder = serving / record.version
+    # A damaged version says nothing; what its entry says of it stays.
+    with contextlib.suppress(VersionError, OSError, ValidationError):
+        if record.is_there:
+            manifest, verdict = read_manifest(folder), read_verdict(folder / VERSION_VERDICT_FILE)
+            tags |= origin_tags(record.version, manifest, verdict)
     return {key: value for key, value in tags.items() if value}

@@ -8,14 +8,14 @@ than that is said in full above the model card, in the version's description.
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import aiplatform_v1
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from components.registry.interface import ALIASES, Registration
+from components.registry.interface import ALIASES, STATE_TAGS, Registration
 from schemas.errors import RegistryError
 
 # A model of our own has to name what serves it; this is the newest that Vertex AI has for
@@ -23,6 +23,7 @@ from schemas.errors import RegistryError
 CONTAINER_IMAGE = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
 _PUSH_ID = "auricle.push_id"
 _LONGEST_LABEL = 63  # characters, as of a model's id
+_LIMIT_S = 30.0  # of a request
 _UPLOAD_LIMIT_S = 1800.0  # it copies the files
 
 
@@ -52,6 +53,13 @@ class VertexRegistry:
                 client_options={"api_endpoint": f"{region}-aiplatform.googleapis.com"}
             )
 
+    def entries(self, kept: Collection[str]) -> dict[str, str]:
+        """All of them: their files are those of the serving directory."""
+        with self._explained():
+            versions = self._versions()
+        found = {v.labels.get(_label(_PUSH_ID), ""): str(v.version_id) for v in reversed(versions)}
+        return {push_id: entry for push_id, entry in found.items() if push_id}
+
     def register(self, registration: Registration) -> str:
         """The number Vertex AI gives the version, as text."""
         push_id = registration.manifest.push_id
@@ -66,14 +74,16 @@ class VertexRegistry:
                 request.parent_model = self._model
             else:
                 request.model_id = self._id
-            uploaded = self._client.upload_model(request).result(timeout=_UPLOAD_LIMIT_S)
+            upload = self._client.upload_model(request, timeout=_LIMIT_S)
+            uploaded = upload.result(timeout=_UPLOAD_LIMIT_S)
             return str(uploaded.model_version_id)
 
     def annotate(self, entry: str, tags: Mapping[str, str]) -> None:
         with self._explained():
-            version = self._client.get_model(name=f"{self._model}@{entry}")
+            version = self._client.get_model(name=f"{self._model}@{entry}", timeout=_LIMIT_S)
             before = dict(version.labels), version.version_description
-            labels = before[0] | _labels(tags)
+            over = {_label(tag) for tag in STATE_TAGS if tag not in tags}
+            labels = {k: v for k, v in before[0].items() if k not in over} | _labels(tags)
             description = _described(before[1], tags)
             if (labels, description) == before:
                 return
@@ -81,7 +91,7 @@ class VertexRegistry:
                 name=f"{self._model}@{entry}", labels=labels, version_description=description
             )
             mask = FieldMask(paths=["labels", "version_description"])
-            self._client.update_model(model=changed, update_mask=mask)
+            self._client.update_model(model=changed, update_mask=mask, timeout=_LIMIT_S)
 
     def point(self, aliases: Mapping[str, str]) -> None:
         with self._explained():
@@ -99,13 +109,13 @@ class VertexRegistry:
                 changes[there[alias]].append(f"-{alias}")
             for entry, changed in changes.items():
                 self._client.merge_version_aliases(
-                    name=f"{self._model}@{entry}", version_aliases=changed
+                    name=f"{self._model}@{entry}", version_aliases=changed, timeout=_LIMIT_S
                 )
 
     def _versions(self, where: str = "") -> list[aiplatform_v1.Model]:
         request = aiplatform_v1.ListModelVersionsRequest(name=self._model, filter=where)
         try:
-            return list(self._client.list_model_versions(request))
+            return list(self._client.list_model_versions(request, timeout=_LIMIT_S))
         except exceptions.NotFound:
             return []  # nothing was registered yet
 
@@ -148,7 +158,7 @@ def _described(description: str, tags: Mapping[str, str]) -> str:
     kept = [
         line
         for line in description.split("\n")
-        if not line.startswith(tuple(f"{k}: " for k in tags))
+        if not line.startswith(tuple(f"{key}: " for key in {*tags, *STATE_TAGS}))
     ]
     return "\n".join([*(f"{key}: {value}" for key, value in shortened.items()), *kept])
 

@@ -27,15 +27,30 @@ from schemas.versions import Ledger
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
 
+    from components.registry.mlflow import MlflowRegistry
 
-def reconcile(project: Project, expected: int | None = None) -> list[str]:
+NEXT_TIME = "; the next command registers what is missing there"
+
+
+def reconcile(project: Project, expected: int | None = None, *, patient: bool = True) -> list[str]:
     """Has everything follow the serving directory, to which the caller may just have put the
     version `expected`; says what was found and mended.
 
     To be called by who holds the run directory. A registry that does not answer, or a version that
     is too damaged to be registered, is named and tried again the next time: neither may stand in
-    the way of a rollback.
+    the way of a rollback, for which nobody is `patient` with a registry.
     """
+    notes = settle(project, expected)
+    try:
+        tell_versions(project, patient=patient)
+    except (RegistryError, VersionError) as error:
+        notes.append(f"{error}{NEXT_TIME}")
+    project.run_directory.step.delete()
+    return notes
+
+
+def settle(project: Project, expected: int | None = None) -> list[str]:
+    """The same without the registry, and with a step that was begun still to be ended."""
     notes = []
     workflow, directory = project.workflow, project.run_directory
     begun = read_step(directory)
@@ -52,14 +67,26 @@ def reconcile(project: Project, expected: int | None = None) -> list[str]:
     ledger = _tell_metadata(ledger, directory)
     if ledger != before:
         write_ledger(ledger, directory.ledger)
-    if workflow.registry.kind != "none" and ledger.state != ledger.registered_state:
-        try:
-            registry = open_registry(workflow, directory)
-            register_versions(registry, ledger, directory.serving, directory.ledger)
-        except (RegistryError, VersionError) as error:
-            notes.append(f"{error}; the next command registers what is missing there")
-    directory.step.delete()
     return notes
+
+
+def tell_versions(project: Project, *, patient: bool = True) -> "MlflowRegistry | None":
+    """Has the registry say what the ledger says, whatever somebody did to it meanwhile, and returns
+    it; None where there is none, or nothing that it should know.
+
+    Raises:
+        RegistryError: it does not answer.
+        VersionError: a version is too damaged to be registered; the others are.
+    """
+    workflow, directory = project.workflow, project.run_directory
+    ledger = read_ledger(directory.ledger)
+    if workflow.registry.kind == "none" or not ledger.versions:
+        return None
+    registry = open_registry(workflow, directory, patient=patient)
+    if registry.is_new:  # another one, or an empty one: it knows nothing of trainings either
+        directory.told.delete()
+    register_versions(registry, ledger, directory.serving, directory.ledger)
+    return registry
 
 
 def begin_step(directory: RunDirectory, ledger: Ledger) -> None:

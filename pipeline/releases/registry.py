@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from components.registry.mlflow import MlflowRegistry
 
 
-def open_registry(workflow: Workflow, directory: RunDirectory) -> "MlflowRegistry":
-    """The server that the workflow names, or the database of the run directory.
+def open_registry(
+    workflow: Workflow, directory: RunDirectory, *, patient: bool = True
+) -> "MlflowRegistry":
+    """The server that the workflow names, or the database of the run directory. A server that is
+    asked without being `patient` gets a few seconds in all.
 
     Raises:
         RegistryError: it does not answer, or its files cannot be written.
@@ -20,7 +23,7 @@ def open_registry(workflow: Workflow, directory: RunDirectory) -> "MlflowRegistr
     from components.registry.mlflow import MlflowRegistry
 
     if workflow.registry.uri is not None:
-        return MlflowRegistry(workflow.name, workflow.registry.uri)
+        return MlflowRegistry(workflow.name, workflow.registry.uri, patient=patient)
     return MlflowRegistry.embedded(workflow.name, directory.local)
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from components.versions.ledger import read_ledger
 from components.versions.manifest import read_manifest, verify
 from components.versions.serving import restore_version
-from pipeline.releases.reconcile import begin_step, read_step, reconcile
+from pipeline.releases.reconcile import begin_step, read_step, reconcile, settle
 from pipeline.workspace.lock import check_owner, claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -45,9 +45,9 @@ def roll_back(project: Project, reason: str) -> Rollout:
         VersionError: nothing is served, or there is nothing good before it.
     """
     with claim(project) as directory:
-        ledger, notes, cut_off = _reconcile(project)
+        ledger, notes, cut_off = _settle(project)
         if cut_off is not None and cut_off.withdrawn is not None:
-            return cut_off
+            return _ended(cut_off, project)
         champion, previous = _champion(ledger, directory), ledger.previous
         if previous is None:
             raise VersionError(
@@ -66,10 +66,11 @@ def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
         VersionError: it was never published, is no longer there, failed, or is served already.
     """
     with claim(project) as directory:
-        ledger, notes, cut_off = _reconcile(project)
+        ledger, notes, cut_off = _settle(project)
+        known = ledger.find(version)
+        if cut_off is not None and known is not None and cut_off.content == known.content:
+            return _ended(cut_off, project)
         record = _find(ledger, version, directory)
-        if cut_off is not None and cut_off.content == record.content:
-            return cut_off
         if record.content == _champion(ledger, directory).content:
             raise VersionError(f"version {version} is what is served already")
         failed = ledger.why_failed(record.model_digest)
@@ -126,11 +127,13 @@ def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]
     return found
 
 
-def _reconcile(project: Project) -> tuple[Ledger, list[str], Rollout | None]:
-    """The ledger, what was mended, and the step that a killed command had taken, if one had."""
+def _settle(project: Project) -> tuple[Ledger, list[str], Rollout | None]:
+    """The ledger, what was mended, and the step that a killed command had taken, if one had. The
+    registry waits until the other version is served.
+    """
     directory = project.run_directory
     begun = read_step(directory)
-    notes = reconcile(project)
+    notes = settle(project)
     ledger = read_ledger(directory.ledger)
     champion = ledger.champion
     if begun is None or champion is None or champion.version <= begun:
@@ -150,6 +153,12 @@ def _reconcile(project: Project) -> tuple[Ledger, list[str], Rollout | None]:
             notes=notes,
         ),
     )
+
+
+def _ended(cut_off: Rollout, project: Project) -> Rollout:
+    """A step of a killed command, brought to its end."""
+    notes = reconcile(project, cut_off.version, patient=False)
+    return cut_off.model_copy(update={"notes": [*cut_off.notes, *notes]})
 
 
 def _restore(
@@ -175,7 +184,7 @@ def _restore(
         content=record.content,
         withdrawn=withdrawn.version if withdrawn else None,
         folder=str(restored.folder),
-        notes=[*notes, *reconcile(project, restored.number)],
+        notes=[*notes, *reconcile(project, restored.number, patient=False)],
     )
 
 

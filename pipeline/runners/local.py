@@ -29,7 +29,7 @@ from pipeline.datasets.rows import left_out_text, list_rows
 from pipeline.metadata.artifacts import pushed_version
 from pipeline.metadata.store import prepare_store
 from pipeline.notifications import notify, problems_of, result_event, told_if_it_fails
-from pipeline.releases.reconcile import reconcile
+from pipeline.releases.reconcile import reconcile, settle
 from pipeline.runners.console.capture import logged_to
 from pipeline.runners.console.progress import Progress
 from pipeline.runners.console.step_timings import Timings
@@ -108,7 +108,7 @@ def _run(
                 terminal,
                 ended=functools.partial(remember, observed, directory=directory, now=now),
             )
-            notes += reconcile(project, _version(outcomes))
+            notes += settle(project, _version(outcomes))
             seconds = time.monotonic() - start
             record = _record(workflow, outcomes, directory, now, seconds, is_scheduled)
             notes += tell_registry(project)

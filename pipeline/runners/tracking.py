@@ -4,56 +4,62 @@ A run never fails for it: what the registry could not be told is told by the nex
 """
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipeline.releases.reconcile import NEXT_TIME, tell_versions
 from pipeline.releases.registry import open_registry
 from pipeline.runs.records import RunRecord, read_newer
 from pipeline.runs.trainings import read_training
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
-from schemas.errors import InputError, RegistryError
+from schemas.errors import InputError, RegistryError, VersionError
 
 if TYPE_CHECKING:
-    from components.registry.training import Training
+    from components.registry.mlflow import MlflowRegistry
 
 
 def tell_registry(project: Project) -> list[str]:
-    """Tells it of the runs that it was not told of; says where that failed.
+    """Tells it of the versions, and of the runs that it was not told of; says where that failed.
 
     To be called by who holds the run directory.
     """
-    workflow, directory = project.workflow, project.run_directory
-    if workflow.registry.kind == "none":
+    if project.workflow.registry.kind == "none":
         return []
-    told = _told(directory)
-    notes: list[str] = []
     registry = None
+    notes: list[str] = []
     try:
-        # With the last one told, which the first untold one is held against.
-        records = read_newer(directory.history, told - 1)
-        for before, record in zip([None, *records], records, strict=False):
-            if record.number <= told:
-                continue
-            training = None
-            if before is None or not _is_judged_alike(record, before):
-                training = _gather(record, directory, notes)
-            if training is not None:
-                registry = registry or open_registry(workflow, directory)
-                registry.record(training)
-            directory.told.put(json.dumps({"run": record.number}).encode())
+        registry = tell_versions(project)
+    except RegistryError as error:
+        return [f"{error}{NEXT_TIME}"]  # nor would it be told of runs
+    except VersionError as error:
+        notes.append(f"{error}{NEXT_TIME}")
+    try:
+        notes += _tell_runs(project, registry)
     except (RegistryError, InputError) as error:
         notes.append(f"{error}; the next run tells it of this one")
     return notes
 
 
-def _gather(record: RunRecord, directory: RunDirectory, notes: list[str]) -> "Training | None":
-    """What a run judged; where its files are damaged, that is noted."""
-    try:
-        return read_training(record, directory)
-    except (OSError, ValueError) as error:
-        what = str(error).partition("\n")[0]
-        notes.append(f"the registry was not told of run {record.number}: {what}")
-        return None
+def _tell_runs(project: Project, registry: "MlflowRegistry | None") -> Iterator[str]:
+    directory = project.run_directory
+    told = _told(directory)
+    # With the last one told, which the first untold one is held against.
+    records = read_newer(directory.history, told - 1)
+    for before, record in zip([None, *records], records, strict=False):
+        if record.number <= told:
+            continue
+        if before is None or not _is_judged_alike(record, before):
+            try:
+                training = read_training(record, directory)
+            except (OSError, ValueError) as error:  # its files are damaged
+                what = str(error).partition("\n")[0]
+                yield f"the registry was not told of run {record.number}: {what}"
+            else:
+                if training is not None:
+                    registry = registry or open_registry(project.workflow, directory)
+                    registry.record(training)
+        directory.told.put(json.dumps({"run": record.number}).encode())
 
 
 def _told(directory: RunDirectory) -> int:

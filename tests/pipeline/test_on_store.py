@@ -140,7 +140,7 @@ def test_versions_are_promoted_and_rolled_back_while_a_reader_polls(pushed: Proj
 
 def test_a_killed_promotion_is_finished(pushed: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.releases.rollout.reconcile", lambda *_: 1 / 0)
+        patch.setattr("pipeline.releases.rollout.reconcile", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             promote(pushed, 1)
     assert promote(pushed, 1).version == 4
