@@ -57,14 +57,22 @@ def list_folder(
     Raises:
         DataError: there is no such folder, or no clip of a label in it.
     """
-    files, folders = folder.children()
+    try:
+        files, folders = folder.children()
+    except OSError as error:
+        raise DataError(f"data.folder: {data.folder} cannot be read: {error.strerror}") from error
     if not files and not folders:
         raise DataError(
             f"data.folder: {data.folder} is not a folder, or is empty (looked at {folder})"
         )
     found = FolderListing()
+    _reject_oddities(folder, "", found)
     for label in folders:
-        _list_label(folder, label, targets, found)
+        try:
+            _list_label(folder, label, targets, found)
+        except OSError as error:
+            detail = f"the folder cannot be read: {error.strerror}"
+            found.reject(label, ClipError("unreadable", detail))
     for name in files:
         if is_audio(name):
             found.reject(name, ClipError("unsupported", f"in no folder of a label; {_EXPECTED}"))
@@ -102,6 +110,8 @@ def _list_label(
     folder: Location, label: str, targets: feeding.TargetReader, found: FolderListing
 ) -> None:
     clips, folders = ([], []) if is_no_label(label) else (folder / label).children()
+    if not is_no_label(label):
+        _reject_oddities(folder, label, found)
     if all(map(is_other_file, clips)) and all(map(is_left_behind, folders)):
         found.ignore(f"{label}/")
         return
@@ -115,6 +125,13 @@ def _list_label(
             found.rows.append(_read_clip(folder, label, name, is_folder, targets))
         except ClipError as error:
             found.reject(uri, error)
+
+
+def _reject_oddities(folder: Location, label: str, found: FolderListing) -> None:
+    """Rejects what is called as a clip or a label's folder, and is neither file nor folder."""
+    for name, kind in sorted((folder / label).oddities().items()):
+        if not is_other_file(name):
+            found.reject(posixpath.join(label, name), ClipError("missing", kind))
 
 
 def _read_clip(

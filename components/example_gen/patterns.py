@@ -39,13 +39,20 @@ def matching_files(
         if has_spans(inside):
             files = set(newest_spans(place, inside, window))
         else:
-            exact = place / inside  # a name is no pattern where there is a file of it
-            found = [exact] if exact.is_present() else place.matching(inside)
-            files = {file for file in found if file.is_present() and not is_of_macos(file.name)}
+            files = _files_of(key, place, inside)
         if not files:
             raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
         matching |= files
     return sorted(matching, key=str)
+
+
+def _files_of(key: str, place: Location, inside: str) -> set[Location]:
+    exact = place / inside  # a name is no pattern where there is a file of it
+    try:
+        found = [exact] if exact.is_present() else place.matching(inside)
+        return {file for file in found if file.is_present() and not is_of_macos(file.name)}
+    except OSError as error:
+        raise DataError(f"{key}: {exact} cannot be read: {error.strerror}") from error
 
 
 def common_root(patterns: Sequence[str], workflow_dir: Path) -> Location | None:

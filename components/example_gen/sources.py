@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.example_gen.file_names import is_of_macos
+from components.example_gen.folders import Folders
 from components.example_gen.label_folders import list_folder
 from components.example_gen.manifests import read_rows
 from components.example_gen.patterns import (
@@ -170,7 +171,7 @@ def _read_manifests(
     ignored: list[str] = []
     forgotten = 0
     for manifest in manifests:
-        folders = _Folders(manifest.parent, allowed or manifest.parent)
+        folders = Folders(manifest.parent, allowed or manifest.parent)
         for row in _manifest_rows(manifest, root, folders, is_forgotten, targets):
             if row is None:
                 forgotten += 1
@@ -221,58 +222,10 @@ class _FeedbackTargets:
         return self._targets.read_target({self._targets.KEY: row.get(self.KEY)})
 
 
-class _Folders:
-    """The files beside a manifest: each folder is listed once, instead of a `stat` for each row."""
-
-    def __init__(self, folder: Location, allowed: Location) -> None:
-        self._folder = str(folder)
-        self._allowed = allowed.normalised()
-        self._listed: dict[str, tuple[set[str], list[str]]] = {}
-
-    def path_of(self, written: str) -> str:
-        """The absolute path, or the URI, of a file that is there.
-
-        Raises ClipError: `missing`, or `outside` of the folder that recordings may be in.
-        """
-        path = written if "://" in written else f"{self._folder}/{written}"
-        if written.startswith("/"):
-            path = written
-        elif "://" in path:  # only a disk has links that `..` follows
-            path = str(_location(path).normalised())
-        folder, name = posixpath.split(path)
-        if folder not in self._listed:
-            self._listed[folder] = self._list(folder, written)
-        files, folders = self._listed[folder]
-        if name not in files:
-            is_folder = name in ("", ".", "..") or name in folders
-            raise ClipError(
-                "missing", f"{written} is a folder" if is_folder else f"no file {written}"
-            )
-        return path
-
-    def _list(self, folder: str, written: str) -> tuple[set[str], list[str]]:
-        place = _location(folder)
-        if not place.normalised().is_in(self._allowed):
-            root = f"recordings have to lie below {self._allowed}"
-            raise ClipError("outside", f"{written}: {root}; `data.root` can be another folder")
-        try:
-            files, folders = place.children()
-        except OSError:
-            return set(), []
-        return set(files), folders
-
-
-def _location(written: str) -> Location:
-    try:
-        return location_of(written)
-    except ValueError as error:
-        raise ClipError("unsupported", f"audio_filepath: {error}") from error
-
-
 def _manifest_rows(
     manifest: Location,
     root: Location | None,
-    folders: _Folders,
+    folders: Folders,
     is_forgotten: IsForgotten,
     targets: feeding.TargetReader,
 ) -> Iterator[Utterance | Reject | str | None]:
@@ -302,7 +255,7 @@ def _manifest_rows(
 
 def _utterance(
     row: dict[str, object],
-    folders: _Folders,
+    folders: Folders,
     prefix: str,
     root: Location | None,
     targets: feeding.TargetReader,

@@ -100,6 +100,10 @@ class Storage(ABC):
     def children(self, folder: str) -> tuple[list[str], list[str]]:
         """Names of the files and of the folders directly in `folder`, without it, sorted."""
 
+    def oddities(self, folder: str) -> dict[str, str]:
+        """What is directly in `folder` and neither file nor folder, and in words what it is."""
+        return {}
+
     @abstractmethod
     def glob(self, folder: str, pattern: str) -> list[str]:
         """Names below `folder` that `pattern` matches, relative to it, sorted: `*`, `?` and `[]`

@@ -20,6 +20,8 @@ from components.storage.interface import ABSENT, Entry, HeldError, StaleError, S
 _INCOMING, _REMOVED = ".incoming-", ".removed-"
 _BUFFER_BYTES = 1 << 20
 _LOOK_S = 0.05
+# A file that cannot be there, by its name, is not there.
+_NO_SUCH = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class LocalStorage(Storage):
@@ -29,10 +31,11 @@ class LocalStorage(Storage):
         return name
 
     def open(self, name: str) -> BinaryIO:
-        return Path(name).open("rb")
+        return open_regular(name)
 
     def read(self, name: str) -> Stored:
-        content = Path(name).read_bytes()
+        with open_regular(name) as file:
+            content = file.read()
         return Stored(content, _generation(content))
 
     def put(self, name: str, content: bytes, *, if_match: str | None = None) -> str:
@@ -77,7 +80,11 @@ class LocalStorage(Storage):
     def entry(self, name: str) -> Entry | None:
         try:
             status = os.stat(name)  # noqa: PTH116 - of many files
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno in _NO_SUCH:
+                return None
+            raise
+        except ValueError:  # a NUL
             return None
         return _entry(name, status) if stat.S_ISREG(status.st_mode) else None
 
@@ -94,13 +101,19 @@ class LocalStorage(Storage):
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.is_dir():
+                    kind = _kind(entry)
+                    if kind == "folder":
                         folders.append(entry.name)
-                    elif entry.is_file():  # a FIFO would have its reader wait
+                    elif kind == "file":
                         files.append(entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return [], []
         return sorted(files), sorted(folders)
+
+    def oddities(self, folder: str) -> dict[str, str]:
+        with os.scandir(folder) as entries:
+            kinds = {entry.name: _kind(entry) for entry in entries}
+        return {name: kind for name, kind in kinds.items() if kind not in ("file", "folder")}
 
     def glob(self, folder: str, pattern: str) -> list[str]:
         return sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207 - relative
@@ -198,6 +211,44 @@ class LocalStorage(Storage):
     @contextlib.contextmanager
     def local_copy(self, name: str) -> Iterator[Path]:
         yield Path(name)
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """A regular file, open for reading; what is none would have its reader wait, or never end.
+
+    Raises:
+        OSError: it cannot be opened, or is a pipe, a socket, a device or a folder.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except ValueError as error:  # a NUL
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, f"{_of_mode(mode)}, and no file", str(path))
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """`file`, `folder`, or in words what else it is."""
+    try:
+        if entry.is_dir():
+            return "folder"
+        if entry.is_file():
+            return "file"
+        return _of_mode(entry.stat().st_mode)
+    except FileNotFoundError:
+        return "a link to nothing"
+    except OSError as error:  # links in a circle, or to where nobody may look
+        return f"a link that cannot be followed: {error.strerror}"
+
+
+def _of_mode(mode: int) -> str:
+    names = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return names.get(stat.S_IFMT(mode), "a device")
 
 
 class BufferedFile:

@@ -150,6 +150,9 @@ class Location:
     def children(self) -> tuple[list[str], list[str]]:
         return self.storage.children(self._name)
 
+    def oddities(self) -> dict[str, str]:
+        return self.storage.oddities(self._name)
+
     def matching(self, pattern: str) -> list["Location"]:
         return [self / name for name in self.storage.glob(self._name, pattern)]
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from schemas.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -17,11 +19,33 @@ if TYPE_CHECKING:
     from pipeline.workspace.project import Project
 
 Found = TypeVar("Found", bound="BaseModel")
-WorkflowFile = Annotated[Path, typer.Argument(metavar="FILE", help="The workflow file.")]
+
+
+def checked_path(path: Path | None) -> Path | None:
+    """The path; what is there, if anything, is seen to later.
+
+    Raises:
+        InputError: no file could ever be there, or nobody may look.
+    """
+    try:
+        if path is not None:
+            path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    return path
+
+
+WorkflowFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The workflow file.", callback=checked_path)
+]
 WorkflowOrRecordings = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="The workflow file; or a folder of recordings, a manifest."
+        metavar="FILE",
+        help="The workflow file; or a folder of recordings, a manifest.",
+        callback=checked_path,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]

@@ -9,6 +9,7 @@ from pipeline.cli.arguments import (
     AsJson,
     WorkflowFile,
     WorkflowOrRecordings,
+    checked_path,
     is_no_workflow,
     load,
     show,
@@ -23,11 +24,15 @@ app = typer.Typer()
 
 @app.command()
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The recordings.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The recordings.", callback=checked_path)
+    ],
     name: Annotated[
         str | None, typer.Option(help="The workflow's name; by default that of DIR.")
     ] = None,
-    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("workflow.yaml"),
+    output: Annotated[Path, typer.Option(help="The file to write.", callback=checked_path)] = Path(
+        "workflow.yaml"
+    ),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -50,8 +55,12 @@ def import_(
         Literal["commonvoice", "fsdd", "kaldi", "lhotse", "librispeech", "nemo", "speech_commands"],
         typer.Argument(metavar="LAYOUT", help="The layout of the data set."),
     ],
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="The data set.")],
-    output: Annotated[Path, typer.Option(help="The manifest to write.")] = Path("manifest.jsonl"),
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="The data set.", callback=checked_path)
+    ],
+    output: Annotated[
+        Path, typer.Option(help="The manifest to write.", callback=checked_path)
+    ] = Path("manifest.jsonl"),
     as_json: AsJson = False,
 ) -> None:
     """Write a manifest for a data set in another toolkit's layout.
@@ -73,7 +82,8 @@ def import_(
 def fetch(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The data set.")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The folder to write; by default NAME.")
+        Path | None,
+        typer.Option(help="The folder to write; by default NAME.", callback=checked_path),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

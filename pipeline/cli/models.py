@@ -11,6 +11,7 @@ from pipeline.cli.arguments import (
     Candidate,
     RunNumber,
     WorkflowFile,
+    checked_path,
     load,
     load_asked,
     show,
@@ -20,7 +21,6 @@ from schemas.errors import InputError
 app = typer.Typer()
 
 _STDIN = Path("-")
-_MOST_BYTES = 1 << 30  # of standard input
 
 
 @app.command()
@@ -65,8 +65,12 @@ def predict(
 @app.command()
 def explain(
     file: WorkflowFile,
-    audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="An audio file.")],
-    output: Annotated[Path, typer.Option(help="The picture to write.")] = Path("explain.png"),
+    audio: Annotated[
+        Path, typer.Argument(metavar="AUDIO", help="An audio file.", callback=checked_path)
+    ],
+    output: Annotated[
+        Path, typer.Option(help="The picture to write.", callback=checked_path)
+    ] = Path("explain.png"),
     candidate: Candidate = False,
     run: RunNumber = None,
     as_json: AsJson = False,
@@ -162,7 +166,9 @@ def export(
     version: Annotated[
         int, typer.Argument(metavar="VERSION", help="A version number, as `models` prints it.")
     ],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="An empty or new folder.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="An empty or new folder.", callback=checked_path)
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Copy a version to a folder and verify every file.
@@ -185,7 +191,9 @@ def _standard_input() -> bytes:
     """
     if sys.stdin.isatty():
         raise InputError("-: standard input is a terminal; expected an audio file from a pipe")
-    content = sys.stdin.buffer.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
+    from pipeline.inference.reading import MOST_BYTES
+
+    content = sys.stdin.buffer.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         raise InputError("-: got more than 1 GiB from standard input, expected one audio file")
     return content

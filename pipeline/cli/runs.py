@@ -9,6 +9,7 @@ from pipeline.cli.arguments import (
     AsJson,
     WorkflowFile,
     WorkflowOrRecordings,
+    checked_path,
     is_no_workflow,
     load,
     output_kept,
@@ -152,7 +153,12 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="RUN", help="A number of `runs`, or its file.")],
     second: Annotated[str, typer.Argument(metavar="RUN", help="Another.")],
     workflow: Annotated[
-        Path, typer.Option(metavar="FILE", help="The workflow file that numbers are runs of.")
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="The workflow file that numbers are runs of.",
+            callback=checked_path,
+        ),
     ] = Path("workflow.yaml"),
     as_json: AsJson = False,
 ) -> None:
@@ -179,7 +185,7 @@ def compare(
 @app.command("compile")
 def compile_(
     file: WorkflowFile,
-    output: Annotated[Path, typer.Option(help="The file to write.")],
+    output: Annotated[Path, typer.Option(help="The file to write.", callback=checked_path)],
     target: Annotated[Literal["vertex"], typer.Option(help="The orchestrator.")] = "vertex",
     as_json: AsJson = False,
 ) -> None:

@@ -30,6 +30,8 @@ from schemas.workflow.workflow import Workflow
 # Stand in for a key that is itself wrong, so that the rest can still be checked beside it.
 _PLACEHOLDERS: dict[str, JsonValue] = {"name": "x", "data": {"generated": {}}}
 
+_MOST_PROBLEMS = 20  # that are explained: the next reading of the file shows others
+
 _SWITCHES = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
@@ -99,7 +101,7 @@ def slug(text: str) -> str | None:
 
 def _explain(error: ValidationError, document: Document) -> list[Problem]:
     known = {problem.key for problem in document.problems}
-    problems: dict[str, Problem] = {}
+    found: dict[str, tuple[int, str, KeyPath]] = {}
     for detail in error.errors(include_url=False):
         if detail["type"] == "conflicts":
             continue
@@ -107,11 +109,15 @@ def _explain(error: ValidationError, document: Document) -> list[Problem]:
         if detail["type"] == "missing":
             # pydantic names the key that is not there, which `locate` cannot find.
             path = (*path, detail["loc"][-1])
-        problem = _explain_one(detail["type"], path, document)
         # A union reports each of its alternatives: one line for all of them is enough.
-        if problem.key not in known:
-            problems.setdefault(problem.key, problem)
-    return [*problems.values(), *_explain_conflicts(error, document)]
+        if (key := dotted(path)) not in known:
+            found.setdefault(key, (document.line(path), detail["type"], path))
+    ordered = sorted(found.items(), key=lambda item: (item[1][0], item[0]))
+    explained = [
+        _explain_one(kind, path, document) for _, (_, kind, path) in ordered[:_MOST_PROBLEMS]
+    ]
+    counted = [Problem(line, key, "no such thing") for key, (line, *_) in ordered[_MOST_PROBLEMS:]]
+    return [*explained, *counted, *_explain_conflicts(error, document)]
 
 
 def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:
@@ -231,9 +237,12 @@ def _show(value: JsonValue) -> str:
 
 def _render(path: Path, problems: list[Problem]) -> str:
     lines = []
-    for problem in sorted(problems, key=lambda problem: (problem.line, problem.key)):
+    ordered = sorted(problems, key=lambda problem: (problem.line, problem.key))
+    for problem in ordered[:_MOST_PROBLEMS]:
         key = f"{problem.key}: " if problem.key else ""
         near = f"; did you mean {problem.nearest}?" if problem.nearest else ""
         expected = f", expected {problem.expected}" if problem.expected else ""
         lines.append(f"{path}:{problem.line}: {key}got {problem.got}{expected}{near}")
+    if len(problems) > _MOST_PROBLEMS:
+        lines.append(f"{path}: and {len(problems) - _MOST_PROBLEMS:,} more")
     return "\n".join(lines)

@@ -13,11 +13,15 @@ from pathlib import Path
 import yaml
 from pydantic import JsonValue
 
+from components.storage.local import open_regular
 from schemas.errors import WorkflowError
+from schemas.manifest import is_text
 
 KeyPath = tuple[str | int, ...]
 
 _MAX_BYTES = 1 << 20  # no one writes a workflow of a megabyte: this is a recording, or a manifest
+_MAX_NUMBER = 2**63
+_MAX_NODES = 10_000  # keys and values: what is read in a second
 
 
 def dotted(path: KeyPath) -> str:
@@ -85,7 +89,17 @@ class Document:
 class _CoreLoader(yaml.SafeLoader):
     """Resolves plain scalars as YAML 1.2's core schema does, and follows no anchors."""
 
+    nodes = 0
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.nodes += 1
+        if self.nodes > _MAX_NODES:
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                f"got more than {_MAX_NODES:,} keys and values, expected a workflow",
+                self.peek_event().start_mark,
+            )
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
             raise yaml.composer.ComposerError(
@@ -143,9 +157,8 @@ def parse_document(path: Path) -> Document:
 
 def _read_text(path: Path) -> str:
     try:
-        if path.is_file() and path.stat().st_size > _MAX_BYTES:
-            raise WorkflowError(f"{path}: got more than 1 MiB, expected a workflow file")
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise WorkflowError(f"{path}: no such file{_neighbours(path)}") from error
     except IsADirectoryError as error:
@@ -154,6 +167,8 @@ def _read_text(path: Path) -> str:
         ) from error
     except OSError as error:
         raise WorkflowError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise WorkflowError(f"{path}: got more than 1 MiB, expected a workflow file")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -218,21 +233,25 @@ def _construct_mapping(
 
 def _construct_scalar(node: yaml.Node, path: KeyPath, document: Document) -> JsonValue:
     text = node.value
+    got, expected = f"the tag {node.tag} at {text!r:.60}", "plain values without tags"
     try:
         match node.tag.removeprefix("tag:yaml.org,2002:"):
-            case "str":
+            case "str" if is_text(text):
                 return text
+            case "str":
+                got, expected = f"{text!r:.60}", "text without NUL, in UTF-8"
             case "null":
                 return None
             case "bool":
                 return text.lower() == "true"
             case "int":
+                got, expected = f"{text:.60}", "a whole number of 64 bits"
                 base = 0 if text[:2] in ("0o", "0x") else 10
-                return int(text, base)
+                if abs(number := int(text, base)) < _MAX_NUMBER:
+                    return number
             case "float":
                 return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
     except ValueError:
         pass
-    line, got = node.start_mark.line + 1, f"the tag {node.tag} at {text!r:.60}"
-    document.problems.append(Problem(line, dotted(path), got, "plain values without tags"))
+    document.problems.append(Problem(node.start_mark.line + 1, dotted(path), got, expected))
     return None

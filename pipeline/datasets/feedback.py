@@ -18,7 +18,7 @@ from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
 from pipeline.inference.predict import load_model, published_card
-from pipeline.inference.reading import read_clips
+from pipeline.inference.reading import read_audio_file, read_clips
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -186,7 +186,7 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
         for number, file in enumerate(dict.fromkeys(files)):
             draft = Path(scratch, str(number))
             try:
-                content = file.read_bytes()
+                content = read_audio_file(file)
             except OSError as error:
                 refused[str(file)] = str(error.strerror)
                 continue

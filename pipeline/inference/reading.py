@@ -1,5 +1,7 @@
 """Audio files as models take them: found in folders, decoded in a child process, never trusted."""
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from components.audio.decode import decode
 from components.audio.hearing import hearing_notes
 from components.audio.limits import MAX_DURATION_S
 from components.example_gen.file_names import AUDIO_SUFFIXES, is_audio, is_no_label
+from components.storage.local import open_regular
 from components.subprocess_pool import Failure, SubprocessPool
 from components.tasks import feeding
 from schemas.errors import ClipError, InputError
@@ -17,6 +20,8 @@ from schemas.workflow.audio import Audio
 
 if TYPE_CHECKING:
     import numpy as np
+
+MOST_BYTES = 1 << 30  # of a file, and of standard input
 
 Sound = Path | bytes  # a file, or what is in one
 
@@ -50,7 +55,7 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
     """
     found = []
     for path in paths:
-        if not path.is_dir():
+        if not _is_folder(path):
             found.append(path)
             continue
         inside = sorted(
@@ -68,6 +73,29 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
             )
         found += inside
     return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long, or nobody may look: said when it is read
+        return False
+
+
+def read_audio_file(path: Path) -> bytes:
+    """The content of a regular file of up to `MOST_BYTES`.
+
+    Raises:
+        OSError: it cannot be read, is a pipe, a device or the like, or holds more.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            content = None
+        else:  # some files of the system state no size
+            content = file.read(MOST_BYTES + 1) or b""
+    if content is None or len(content) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"more than {MOST_BYTES >> 30} GiB, and no clip", str(path))
+    return content
 
 
 def read_clips(
@@ -99,7 +127,7 @@ class ClipReader:
 
     def __call__(self, sound: Sound) -> ReadClip | str:
         try:
-            content = sound if isinstance(sound, bytes) else sound.read_bytes()
+            content = sound if isinstance(sound, bytes) else read_audio_file(sound)
             raw = decode(content, self.audio.sample_rate).waveform
             clip = raw
             if self.conditioned:

@@ -21,7 +21,7 @@ class Train(Block):
     patience: int = Field(
         20, ge=1, description="Training stops after this many epochs without a better eval loss."
     )
-    seed: int = Field(1, ge=0, description="Seed of weights, order and augmentation.")
+    seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of weights, order and augmentation.")
     start: Literal["scratch", "champion", "both"] = Field(
         "scratch",
         description="champion: from the weights of the last blessed model; both: from scratch and"
