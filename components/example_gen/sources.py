@@ -21,6 +21,7 @@ from components.example_gen.patterns import (
     name_below,
     place_of,
 )
+from components.example_gen.similar_labels import similar_labels
 from components.storage.location import Location, location_of
 from components.tasks import feeding
 from schemas.errors import ClipError, DataError
@@ -92,6 +93,9 @@ def list_utterances(
     if feedback is not None and location_of(feedback).is_present():
         listing = _with_feedback(listing, location_of(feedback), is_forgotten, targets)
     listing = replace(_without_duplicates(_with_known_targets(listing, data, targets)), task=task)
+    if feeding.features(task).GROUPED_BY is not None:
+        alike = similar_labels(Counter(row.target for row in listing.utterances))
+        listing = replace(listing, notes=(*listing.notes, *alike))
     if data.cut is None:
         return listing
     from components.example_gen.windows import cut_recordings
