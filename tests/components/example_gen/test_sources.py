@@ -113,7 +113,15 @@ def test_of_duplicates_the_same_one_stays_whatever_the_order(tmp_path):
         _manifest(tmp_path, order)
         listing = list_utterances(Data(manifests="manifest.jsonl"), tmp_path)
         assert [row.target for row in listing.utterances] == ["maybe"]
-        assert [reject.reason for reject in listing.rejects] == ["duplicate", "duplicate"]
+        assert [reject.reason for reject in listing.rejects] == ["two_labels", "two_labels"]
+        assert "(maybe) and again (yes)" in listing.rejects[1].detail
+
+
+def test_rows_of_one_id_that_are_other_audio_or_have_the_same_label_are_duplicates(tmp_path):
+    for other in ({"duration": 0.5, "label": "no"}, {"speaker": "another"}):
+        _manifest(tmp_path, [ROW, ROW | other])
+        [reject] = list_utterances(Data(manifests="manifest.jsonl"), tmp_path).rejects
+        assert reject.reason == "duplicate"
 
 
 def test_several_manifests_keep_their_clips_apart(tmp_path):
