@@ -1,5 +1,6 @@
 """Values of a manifest's row, checked."""
 
+import math
 from collections.abc import Mapping
 from typing import TypeGuard
 
@@ -11,7 +12,7 @@ MOST_SECONDS = 1e9
 
 
 def text_of(row: Mapping[str, object], key: str) -> str:
-    """The text that a row has under `key`.
+    """The text that a row has under `key`; a number is text, too.
 
     Raises:
         ClipError: `bad_row`, the key is not there, or something else than text.
@@ -19,9 +20,25 @@ def text_of(row: Mapping[str, object], key: str) -> str:
     if key not in row:
         raise ClipError("bad_row", f"no key {key!r}; got {', '.join(map(repr, row))}"[:300])
     value = row[key]
-    if not isinstance(value, str) or not value.strip() or not is_text(value):
-        raise ClipError("bad_row", f"{key}: expected a non-empty string, got {value!r:.200}")
-    return value
+    if isinstance(value, str) and value.strip() and is_text(value):
+        return value
+    if _is_number(value) and math.isfinite(value):
+        return str(value)
+    raise ClipError("bad_row", f"{key}: expected a non-empty string, got {value!r:.200}")
+
+
+def optional_text_of(row: Mapping[str, object], key: str) -> str:
+    """The text that a row has under `key`; empty where it has none.
+
+    Raises:
+        ClipError: `bad_row`, something else than text.
+    """
+    return "" if is_nothing(row.get(key)) else text_of(row, key)
+
+
+def is_nothing(value: object) -> bool:
+    """Whether a value says nothing: null, or a text of blanks; 0 and false say something."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def seconds_of(row: Mapping[str, object], key: str) -> float | None:
@@ -59,8 +76,9 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 def is_text(value: str) -> bool:
     """Whether UTF-8 can hold it: JSON can spell half of a surrogate pair."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return False
     return "\0" not in value

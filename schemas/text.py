@@ -1,7 +1,20 @@
 """Lists, names and durations in words, the same in errors, verdicts, report and on the terminal."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
+
+# Blanks, and what has no width: joiners, marks of direction and of byte order, soft hyphens.
+_INVISIBLE = "".join(
+    map(
+        chr,
+        [
+            *(*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0xAD, 0x061C, 0x1680, 0x180E),
+            *(*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2065)),
+            *(*range(0x2066, 0x2070), 0x3000, 0xFEFF),
+        ],
+    )
+)
 
 
 def some(names: Sequence[str], most: int, separator: str = ", ") -> str:
@@ -14,6 +27,23 @@ def some(names: Sequence[str], most: int, separator: str = ", ") -> str:
     if rest <= 0:
         return shown
     return f"{shown}{'; and' if separator == '; ' else ' and'} {rest:,} more"
+
+
+def composed(name: str) -> str:
+    """A name with its accents composed (NFC), as most programs write it."""
+    return unicodedata.normalize("NFC", name)
+
+
+def plain(written: str) -> str:
+    """A name or text in the one spelling of those that look the same: letters composed (NFC), and
+    nothing invisible at its ends.
+
+    >>> plain(" u\u0308ber ") == "\u00fcber", plain("yes\u200b")
+    (True, 'yes')
+    """
+    if written.isascii():
+        return written.strip()
+    return composed(written).strip(_INVISIBLE)
 
 
 def nearest(name: str, names: Iterable[str], cutoff: float = 0.0) -> str | None:

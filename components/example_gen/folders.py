@@ -4,16 +4,21 @@ import posixpath
 
 from components.storage.location import Location, location_of
 from schemas.errors import ClipError
+from schemas.text import composed
 
 
 class Folders:
-    """The files beside a manifest: each folder is listed once, instead of a `stat` for each row."""
+    """The files beside a manifest: each folder is listed once, instead of a `stat` for each row.
+
+    Accents may be composed in a row and not on the disk, or the other way round.
+    """
 
     def __init__(self, folder: Location, allowed: Location) -> None:
         self._folder = str(folder)
         self._allowed = allowed.normalised()
         self._listed: dict[str, tuple[set[str], list[str]] | ClipError] = {}
         self._oddities: dict[str, dict[str, str]] = {}
+        self._composed: dict[str, dict[str, str]] = {}
 
     def path_of(self, written: str) -> str:
         """The absolute path, or the URI, of a file that is there.
@@ -33,11 +38,35 @@ class Folders:
             raise ClipError(listed.reason, f"{written:.200}: {listed.detail}")
         files, folders = listed
         if name not in files:
+            if (spelled := self._as_spelled(folder, name)) is not None:
+                return spelled
             is_folder = name in ("", ".", "..") or name in folders
             kind = "a folder" if is_folder else self._odd_kind(folder, name)
             what = f"{written:.200}"
             raise ClipError("missing", f"{what} is {kind}" if kind else f"no file {what}")
         return path
+
+    def _as_spelled(self, folder: str, name: str) -> str | None:
+        """The path of the file that has this name, in this folder, but for how their accents are
+        composed.
+        """
+        if folder.isascii() and name.isascii():
+            return None
+        if folder not in self._composed:
+            there = self._folder_as_spelled(folder)
+            files = _location(there).children()[0]
+            self._composed[folder] = {composed(file): f"{there}/{file}" for file in files}
+        return self._composed[folder].get(composed(name))
+
+    def _folder_as_spelled(self, folder: str) -> str:
+        above, name = posixpath.split(folder)
+        if folder.isascii() or not _location(above).normalised().is_in(self._allowed):
+            return folder
+        above = self._folder_as_spelled(above)
+        named = [
+            each for each in _location(above).children()[1] if composed(each) == composed(name)
+        ]
+        return f"{above}/{named[0]}" if named and name not in named else f"{above}/{name}"
 
     def _odd_kind(self, folder: str, name: str) -> str:
         """What a name in a folder stands for, where that is neither file nor folder."""

@@ -12,6 +12,7 @@ from components.example_gen.file_names import (
     is_no_label,
     is_other_file,
 )
+from components.example_gen.spellings import Spellings
 from components.example_gen.split_lists import (
     SPLIT_LISTS,
     SplitLists,
@@ -23,6 +24,7 @@ from components.tasks import feeding
 from schemas.errors import ClipError, DataError
 from schemas.manifest import is_text
 from schemas.reports.rejects import Reject
+from schemas.text import plain
 from schemas.utterance import Utterance
 from schemas.workflow.data import Data
 
@@ -38,6 +40,7 @@ class FolderListing:
     ignored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     forgotten: int = 0
+    spellings: Spellings = field(default_factory=Spellings)
 
     def reject(self, uri: str, error: ClipError) -> None:
         """Adds a reject."""
@@ -88,6 +91,7 @@ def list_folder(
         )
     _divide(found, read_split_lists(folder, files, data.folder or ""), data)
     found.notes += _say_background(folder, folders, data)
+    found.notes += found.spellings.notes()
     kept = [row for row in found.rows if not is_forgotten(row.speaker)]
     found.forgotten, found.rows = len(found.rows) - len(kept), kept
     return found
@@ -96,7 +100,7 @@ def list_folder(
 def clip_files(folder: Location, labels: Collection[str] | None) -> Iterator[str]:
     """The path of each file that is a clip by its place and name; of some labels, or of all."""
     for label in folder.children()[1]:
-        if not is_no_label(label) and (labels is None or label in labels):
+        if not is_no_label(label) and (labels is None or plain(label) in labels):
             place = folder / label
             yield from (str(place / name) for name in place.children()[0] if is_audio(name))
 
@@ -122,7 +126,7 @@ def _list_label(
             found.ignore(f"{uri}/" if is_folder else uri)
             continue
         try:
-            found.rows.append(_read_clip(folder, label, name, is_folder, targets))
+            found.rows.append(_read_clip(folder, label, name, is_folder, targets, found.spellings))
         except ClipError as error:
             found.reject(uri, error)
 
@@ -135,7 +139,12 @@ def _reject_oddities(folder: Location, label: str, found: FolderListing) -> None
 
 
 def _read_clip(
-    folder: Location, label: str, name: str, is_folder: bool, targets: feeding.TargetReader
+    folder: Location,
+    label: str,
+    name: str,
+    is_folder: bool,
+    targets: feeding.TargetReader,
+    spellings: Spellings,
 ) -> Utterance:
     uri = f"{label}/{name}"
     if not is_text(uri):
@@ -143,8 +152,8 @@ def _read_clip(
     if is_folder or not is_audio(name):
         seen = "a folder" if is_folder else f"suffix {posixpath.splitext(name)[1]!r}"
         raise ClipError("unsupported", f"{seen}; {_EXPECTED}")
-    target = targets.read_target({targets.KEY: label})
-    return Utterance(uri, uri, str(folder / uri), target, speaker_of(name))
+    target = spellings.plain(targets.read_target({targets.KEY: label}))
+    return Utterance(uri, uri, str(folder / uri), target, plain(speaker_of(name)))
 
 
 def _divide(found: FolderListing, lists: SplitLists, data: Data) -> None:

@@ -22,12 +22,14 @@ from components.example_gen.patterns import (
     place_of,
 )
 from components.example_gen.similar_labels import similar_labels
+from components.example_gen.spellings import Spellings
 from components.storage.location import Location, location_of
 from components.tasks import feeding
 from schemas.errors import ClipError, DataError
-from schemas.manifest import channel_of, is_text, seconds_of, text_of
+from schemas.manifest import channel_of, is_text, optional_text_of, seconds_of, text_of
 from schemas.reports.rejects import Reject
 from schemas.tasks import FIRST_TASK
+from schemas.text import plain
 from schemas.utterance import GENERATED_SCHEME, MUST_PASS, TWO_LABELS, Utterance
 from schemas.workflow.data import Data
 from schemas.workflow.generated import Generated
@@ -116,7 +118,7 @@ def _list_generated(generated: Generated, is_forgotten: IsForgotten) -> Listing:
         for word in generated.words:
             for take in range(generated.takes):
                 uri = generated_uri(word, voice.name, take)
-                rows.append(Utterance(uri, uri, "", word, voice.name))
+                rows.append(Utterance(uri, uri, "", plain(word), voice.name))
     kept = [row for row in rows if not is_forgotten(row.speaker)]
     return Listing(kept, [], generated, forgotten=len(rows) - len(kept))
 
@@ -174,16 +176,18 @@ def _read_manifests(
     rejects: list[Reject] = []
     ignored: list[str] = []
     forgotten = 0
+    spellings = Spellings()
     for manifest in manifests:
         folders = Folders(manifest.parent, allowed or manifest.parent)
-        for row in _manifest_rows(manifest, root, folders, is_forgotten, targets):
+        for row in _manifest_rows(manifest, root, folders, is_forgotten, targets, spellings):
             if row is None:
                 forgotten += 1
             elif isinstance(row, str):
                 ignored.append(row)
             else:
                 (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
-    return Listing(rows, rejects, forgotten=forgotten, ignored=tuple(ignored))
+    notes = tuple(spellings.notes())
+    return Listing(rows, rejects, forgotten=forgotten, ignored=tuple(ignored), notes=notes)
 
 
 def _with_feedback(
@@ -209,6 +213,7 @@ def _with_feedback(
         listing,
         utterances=listing.utterances + rows,
         rejects=listing.rejects + found.rejects,
+        notes=listing.notes + found.notes,
         feedback=len(rows),
         forgotten=listing.forgotten + found.forgotten,
     )
@@ -232,6 +237,7 @@ def _manifest_rows(
     folders: Folders,
     is_forgotten: IsForgotten,
     targets: feeding.TargetReader,
+    spellings: Spellings,
 ) -> Iterator[Utterance | Reject | str | None]:
     """What each row becomes; None of a speaker that is forgotten, whose place is not kept. A file
     of macOS, which a script that listed a folder took for a clip, is named only.
@@ -244,17 +250,23 @@ def _manifest_rows(
         try:
             if isinstance(read, ClipError):
                 raise read
-            speaker = row.get("speaker")
-            if isinstance(speaker, str) and is_forgotten(speaker):
+            if _is_of(row, is_forgotten):
                 yield None
             elif is_of_macos(written := text_of(row, "audio_filepath")):
                 yield join_names(prefix, written)
             else:
-                yield _utterance(row, folders, prefix, root, targets)
+                yield _utterance(row, folders, prefix, root, targets, spellings)
         except ClipError as error:
             uri = row.get("audio_filepath")
             uri = uri if isinstance(uri, str) and is_text(uri) else ""
             yield Reject(id=place, uri=uri, reason=error.reason, detail=f"{place}: {error.detail}")
+
+
+def _is_of(row: dict[str, object], is_forgotten: IsForgotten) -> bool:
+    """Whether a row is of a speaker that is forgotten, by the name as it is written."""
+    speaker = row.get("speaker")
+    written = "" if speaker is None else str(speaker)
+    return is_forgotten(written)
 
 
 def _utterance(
@@ -263,12 +275,14 @@ def _utterance(
     prefix: str,
     root: Location | None,
     targets: feeding.TargetReader,
+    spellings: Spellings,
 ) -> Utterance:
     written = text_of(row, "audio_filepath")
     path = folders.path_of(written)
     is_whole = "://" in written or posixpath.isabs(written)
     uri = name_below(root, location_of(written)) if is_whole else join_names(prefix, written)
-    target = targets.read_target(row)
+    target = spellings.plain(targets.read_target(row))
+    speaker = optional_text_of(row, "speaker")
     offset_s, duration_s = seconds_of(row, "offset"), seconds_of(row, "duration")
     if duration_s == 0.0:
         raise ClipError("empty", "duration is 0")
@@ -278,7 +292,7 @@ def _utterance(
         uri=uri,
         path=path,
         target=target,
-        speaker=text_of(row, "speaker") if row.get("speaker") else "",
+        speaker=spellings.plain(speaker) if speaker else "",
         offset_s=offset_s or 0.0,
         duration_s=duration_s,
         channel=channel,

@@ -4,14 +4,14 @@
 epoch, one `label/clip.wav` a line; a clip `<speaker>_nohash_<take>.wav` names its speaker.
 """
 
-import codecs
 import posixpath
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from components.example_gen.splits import assign_split
+from components.example_gen.text_tables import read_text
 from components.storage.location import Location
 from schemas.errors import ClipError
 from schemas.splits import EVAL, TEST, TRAIN
@@ -90,15 +90,16 @@ def read_split_lists(folder: Location, files: Collection[str], shown: str) -> Sp
     """The lists among the `files` of a folder, which is called `shown` in words.
 
     Byte order marks, CRLF, backslashes and empty lines are taken as they are meant.
+
+    Raises:
+        DataError: a list is no text, with file and line.
     """
-    found = {file: (folder / file).read() for file in SPLIT_LISTS if file in files}
-    return SplitLists(shown, {file: frozenset(_names(text)) for file, text in found.items()})
+    found = {file: read_text(folder / file) for file in SPLIT_LISTS if file in files}
+    return SplitLists(shown, {file: frozenset(_names(lines)) for file, lines in found.items()})
 
 
-def _names(content: bytes) -> Iterator[str]:
-    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = content.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
-    return (_plain(line.strip().replace("\\", "/")) for line in text.splitlines() if line.strip())
+def _names(lines: Iterable[tuple[int, str]]) -> Iterator[str]:
+    return (_plain(line.replace("\\", "/")) for _, line in lines)
 
 
 def _plain(name: str) -> str:

@@ -9,8 +9,9 @@ import datetime
 import hashlib
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from components.example_gen.file_names import AUDIO_SUFFIXES
 from components.tasks import feeding
@@ -23,7 +24,7 @@ from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError
-from schemas.text import nearest
+from schemas.text import nearest, plain
 
 
 class FeedbackClip(BaseModel):
@@ -51,8 +52,8 @@ class FeedbackClip(BaseModel):
 class Feedback(BaseModel):
     """What is said of clips from the field by who hands them in."""
 
-    label: str
-    speaker: str | None = None
+    label: Annotated[str, AfterValidator(plain)]
+    speaker: Annotated[str, AfterValidator(plain)] | None = None
     must_pass: bool = False
     origin: str = "field"
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import InputError
+from schemas.text import plain
 
 
 class Forgotten(BaseModel):
@@ -18,8 +19,10 @@ class Forgotten(BaseModel):
     speakers: list[str] = []
 
     def has(self, speaker: str) -> bool:
-        """Whether this speaker is to be forgotten."""
-        return bool(self.speakers) and self._hashed(speaker) in self.speakers
+        """Whether this speaker is to be forgotten, in this spelling or the plain one."""
+        return bool(self.speakers) and any(
+            self._hashed(name) in self.speakers for name in {speaker, plain(speaker)}
+        )
 
     def with_speaker(self, speaker: str) -> "Forgotten":
         """The same with one more."""

@@ -28,7 +28,7 @@ from pipeline.workspace.project import Project
 from schemas.errors import DataError, InputError
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.verdict import read_verdict
-from schemas.text import nearest
+from schemas.text import nearest, plain
 from schemas.utterance import Utterance
 from schemas.versions import VERSION_VERDICT_FILE, Ledger
 
@@ -88,6 +88,7 @@ def forget(project: Project, speaker: str) -> list[str]:
     """
     with claim(project) as directory:
         traces, heard, clips = _trace(project, speaker)
+        speaker = traces.speaker
         write_forgotten(read_forgotten(directory).with_speaker(speaker), directory)
         notes = delete_reports(project, {each.digest for each in heard})
         notes += reconcile(project)
@@ -114,6 +115,8 @@ def _trace(project: Project, speaker: str) -> tuple[Traces, list[SpeakerTrace], 
     heard = trace_speaker(directory, speaker)
     is_listed = read_forgotten(directory).has(speaker)
     if not (rows or clips or heard or is_listed):
+        if plain(speaker) != speaker:
+            return _trace(project, plain(speaker))
         known = {row.speaker for row in own} | {clip.speaker or "" for clip in feedback}
         _refuse(speaker, sorted((known | _ever_heard(directory)) - {""}))
     ledger = read_ledger(directory.ledger)

@@ -2,7 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from schemas.text import plain
 
 
 class Block(BaseModel):
@@ -12,6 +14,16 @@ class Block(BaseModel):
 
 
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _plain_name(written: str) -> str:
+    if not (name := plain(written)):
+        raise ValueError(f"expected a name, got {written!a}: blank")
+    return name
+
+
+# A label or speaker, spelled as those of the recordings are.
+Name = Annotated[Text, AfterValidator(_plain_name)]
 
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.workflow.block import Block, Seconds, Share, Text
+from schemas.workflow.block import Block, Name, Seconds, Share, Text
 from schemas.workflow.generated import Generated
 
 
@@ -15,10 +15,10 @@ class Split(Block):
     test: Share = Field(
         0.1, description="Share of the speakers, chosen by hash, whose clips test the model."
     )
-    eval_speakers: list[Text] = Field(
+    eval_speakers: list[Name] = Field(
         [], description="Names of speakers whose clips choose the best epoch."
     )
-    test_speakers: list[Text] = Field(
+    test_speakers: list[Name] = Field(
         [], description="Names of speakers whose clips test the model."
     )
     folds: int | None = Field(
@@ -61,7 +61,7 @@ class Data(Block):
         None, ge=1, description="How many of the newest spans are used; all if not given."
     )
     split: Split = Field(Split(), description="How speakers are divided.")
-    labels: list[Text] | None = Field(
+    labels: list[Name] | None = Field(
         None,
         min_length=2,
         description="Rows with other labels are rejected; without it all labels are taken.",

@@ -1,5 +1,6 @@
 import json
 import os
+import unicodedata
 
 import pytest
 
@@ -44,15 +45,20 @@ def test_a_row_is_carried_whole(tmp_path):
     "row, reason, words",
     [
         (b"{not json", "bad_row", "not JSON"),
-        (b"\xff\xfe", "bad_row", "not JSON"),
+        (b"\xff{}", "bad_row", "the byte 0xff"),
+        (b"\0{}", "bad_row", "a NUL byte"),
+        (b'{"label": "yes", "label": "no"}', "bad_row", "the key 'label' is there twice"),
         (b"[" * 100_000, "bad_row", "not JSON"),
         (b"[1, 2]", "bad_row", "expected a JSON object, got list"),
         ({"label": "yes"}, "bad_row", "no key 'audio_filepath'"),
         ({"audio_filepath": "a.wav", "text": "yes"}, "bad_row", "no key 'label'; got 'audio_file"),
-        (ROW | {"label": 3}, "bad_row", "label: expected a non-empty string, got 3"),
+        (ROW | {"label": True}, "bad_row", "label: expected a non-empty string, got True"),
+        (ROW | {"label": float("nan")}, "bad_row", "label"),
+        (ROW | {"label": "\u200b"}, "bad_row", "blank"),
         (ROW | {"label": ""}, "bad_row", "label"),
         (ROW | {"label": "\ud800"}, "bad_row", "label"),
-        (ROW | {"speaker": 7}, "bad_row", "speaker"),
+        (ROW | {"speaker": ["x"]}, "bad_row", "speaker"),
+        (ROW | {"speaker": False}, "bad_row", "speaker"),
         (ROW | {"id": ["x"]}, "bad_row", "id"),
         (ROW | {"offset": -1}, "bad_row", "offset"),
         (ROW | {"offset": True}, "bad_row", "offset"),
@@ -345,3 +351,58 @@ def test_what_is_no_channel_is_refused(tmp_path, channel):
     listing = list_utterances(Data(manifests=str(manifest)), tmp_path)
     assert [(r.id, r.reason) for r in listing.rejects] == [("manifest.jsonl:1", "bad_row")]
     assert "channel" in listing.rejects[0].detail
+
+
+def test_numbers_are_text_where_text_belongs(tmp_path):
+    rows = [ROW | {"label": 0, "speaker": 0, "id": 0}, ROW | {"label": 7.5, "speaker": 1, "id": 1}]
+    listing = list_utterances(Data(manifests=str(_manifest(tmp_path, rows))), tmp_path)
+    assert listing.rejects == []
+    found = [(row.id, row.target, row.speaker) for row in listing.utterances]
+    assert found == [("0", "0", "0"), ("1", "7.5", "1")]
+    assert list(listing.notes) == []
+
+
+def test_a_speaker_that_is_a_number_is_forgotten(tmp_path):
+    rows = [ROW | {"speaker": 0}, ROW | {"speaker": 1, "id": "kept"}]
+    data = Data(manifests=str(_manifest(tmp_path, rows)))
+    listing = list_utterances(data, tmp_path, is_forgotten=lambda name: name == "0")
+    assert ([row.id for row in listing.utterances], listing.forgotten) == (["kept"], 1)
+
+
+def test_names_that_look_alike_are_one_name_with_a_note(tmp_path):
+    labels = ["f\u00fcnf", "fu\u0308nf", "f\u00fcnf ", "\ufefff\u00fcnf", "go  on", "go on"]
+    rows = [ROW | {"label": label, "id": str(n)} for n, label in enumerate(labels)]
+    rows[0]["speaker"], rows[1]["speaker"] = "Zoe\u0308 ", "Zo\u00eb"
+    data = Data(manifests=str(_manifest(tmp_path, rows)), labels=["fu\u0308nf", " go on"])
+    listing = list_utterances(data, tmp_path)
+    assert {row.target for row in listing.utterances} == {"f\u00fcnf", "go on"}
+    assert [row.speaker for row in listing.utterances[:2]] == ["Zo\u00eb"] * 2
+    assert listing.left_out == {"go  on": 1}
+    [note] = listing.notes
+    assert note.startswith("4 labels or speakers were normalised")
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_a_file_is_found_however_its_accents_are_composed(tmp_path, forms, is_absolute):
+    on_disk, written = (
+        unicodedata.normalize(form, "s\u00e9rie/\u00fcber/\u00e4.wav") for form in forms
+    )
+    (tmp_path / on_disk).parent.mkdir(parents=True)
+    (tmp_path / on_disk).touch()
+    named = str(tmp_path / written) if is_absolute else written
+    lines = [{"audio_filepath": name, "label": "yes"} for name in (named, f"{named}x", "\u00e4/b")]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    listing = list_utterances(Data(manifests="m.jsonl"), tmp_path)
+    assert [row.path for row in listing.utterances] == [str(tmp_path / on_disk)]
+    assert [row.uri for row in listing.utterances] == [written]
+    assert [reject.reason for reject in listing.rejects] == ["missing"] * 2
+
+
+def test_folders_that_look_alike_are_one_label(tmp_path):
+    for folder in ("f\u00fcnf", "fu\u0308nf", "7"):
+        (tmp_path / "clips" / folder).mkdir(parents=True)
+        (tmp_path / "clips" / folder / "1.wav").touch()
+    listing = list_utterances(Data(folder="clips", labels=["fu\u0308nf", "7"]), tmp_path)
+    assert sorted(row.target for row in listing.utterances) == ["7", "f\u00fcnf", "f\u00fcnf"]
+    assert any("normalised" in note for note in listing.notes)
