@@ -12,6 +12,7 @@ from schemas.reports.model_card import Lineage
 
 MANIFEST_FILE = "assets.extra/manifest.json"  # inside a version's folder
 CARD_FILE = "assets.extra/model_card.md"
+MODEL_DIGEST_PROPERTY = "model_sha256"  # of a PushedModel in the metadata: of all its files
 VERSION_VERDICT_FILE = "assets.extra/verdict.json"
 _ABOUT = "assets.extra/"  # what TensorFlow does not load
 
@@ -56,12 +57,15 @@ class VersionRecord(Document):
     must not be served again, and why it wants to be replaced; empty where nothing is wrong.
     `is_blessed` is False once the metadata store was told that it failed. `entry` is what the
     registry calls it; None until it is registered. `is_there` is False once its folder was removed.
+    `manifest_digest` is the SHA-256 of its manifest, empty until it was taken down; anything else
+    where it was not what was published even then.
     """
 
     version: int
     push_id: str
     created: datetime.datetime
     model_digest: str
+    manifest_digest: str = ""
     content: int
     failed: str = ""
     replace: str = ""

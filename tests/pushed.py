@@ -53,9 +53,11 @@ def make_verdict(accuracy: float = 0.912) -> Verdict:
     )
 
 
-def make_version(serving: Path | Location, text: str, accuracy: float = 0.912) -> Path:
+def make_version(
+    serving: Path | Location, text: str, accuracy: float = 0.912, name: str = "digits"
+) -> Path:
     """Pushes a model that is told from others by `text`; its folder."""
-    return push_text(location_of(serving), text, accuracy).path
+    return push_text(location_of(serving), text, accuracy, name).path
 
 
 def push_text(

@@ -24,9 +24,7 @@ from schemas.errors import RegistryError, VersionError
 from schemas.reports.model_card import MODEL_CARD_FILE
 from schemas.reports.pushed import PUSHED_FILE
 from schemas.reports.verdict import VERDICT_FILE, Verdict, read_verdict
-from schemas.versions import CARD_FILE, VERSION_VERDICT_FILE
-
-MODEL_DIGEST_PROPERTY = "model_sha256"
+from schemas.versions import CARD_FILE, MODEL_DIGEST_PROPERTY, VERSION_VERDICT_FILE
 
 
 class PusherConfig(TypedDict, total=False):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from components.registry.interface import STATE_TAGS, Registration, Registry, origin_tags
 from components.storage.location import Location, location_of
 from components.versions.ledger import write_ledger
-from components.versions.manifest import read_manifest, verify
+from components.versions.manifest import check_version, read_manifest
 from components.versions.model_card import read_card
 from schemas.errors import VersionError
 from schemas.reports.verdict import read_verdict
@@ -59,7 +59,7 @@ def register_versions(
 
 def _registration(record: VersionRecord, serving: Location, ledger: Ledger) -> Registration:
     folder = serving / record.version
-    manifest = verify(folder)
+    manifest = check_version(record, folder)
     first = ledger.find(record.content)
     return Registration(
         version=record.version,

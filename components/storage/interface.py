@@ -96,6 +96,12 @@ class Storage(ABC):
     def list_files(self, folder: str) -> Iterator[Entry]:
         """All files below `folder`, also in folders of it, by name; none where it is not there."""
 
+    def irregular(self, folder: str) -> list[str]:
+        """Names below `folder`, relative to it, of what is neither a folder nor a file of its own:
+        links, pipes; `.` where the folder itself is a link. Sorted.
+        """
+        return []  # what a store holds is files
+
     @abstractmethod
     def children(self, folder: str) -> tuple[list[str], list[str]]:
         """Names of the files and of the folders directly in `folder`, without it, sorted."""

@@ -95,6 +95,15 @@ class LocalStorage(Storage):
             with contextlib.suppress(FileNotFoundError):
                 yield _entry(path, os.stat(path))  # noqa: PTH116 - of many files
 
+    def irregular(self, folder: str) -> list[str]:
+        found = ["."] if Path(folder).is_symlink() else []
+        for parent, folders, files in os.walk(folder):
+            for path in (f"{parent}/{name}" for name in (*folders, *files)):
+                mode = os.lstat(path).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    found.append(path[len(folder) + 1 :])
+        return sorted(found)
+
     def children(self, folder: str) -> tuple[list[str], list[str]]:
         files: list[str] = []
         folders: list[str] = []

@@ -147,6 +147,9 @@ class Location:
             if inside not in self.storage.own_files:
                 yield inside, Location(self.storage, entry.name)
 
+    def irregular(self) -> list[str]:
+        return self.storage.irregular(self._name)
+
     def children(self) -> tuple[list[str], list[str]]:
         return self.storage.children(self._name)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from components.storage.location import Location, location_of
 from schemas.errors import VersionError
 from schemas.reports.model_card import Lineage
-from schemas.versions import MANIFEST_FILE, Manifest, model_digest_of
+from schemas.versions import MANIFEST_FILE, Manifest, VersionRecord, model_digest_of
 
 _NAMED = 3  # files in an error message
 
@@ -63,11 +63,12 @@ def verify(folder: Path | Location) -> Manifest:
     """
     manifest = read_manifest(folder)
     try:
-        found = _files(folder)
+        found, irregular = _files(folder), location_of(folder).irregular()
     except OSError as error:
         raise VersionError(f"{folder} cannot be read: {error.strerror}") from error
     changed = [p for p, digest in manifest.files.items() if p in found and found[p] != digest]
     missing = sorted(set(manifest.files) - set(found))
+    missing = sorted(set(missing) - set(irregular))
     strange = sorted(set(found) - set(manifest.files))
     wrong = [
         f"{what} {', '.join(paths[:_NAMED])}" + (" and more" if len(paths) > _NAMED else "")
@@ -75,6 +76,7 @@ def verify(folder: Path | Location) -> Manifest:
             ("changed:", sorted(changed)),
             ("missing:", missing),
             ("not published:", strange),
+            ("a link, or no file:", irregular),
         )
         if paths
     ]
@@ -83,11 +85,42 @@ def verify(folder: Path | Location) -> Manifest:
     return manifest
 
 
+def check_version(record: VersionRecord, folder: Path | Location) -> Manifest:
+    """The manifest of a version, where it is what was published as `record`: a manifest that was
+    changed with the files would vouch for itself.
+
+    Raises:
+        VersionError: it is not, or is damaged.
+    """
+    manifest = verify(folder)
+    recorded = record.manifest_digest or manifest_digest(folder)
+    if (record.push_id, record.model_digest, recorded) != (
+        manifest.push_id,
+        manifest.model_digest,
+        manifest_digest(folder),
+    ):
+        raise VersionError(
+            f"{folder} is not what was published as version {record.version}: another manifest is"
+            " on record"
+        )
+    return manifest
+
+
+def manifest_digest(folder: Path | Location) -> str:
+    """SHA-256 of a version's manifest, and so of all its files.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return (location_of(folder) / MANIFEST_FILE).sha256()
+
+
 def digest_model(folder: Path | Location) -> str:
     """What `Manifest.model_digest` would be of the SavedModel in `folder`."""
     return model_digest_of(_files(folder))
 
 
 def _files(folder: Path | Location) -> dict[str, str]:
-    files = location_of(folder).files()
-    return {path: file.sha256() for path, file in files if path != MANIFEST_FILE}
+    place = location_of(folder)
+    passed_over = {MANIFEST_FILE, *place.irregular()}  # who opened a pipe would wait for a writer
+    return {path: file.sha256() for path, file in place.files() if path not in passed_over}

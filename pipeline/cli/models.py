@@ -96,21 +96,23 @@ def explain(
 def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     """List the published versions of a model.
 
-    Marks the version that is served (champion), the one that a rollback would serve (previous) and
-    those that failed, and prints the number of each in the registry.
+    Marks the version that is served (champion), the one that a rollback would serve (previous),
+    those that failed, and those whose files are not what was published (damaged), and prints the
+    number of each in the registry.
 
     \b
       auricle models workflow.yaml
     """
     project = load(file)
     from pipeline.cli.views.models import print_models
-    from pipeline.releases.rollout import list_versions, read_verdicts
+    from pipeline.releases.rollout import Versions, find_damage, list_versions, read_verdicts
 
     ledger = list_versions(project)
+    damage = find_damage(ledger, project.run_directory)
     if as_json:
-        typer.echo(ledger.model_dump_json(indent=2))
+        typer.echo(Versions(**dict(ledger), damaged=damage).model_dump_json(indent=2))
     else:
-        print_models(ledger, read_verdicts(ledger, project.run_directory))
+        print_models(ledger, read_verdicts(ledger, project.run_directory), damage)
 
 
 @app.command()

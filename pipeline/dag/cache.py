@@ -14,10 +14,10 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.proto.orchestration import pipeline_pb2
 
-from components.pusher.executor import MODEL_DIGEST_PROPERTY
 from components.storage.digests import DIGEST_PROPERTY, FileDigests
 from components.storage.location import Location, location_of
 from components.versions.serving import newest_version
+from schemas.versions import MODEL_DIGEST_PROPERTY
 
 PUSHED_DESTINATION_PROPERTY = "pushed_destination"  # TFX's name
 FINGERPRINT_PARAMETER = "fingerprint"

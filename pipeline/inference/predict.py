@@ -17,7 +17,8 @@ from components.audio.condition import condition
 from components.saved_model import load_saved_model
 from components.storage.location import Location
 from components.tasks import feeding
-from components.versions.manifest import verify
+from components.versions.ledger import read_ledger
+from components.versions.manifest import check_version, verify
 from components.versions.model_card import read_card
 from components.versions.serving import Version, newest_version, pushed_versions
 from pipeline.inference.reading import ReadClip, Sound, longest_s, read_clips
@@ -218,7 +219,11 @@ def load_model(project: Project, version: int | None = None) -> TrainedModel:
     folder = dict(pushed_versions(serving)).get(number)
     if folder is None:
         raise VersionError(f"version {number} is not in {serving}; see `auricle models`")
-    verify(folder)
+    record = read_ledger(project.run_directory.ledger).find(number)
+    if record is None:
+        verify(folder)
+    else:
+        check_version(record, folder)
     return TrainedModel(folder, published_card(folder), version=number)
 
 

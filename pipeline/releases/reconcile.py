@@ -17,6 +17,7 @@ from components.versions.ledger import cut_off, follow, read_ledger, write_ledge
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions, remove_leftovers, remove_version
 from pipeline.metadata.artifacts import open_metadata, pushed_version
+from pipeline.releases.record import note_manifests
 from pipeline.releases.registry import open_registry
 from pipeline.workspace.ownership import own_serving
 from pipeline.workspace.paths import RunDirectory
@@ -63,6 +64,8 @@ def settle(project: Project, expected: int | None = None) -> list[str]:
     notes += found
     if begun is not None and expected is None:
         notes += _written_down_only(before, begun, directory.serving)
+    ledger, found = note_manifests(ledger, directory)
+    notes += found
     ledger = _remove_old(ledger, directory.serving, workflow.push.keep)
     ledger = _tell_metadata(ledger, directory)
     if ledger != before:

@@ -6,10 +6,10 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from components.versions.ledger import read_ledger
-from components.versions.manifest import read_manifest, verify
+from components.versions.manifest import check_version, read_manifest, verify
 from components.versions.serving import restore_version
 from pipeline.releases.reconcile import begin_step, read_step, reconcile, settle
 from pipeline.workspace.lock import check_owner, claim
@@ -28,6 +28,12 @@ class Rollout(BaseModel):
     withdrawn: int | None
     folder: str
     notes: list[str]
+
+
+class Versions(Ledger):
+    """The ledger, and why a version is not what was published, by version."""
+
+    damaged: dict[int, str]
 
 
 class Exported(BaseModel):
@@ -54,7 +60,12 @@ def roll_back(project: Project, reason: str) -> Rollout:
                 f"version {champion.version} is served, and no version before it is there that did"
                 " not fail"
             )
-        return _restore(project, ledger, previous, champion, reason, notes)
+        try:
+            return _restore(project, ledger, previous, champion, reason, notes)
+        except VersionError as error:
+            raise VersionError(
+                f"{error}; `auricle promote` serves a version that you name"
+            ) from None
 
 
 def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
@@ -90,7 +101,7 @@ def export(project: Project, version: int, target: Path) -> Exported:
     directory = project.run_directory
     record = _find(read_ledger(directory.ledger), version, directory)
     source = directory.serving / record.version
-    files = verify(source).files
+    files = check_version(record, source).files
     try:
         if target.exists() and any(target.iterdir()):
             raise InputError(f"{target} holds files already; name a folder that is empty or new")
@@ -117,12 +128,24 @@ def list_versions(project: Project) -> Ledger:
     return ledger
 
 
+def find_damage(ledger: Ledger, directory: RunDirectory) -> dict[int, str]:
+    """Why a version is not what was published, by version; every file of all of them is read."""
+    found = {}
+    for record in ledger.versions:
+        if record.is_there:
+            try:
+                check_version(record, directory.serving / record.version)
+            except VersionError as error:
+                found[record.version] = str(error)
+    return found
+
+
 def read_verdicts(ledger: Ledger, directory: RunDirectory) -> dict[int, Verdict]:
-    """The verdicts beside the published versions, by version; one made by hand has none."""
+    """The verdicts beside the published versions, by version, where they can be read."""
     found = {}
     for record in ledger.versions:
         file = directory.serving / record.version / VERSION_VERDICT_FILE
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValidationError):  # damaged, or made by hand
             found[record.version] = read_verdict(file)
     return found
 
@@ -170,6 +193,7 @@ def _restore(
     notes: list[str],
 ) -> Rollout:
     directory = project.run_directory
+    check_version(record, directory.serving / record.version)
     begin_step(directory, ledger)
     restored = restore_version(
         directory.serving / record.version,

@@ -12,7 +12,7 @@ from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import BusyError, RunDirectoryError
 
-FORMAT = 2  # of run directories: verdicts with a headline, workflows with their task
+FORMAT = 3  # of run directories: versions with the digest of their manifest
 _LOCK = ".lock"
 
 

@@ -11,8 +11,12 @@ from schemas.reports.verdict import Verdict
 from schemas.versions import Ledger, VersionRecord
 
 
-def print_models(ledger: Ledger, verdicts: Mapping[int, Verdict]) -> None:
-    """A table of all versions for people, with the verdicts of those that are there."""
+def print_models(
+    ledger: Ledger, verdicts: Mapping[int, Verdict], damage: Mapping[int, str]
+) -> None:
+    """A table of all versions for people, with the verdicts of those that are there; below it what
+    is damaged.
+    """
     measures = [verdict.headline.name for verdict in verdicts.values()]
     measure = measures[-1] if measures else "result"
     headings = ("version", "published", measure, "clips", "registry", "state")
@@ -25,9 +29,14 @@ def print_models(ledger: Ledger, verdicts: Mapping[int, Verdict]) -> None:
             measured_text(verdict.headline.value, verdict.headline.unit) if verdict else "",
             f"{verdict.clips:,}" if verdict else "",
             record.entry or "not yet",
-            _state(record, ledger),
+            _state(record, ledger, record.version in damage),
         )
     console().print(rows)
+    for line in damage.values():
+        typer.echo(line)
+    champion = ledger.champion
+    if champion is not None and champion.version in damage:
+        typer.echo("Model servers serve it all the same; `auricle rollback` serves another version")
 
 
 def print_rollout(step: Rollout) -> None:
@@ -45,11 +54,11 @@ def print_export(exported: Exported) -> None:
     typer.echo(f"Wrote {exported.folder}")
 
 
-def _state(record: VersionRecord, ledger: Ledger) -> str:
-    words = []
+def _state(record: VersionRecord, ledger: Ledger, is_damaged: bool) -> str:
+    words = ["damaged"] if is_damaged else []
     if record == ledger.champion:
-        words.append("champion")
-    if record == ledger.previous:
+        words.append("served" if is_damaged else "champion")
+    if record == ledger.previous and not is_damaged:
         words.append("previous")
     if record.content != record.version:
         words.append(f"the model of version {record.content}")

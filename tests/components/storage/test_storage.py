@@ -188,6 +188,21 @@ def test_a_folder_is_published_once(case: Case) -> None:
     assert case.storage.published(case.root, MANIFEST) == ["2"]
 
 
+def test_what_is_no_file_of_its_own_is_named(case: Case, tmp_path: Path) -> None:
+    storage, root = case.storage, case.root
+    storage.put(f"{root}/a/b", b"")
+    assert storage.irregular(root) == storage.irregular(f"{root}/gone") == []
+    if isinstance(storage, LocalStorage):
+        folder = Path(root)
+        (folder / "link").symlink_to("a/b")
+        (folder / "a" / "folder").symlink_to(tmp_path)
+        (folder / "a" / "gone").symlink_to("nowhere")
+        os.mkfifo(folder / "pipe")
+        assert storage.irregular(root) == ["a/folder", "a/gone", "link", "pipe"]
+        (tmp_path / "other").symlink_to(folder / "a")
+        assert storage.irregular(str(tmp_path / "other")) == [".", "folder", "gone"]
+
+
 def test_what_several_append_at_once_is_all_kept(case: Case) -> None:
     lines = [f"{number}\n".encode() for number in range(24)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:

@@ -20,9 +20,9 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.pusher.executor import MODEL_DIGEST_PROPERTY
 from components.storage.digests import FileDigests, tree_digest
 from pipeline.runners.launcher import Outcome, launch_pipeline
+from schemas.versions import MODEL_DIGEST_PROPERTY
 
 
 class WriterExecutor(base_executor.BaseExecutor):
