@@ -29,6 +29,7 @@ from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError
 from schemas.outcomes import NotifyOn, VerdictOutcome
 from schemas.reports.metrics import Headline, Interval
+from schemas.text import visible
 from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def problems_of(told: list[Delivery]) -> list[str]:
 
 def on_standard_error(line: str) -> None:
     """Says a line to the person at the terminal, or to a service's log."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{visible(line)}\n")
 
 
 @contextlib.contextmanager
@@ -170,7 +171,7 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
     )
     return Event(
         event=event,
-        text=text if event == "blessed" else f"{text}; {'; '.join(reasons)}",
+        text=_for_chats(text if event == "blessed" else f"{text}; {'; '.join(reasons)}"),
         workflow=workflow.name,
         time=_now(),
         run=record.number,
@@ -191,11 +192,16 @@ def failure_event(workflow: Workflow, error: Exception) -> Event:
     outcome = "refused, nothing was trained" if is_refused else "failed"
     return Event(
         event="refused" if is_refused else "failed",
-        text=f"{workflow.name}: {outcome}; {reason}",
+        text=_for_chats(f"{workflow.name}: {outcome}; {reason}"),
         workflow=workflow.name,
         time=_now(),
         reasons=[reason],
     )
+
+
+def _for_chats(text: str) -> str:
+    """`text` as Slack and its like take it: nothing in it is a link, or calls everybody."""
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def trial_event(workflow: Workflow) -> Event:

@@ -1,6 +1,8 @@
 """Lists, names and durations in words, the same in errors, verdicts, report and on the terminal."""
 
 import difflib
+import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -67,3 +69,30 @@ def duration_text(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02} s"
     return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+# What a terminal or a page obeys or draws as nothing: control characters (with the escape
+# sequences' first), line and paragraph separators, halves of characters, marks that turn the
+# direction of a line, and characters without a shape. Joiners stay: Persian and emoji need them.
+_UNSEEN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
+    "\\ud800-\\udfff\\U000e0000-\\U000e007f]"
+)
+
+
+def visible(text: str) -> str:
+    """`text` on one line, in which each character that acts or hides is spelled out.
+
+    >>> visible("left\\x1b[31m\\nright"), visible("ü 左")
+    ('left\\\\x1b[31m\\\\nright', 'ü 左')
+    """
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def json_on_a_terminal(text: str) -> str:
+    """The same JSON, with what `visible` spells out as escapes of JSON; line ends stay."""
+    return _UNSEEN.sub(_as_json, text)
+
+
+def _as_json(found: re.Match[str]) -> str:
+    return found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1]

@@ -52,7 +52,7 @@ def explanation_png(
     above.tick_params(labelbottom=False)
     for axes in (above, below):
         axes.set_facecolor("none")
-    above.set_title(f"{label}, score {first.score:.3f}", loc="left")
+    above.set_title(f"{label}, score {first.score:.3f}", loc="left", parse_math=False)
     _draw_over_time(below, attributions)
     buffer = io.BytesIO()
     text = explanation_text(attributions, label)

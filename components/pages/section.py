@@ -12,6 +12,7 @@ from components.pages.clips import ScoredClip
 from components.pages.text import FILTERS
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
+from schemas.text import visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,11 +40,19 @@ class Judged:
     clips: Mapping[int, ScoredClip]
 
 
+def _finalized(value: object) -> object:
+    """Text as a person may see it: what turns or hides characters is spelled out."""
+    if type(value) is not str:  # numbers, and HTML
+        return value
+    return "\n".join(map(visible, value.split("\n")))
+
+
 def html_environment(templates: Path) -> jinja2.Environment:
     """For pages: text is escaped; the macros of `macros.html.jinja` can be imported."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([templates, _TEMPLATES]),
         autoescape=True,
+        finalize=_finalized,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

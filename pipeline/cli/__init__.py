@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli import data, feedback, models, runs, schedule
 from pipeline.cli.crash_report import explain_fault
+from pipeline.cli.output import say, say_message
 from schemas.errors import AuricleError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -50,7 +51,7 @@ def _print_version(is_asked: bool) -> None:
     if is_asked:
         import importlib.metadata  # reads e-mail headers: a fifth of what `--help` takes
 
-        typer.echo(f"auricle {importlib.metadata.version('auricle')}")
+        say(f"auricle {importlib.metadata.version('auricle')}")
         raise typer.Exit
 
 
@@ -71,12 +72,12 @@ def main() -> None:
     try:
         app()
     except AuricleError as error:
-        typer.echo(str(error), err=True)
+        say_message(str(error), err=True)
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            typer.echo("Interrupted. Run it again to go on from the last finished step.", err=True)
+            say("Interrupted. Run it again to go on from the last finished step.", err=True)
         raise
     except Exception as error:
-        typer.echo(str(explain_fault(error, Path(tempfile.gettempdir()))), err=True)
+        say_message(str(explain_fault(error, Path(tempfile.gettempdir()))), err=True)
         sys.exit(AuricleError.exit_code)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from pipeline.cli.output import say, say_json
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ RunNumber = Annotated[
 def show(found: Found, as_json: bool, view: "Callable[[Found], None]") -> None:
     """Prints what a command found: as JSON, or as `view` has it."""
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        say_json(found.model_dump_json(indent=2))
     else:
         view(found)
 
@@ -108,7 +109,7 @@ def load(file: Path) -> "Project":
 
     project = read_project(file)
     for note in project.notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     return project
 
 

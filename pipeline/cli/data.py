@@ -14,6 +14,7 @@ from pipeline.cli.arguments import (
     load,
     show,
 )
+from pipeline.cli.output import say_json
 from schemas.errors import DataGateError, InputError
 
 if TYPE_CHECKING:
@@ -165,6 +166,6 @@ def rejects(
 
     found = read_rejects(project, reason)
     if as_json:
-        typer.echo("".join(f"{reject.model_dump_json()}\n" for reject in found), nl=False)
+        say_json("".join(f"{reject.model_dump_json()}\n" for reject in found), nl=False)
     else:
         print_rejects(found, everything=reason is not None)

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.arguments import AsJson, WorkflowFile, load, show
+from pipeline.cli.output import say, say_json
 from schemas.errors import InputError
+from schemas.text import visible
 
 app = typer.Typer()
 
@@ -64,7 +66,7 @@ def feedback(
     if list_:
         clips = feedbacks.list_feedback(project)
         if as_json:
-            typer.echo(feedbacks.clips_as_json(clips))
+            say_json(feedbacks.clips_as_json(clips))
         else:
             print_feedback(clips)
         return
@@ -76,7 +78,7 @@ def feedback(
         project, audio, given, ask=ask, relabel=relabel, new_label=new_label
     )
     if as_json:
-        typer.echo(added.model_dump_json(indent=2, exclude_none=True))
+        say_json(added.model_dump_json(indent=2, exclude_none=True))
     else:
         print_added(added)
     if added.refused:
@@ -110,12 +112,12 @@ def forget(
     traces = forgetting.trace(project, speaker)
     show(traces, as_json, print_traces)
     if not traces.is_left and not yes:
-        typer.echo(f"{speaker} is forgotten already", err=True)
+        say(f"{speaker} is forgotten already", err=True)
         return
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Forget {speaker}?")):
-        typer.echo("Nothing was changed; --yes does it", err=True)
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Forget {visible(speaker)}?")):
+        say("Nothing was changed; --yes does it", err=True)
         return
     given = forgetting.forget(project, speaker)
     for line in given:
-        typer.echo(f"  - {line}", err=as_json)
-    typer.echo(f"Forgotten: {speaker}; the next `auricle run` trains without them", err=as_json)
+        say(f"  - {line}", err=as_json)
+    say(f"Forgotten: {speaker}; the next `auricle run` trains without them", err=as_json)

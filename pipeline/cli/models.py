@@ -16,6 +16,7 @@ from pipeline.cli.arguments import (
     load_asked,
     show,
 )
+from pipeline.cli.output import say_json
 from schemas.errors import InputError
 
 app = typer.Typer()
@@ -110,7 +111,7 @@ def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     ledger = list_versions(project)
     damage = find_damage(ledger, project.run_directory)
     if as_json:
-        typer.echo(Versions(**dict(ledger), damaged=damage).model_dump_json(indent=2))
+        say_json(Versions(**dict(ledger), damaged=damage).model_dump_json(indent=2))
     else:
         print_models(ledger, read_verdicts(ledger, project.run_directory), damage)
 

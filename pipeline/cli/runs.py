@@ -16,6 +16,7 @@ from pipeline.cli.arguments import (
     show,
 )
 from pipeline.cli.crash_report import explain_fault
+from pipeline.cli.output import say, say_json
 from schemas.errors import AuricleError, InputError
 
 app = typer.Typer()
@@ -61,7 +62,7 @@ def _workflow_of(recordings: Path, as_json: bool) -> Path:
 
     file, new = workflow_beside(recordings)
     if new is None:
-        typer.echo(f"Running {file}", err=as_json)
+        say(f"Running {file}", err=as_json)
     else:
         print_written(new, err=as_json)
     return file
@@ -122,7 +123,7 @@ def why(
 
     record = list_records(project)[-1] if run is None else find_record(project, run)
     if as_json:
-        typer.echo(record.verdict.model_dump_json(indent=2))
+        say_json(record.verdict.model_dump_json(indent=2))
     else:
         print_reasons(record)
 
@@ -143,7 +144,7 @@ def runs(file: WorkflowFile, as_json: AsJson = False) -> None:
 
     records = list_records(project)
     if as_json:
-        typer.echo(f"[{','.join(record.model_dump_json() for record in records)}]")
+        say_json(f"[{','.join(record.model_dump_json() for record in records)}]")
     else:
         print_records(records, file)
 

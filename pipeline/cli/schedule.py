@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.arguments import AsJson, WorkflowFile, load, output_kept
+from pipeline.cli.output import say, say_json
 from schemas.outcomes import NOT_PUSHED
 
 app = typer.Typer()
@@ -38,13 +39,16 @@ def schedule(
     if log:
         decisions = schedules.read_decisions(project)
         if as_json:
-            typer.echo("".join(f"{d.model_dump_json()}\n" for d in decisions), nl=False)
+            say_json("".join(f"{d.model_dump_json()}\n" for d in decisions), nl=False)
         else:
             print_decisions(decisions)
     elif once:
         with output_kept(as_json):
             decision = schedules.run_once(project)
-        typer.echo(decision.model_dump_json(indent=2) if as_json else str(decision))
+        if as_json:
+            say_json(decision.model_dump_json(indent=2))
+        else:
+            say(str(decision))
         if decision.outcome in NOT_PUSHED:
             raise typer.Exit(3)
     else:
@@ -53,5 +57,5 @@ def schedule(
 
 def _say(line: str) -> None:
     """At once, also where the output is a pipe: a service's log is read while it runs."""
-    typer.echo(line)
+    say(line)
     sys.stdout.flush()

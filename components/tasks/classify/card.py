@@ -1,6 +1,6 @@
 """A classifier's paragraphs of the model card."""
 
-from components.pages.text import share
+from components.pages.text import escape_markdown, share
 from components.tasks.card import CardText
 from components.tasks.classify.details import CALIBRATION_ERROR, MACRO_F1, Details
 from schemas.reports.model_card import ModelCard
@@ -12,8 +12,9 @@ def card_text(card: ModelCard, verdict: Verdict) -> CardText:
     return CardText(
         intended_use=(
             f"Tells which of {len(card.labels)} words a clip of about {card.audio.clip_s} s is:"
-            f" {', '.join(card.labels)}.\nEvery clip gets one of these answers; sounds that are"
-            " none of them were not in the training data unless a class says so."
+            f" {', '.join(map(escape_markdown, card.labels))}.\nEvery clip gets one of these"
+            " answers; sounds that are none of them were not in the training data unless a class"
+            " says so."
         ),
         metrics={
             "macro F1": share(verdict.metrics.get(MACRO_F1)),

@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from components.pages.drawing import EVAL, INK, drawn_axes
 from components.tasks.classify.curves import DetectionErrors, Reliability
+from schemas.text import visible
 
 _MOST_LABELLED = 40
 _LONGEST_LABEL = 20
@@ -38,7 +39,7 @@ def labelled_confusion_png(labels: list[str], counts: list[list[int]]) -> bytes:
     axes.set_xlabel("answer")
     axes.set_ylabel("true class")
     if len(labels) <= _MOST_LABELLED:
-        shown = [label[:_LONGEST_LABEL].replace("$", r"\$") for label in labels]
+        shown = [visible(label)[:_LONGEST_LABEL].replace("$", r"\$") for label in labels]
         axes.set_xticks(range(len(labels)), shown, rotation=90)
         axes.set_yticks(range(len(labels)), shown)
         for (row, column), count in np.ndenumerate(np.array(counts)):

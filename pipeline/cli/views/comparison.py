@@ -1,6 +1,6 @@
 """Two runs compared, on the terminal."""
 
-from pipeline.cli.views.terminal import console, table
+from pipeline.cli.views.terminal import console, headed, table
 from pipeline.runs.compare import Comparison
 
 _SLICES_SHOWN = 40
@@ -11,10 +11,12 @@ def print_comparison(comparison: Comparison) -> None:
     screen = console()
     unit = f" in {comparison.unit}" if comparison.unit else ""
     screen.print(
-        f"[bold]Run {comparison.second} against run {comparison.first}[/], on "
-        f"{comparison.clips:,} clips that both were tested on "
-        f"({comparison.only_first:,} and {comparison.only_second:,} in one only); "
-        f"{comparison.headline}{unit}, intervals of {comparison.confidence:.0%} confidence"
+        headed(
+            f"Run {comparison.second} against run {comparison.first}",
+            f", on {comparison.clips:,} clips that both were tested on"
+            f" ({comparison.only_first:,} and {comparison.only_second:,} in one only);"
+            f" {comparison.headline}{unit}, intervals of {comparison.confidence:.0%} confidence",
+        )
     )
     numbers = ("clips", "first", "second", "difference", "interval")
     rows = table("slice", *numbers, "", numbers=numbers)

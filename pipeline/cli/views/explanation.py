@@ -1,7 +1,6 @@
 """An explanation on the terminal."""
 
-import typer
-
+from pipeline.cli.output import say
 from pipeline.inference.explain import Explanation
 
 
@@ -10,8 +9,8 @@ def print_explanation(explanation: Explanation) -> None:
     from components.explanation.salient_ranges import TimeRange, in_words
 
     if explanation.generated:
-        typer.echo(f"{explanation.model} was trained on generated speech", err=True)
-    typer.echo(f"{explanation.file}  {explanation.label} {explanation.score:.3f}")
+        say(f"{explanation.model} was trained on generated speech", err=True)
+    say(f"{explanation.file}  {explanation.label} {explanation.score:.3f}")
     rows = {
         f"by {name}": in_words([TimeRange(**each.model_dump()) for each in method.decisive])
         for name, method in explanation.methods.items()
@@ -22,4 +21,4 @@ def print_explanation(explanation: Explanation) -> None:
     rows["picture"] = explanation.picture
     width = max(map(len, rows))
     for key, value in rows.items():
-        typer.echo(f"{key:>{width}}  {value}")
+        say(f"{key:>{width}}  {value}")

@@ -1,7 +1,6 @@
 """Field clips on the terminal."""
 
-import typer
-
+from pipeline.cli.output import say
 from pipeline.cli.views.terminal import console, table
 from pipeline.datasets.feedback import Added, FeedbackClip
 
@@ -11,13 +10,13 @@ def print_added(added: Added) -> None:
     for clip in added.added:
         answered = f"; the served model says {clip.answered!r}" if clip.answered else ""
         kind = "must pass" if clip.must_pass else clip.split
-        typer.echo(f"{clip.source}: {clip.label} ({kind}) as {clip.id}{answered}")
+        say(f"{clip.source}: {clip.label} ({kind}) as {clip.id}{answered}")
     for clip in added.known:
-        typer.echo(f"{clip.source}: is there already as {clip.id}")
+        say(f"{clip.source}: is there already as {clip.id}")
     for file, reason in added.refused.items():
-        typer.echo(f"{file}: {reason}", err=True)
+        say(f"{file}: {reason}", err=True)
     for note in added.notes:
-        typer.echo(f"  - {note}", err=True)
+        say(f"  - {note}", err=True)
 
 
 def print_feedback(clips: list[FeedbackClip]) -> None:
@@ -40,4 +39,4 @@ def print_feedback(clips: list[FeedbackClip]) -> None:
 
 def print_removed(gone: FeedbackClip) -> None:
     """What is there no longer."""
-    typer.echo(f"Removed {gone.id}: {gone.label}, {gone.source}")
+    say(f"Removed {gone.id}: {gone.label}, {gone.source}")

@@ -1,7 +1,6 @@
 """What was written for recordings, on the terminal: a manifest, or a workflow."""
 
-import typer
-
+from pipeline.cli.output import say
 from pipeline.datasets.download import KnownDataSets
 from pipeline.datasets.importers import Imported
 from pipeline.datasets.scaffold import NewWorkflow, data_text
@@ -10,30 +9,28 @@ from pipeline.datasets.scaffold import NewWorkflow, data_text
 def print_workflow(new: NewWorkflow) -> None:
     """The workflow file, what to know of the recordings, and what comes next."""
     print_written(new)
-    typer.echo(f"Next: auricle plan {new.file}")
+    say(f"Next: auricle plan {new.file}")
 
 
 def print_written(new: NewWorkflow, *, err: bool = False) -> None:
     """The workflow file, and what to know of the recordings."""
-    typer.echo(f"Wrote {new.file}: {data_text(new.clips, new.labels, new.speakers)}", err=err)
+    say(f"Wrote {new.file}: {data_text(new.clips, new.labels, new.speakers)}", err=err)
     for remark in new.remarks:
-        typer.echo(f"  {remark}", err=err)
+        say(f"  {remark}", err=err)
 
 
 def print_data_sets(known: KnownDataSets) -> None:
     """A line for each data set that can be fetched."""
     for name, data_set in known.data_sets.items():
         size = f"{data_set.size_bytes / 1e6:,.0f} MB"
-        typer.echo(f"{name:<28} {size:>9}  {data_set.licence:<13}  {data_set.url}")
+        say(f"{name:<28} {size:>9}  {data_set.licence:<13}  {data_set.url}")
 
 
 def print_import(imported: Imported) -> None:
     """The manifest, and the rows that were left out, by reason."""
-    typer.echo(f"Wrote {imported.manifest}: {imported.rows:,} rows")
+    say(f"Wrote {imported.manifest}: {imported.rows:,} rows")
     if imported.root is not None:
-        typer.echo(
-            f"  recordings lie elsewhere: the workflow's `data` needs `root: {imported.root}`"
-        )
+        say(f"  recordings lie elsewhere: the workflow's `data` needs `root: {imported.root}`")
     for reason, count in imported.skipped.most_common():
         first = next((s.place for s in imported.first_skipped if s.reason == reason), "")
-        typer.echo(f"  left out {count:,}: {reason}{f', the first: {first}' if first else ''}")
+        say(f"  left out {count:,}: {reason}{f', the first: {first}' if first else ''}")

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-import typer
-
 from components.evaluation.formatting import measured_text
+from pipeline.cli.output import say
 from pipeline.cli.views.terminal import console, shown_place, table
 from pipeline.releases.rollout import Exported, Rollout
 from schemas.reports.verdict import Verdict
@@ -42,16 +41,16 @@ def print_models(
 def print_rollout(step: Rollout) -> None:
     """What is served now."""
     for line in step.notes:
-        typer.echo(f"  - {line}")
-    typer.echo(f"Serving the model of version {step.content}, as version {step.version}")
+        say(f"  - {line}")
+    say(f"Serving the model of version {step.content}, as version {step.version}")
     if step.withdrawn is not None:
-        typer.echo(f"  version {step.withdrawn} is marked as failed and is not published again")
-    typer.echo(f"  {shown_place(step.folder)}")
+        say(f"  version {step.withdrawn} is marked as failed and is not published again")
+    say(f"  {shown_place(step.folder)}")
 
 
 def print_export(exported: Exported) -> None:
     """Where the copy lies."""
-    typer.echo(f"Wrote {exported.folder}")
+    say(f"Wrote {exported.folder}")
 
 
 def _state(record: VersionRecord, ledger: Ledger, is_damaged: bool) -> str:

@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rich.table import Table
-from rich.text import Text
 
 from components.evaluation.formatting import amount_text
-from pipeline.cli.views.terminal import console, table
+from pipeline.cli.views.terminal import console, headed, table
 from pipeline.datasets.dry_run import Plan
 from pipeline.datasets.rows import left_out_text
 from schemas.text import some
@@ -25,15 +24,18 @@ def print_plan(plan: Plan) -> None:
     about = "about " if plan.hours_are_estimated else ""
     speech = " of generated speech" if plan.generated else ""
     screen.print(
-        f"[bold]{plan.name}[/]: {plan.clips:,} clips{speech}, {about}{plan.hours:.2f} hours, "
-        f"{len(labels)} classes, {speakers or 'unknown'} speakers"
+        headed(
+            plan.name,
+            f": {plan.clips:,} clips{speech}, {about}{plan.hours:.2f} hours, {len(labels)} classes,"
+            f" {speakers or 'unknown'} speakers",
+        )
     )
     if plan.feedback:
         screen.print(f"{plan.feedback:,} rows are feedback from the field")
     if plan.forgotten:
         screen.print(f"{plan.forgotten:,} rows of forgotten speakers are left out")
     for line in _left_out(plan):
-        screen.print(line, markup=False)
+        screen.print(line)
     screen.print("", _splits_table(plan), sep="\n")
     if plan.split_by == "clip":
         screen.print("Split by clip, since some rows name no speaker: voices can leak into test.")
@@ -43,13 +45,12 @@ def print_plan(plan: Plan) -> None:
     if plan.background:
         screen.print("", _background_table(plan), sep="\n")
     for outlook in plan.outlooks:
-        screen.print(outlook.message, markup=False)
+        screen.print(outlook.message)
     screen.print("", _steps_table(plan), "", sep="\n")
     free = "" if plan.free_bytes is None else f" ({plan.free_bytes / 1e6:,.0f} MB free)"
     screen.print(
         f"Writes about {plan.needed_bytes / 1e6:,.0f} MB to {plan.run_directory}{free}",
         soft_wrap=True,
-        markup=False,
     )
 
 
@@ -78,7 +79,7 @@ def _classes_table(plan: Plan, labels: list[str]) -> Table:
     rows = table("label", *numbers, title="Clips by class", numbers=numbers)
     for label in labels[:_MOST_CLASSES]:
         clips = [counts.labels.get(label, 0) for counts in plan.splits.values()]
-        rows.add_row(Text(label), *(f"{count:,}" for count in clips), f"{sum(clips):,}")
+        rows.add_row(label, *(f"{count:,}" for count in clips), f"{sum(clips):,}")
     if len(labels) > _MOST_CLASSES:
         rows.add_row(f"and {len(labels) - _MOST_CLASSES} more")
     return rows
@@ -87,7 +88,7 @@ def _classes_table(plan: Plan, labels: list[str]) -> Table:
 def _background_table(plan: Plan) -> Table:
     rows = table("recording", "hours", title="Background", numbers=["hours"])
     for recording in plan.background[:_MOST_RECORDINGS]:
-        rows.add_row(Text(recording.name), amount_text(recording.hours))
+        rows.add_row(recording.name, amount_text(recording.hours))
     if len(plan.background) > _MOST_RECORDINGS:
         rows.add_row(f"and {len(plan.background) - _MOST_RECORDINGS} more")
     rows.add_row("all", amount_text(sum(recording.hours for recording in plan.background)))
@@ -107,7 +108,7 @@ def _rejects_table(plan: Plan) -> Table:
             if example.detail.startswith(example.id)
             else f"{example.id}: {example.detail}"
         )
-        found.add_row(reason, f"{rows:,}", Text(detail))
+        found.add_row(reason, f"{rows:,}", detail)
     return found
 
 

@@ -1,8 +1,7 @@
 """Answers of a model on the terminal."""
 
-import typer
-
 from components.evaluation.formatting import score_text
+from pipeline.cli.output import say
 from pipeline.inference.predict import Answer, FilePrediction, Predictions
 from schemas.utterance import is_keyword
 
@@ -15,18 +14,18 @@ def print_predictions(predictions: Predictions) -> None:
     What went wrong, and what to know about a clip or the model, goes to stderr.
     """
     if predictions.generated:
-        typer.echo(f"{predictions.model} was trained on generated speech", err=True)
+        say(f"{predictions.model} was trained on generated speech", err=True)
     width = max(len(file.file) for file in predictions.files)
     for file in predictions.files:
         if file.error is not None:
-            typer.echo(f"{file.file}: {file.error}", err=True)
+            say(f"{file.file}: {file.error}", err=True)
             continue
         first, *others = file.answers
         shown = [_first_answer(first, file, predictions.threshold)]
         shown += [_answer(answer) for answer in others]
-        typer.echo(f"{file.file:<{width}}  {'  '.join(shown)}")
+        say(f"{file.file:<{width}}  {'  '.join(shown)}")
         for note in file.notes:
-            typer.echo(f"{file.file}: {note}", err=True)
+            say(f"{file.file}: {note}", err=True)
 
 
 def _first_answer(answer: Answer, file: FilePrediction, threshold: float | None) -> str:

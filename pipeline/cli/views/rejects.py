@@ -2,8 +2,7 @@
 
 from collections import defaultdict
 
-import typer
-
+from pipeline.cli.output import say
 from schemas.reports.rejects import Reject
 
 _SHOWN = 5
@@ -15,16 +14,12 @@ def print_rejects(rejects: list[Reject], everything: bool) -> None:
     for reject in rejects:
         groups[reject.reason].append(reject)
     for reason, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-        typer.echo(f"{reason}: {len(group):,}")
+        say(f"{reason}: {len(group):,}")
         shown = group if everything else group[:_SHOWN]
         for reject in shown:
             decoder = f" [{reject.decoder}]" if reject.decoder else ""
-            typer.echo(f"  {_one_line(reject.id)}: {_one_line(reject.detail)}{decoder}")
+            say(f"  {reject.id}: {reject.detail}{decoder}")
         if len(shown) < len(group):
-            typer.echo(f"  and {len(group) - len(shown):,} more: --reason {reason}")
+            say(f"  and {len(group) - len(shown):,} more: --reason {reason}")
     if not rejects:
-        typer.echo("Nothing was rejected")
-
-
-def _one_line(text: str) -> str:
-    return text if text.isprintable() else repr(text)[1:-1]
+        say("Nothing was rejected")

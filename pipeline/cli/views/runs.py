@@ -4,9 +4,8 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from components.evaluation.formatting import measured_text
+from pipeline.cli.output import say
 from pipeline.cli.views.terminal import console, table
 from pipeline.notifications import Deliveries
 from pipeline.runs.records import RunRecord
@@ -25,13 +24,13 @@ def print_result(result: RunResult, workflow: Path) -> None:
     record, verdict = result.record, result.record.verdict
     speech = " of generated speech" if verdict.generated else ""
     outcome = "Withdrawn" if record.is_withdrawn else verdict.outcome.capitalize()
-    typer.echo("Published" if result.pushed_to else f"{outcome}: nothing was published")
+    say("Published" if result.pushed_to else f"{outcome}: nothing was published")
     if record.is_withdrawn:
-        typer.echo("  - this model failed where it was served: `auricle models` says why")
+        say("  - this model failed where it was served: `auricle models` says why")
     for note in result.notes:
-        typer.echo(f"  - {note}")
+        say(f"  - {note}")
     for reason in [*record.reasons, *verdict.remarks]:
-        typer.echo(f"  - {reason}")
+        say(f"  - {reason}")
     headline, baseline = verdict.headline, ""
     if verdict.baseline is not None:
         baseline = f" (last blessed model: {measured_text(verdict.baseline, headline.unit)})"
@@ -48,7 +47,7 @@ def print_result(result: RunResult, workflow: Path) -> None:
     }
     for key, value in rows.items():
         if value:
-            typer.echo(f"{key:>10}  {value}")
+            say(f"{key:>10}  {value}")
 
 
 def print_records(records: list[RunRecord], workflow: Path) -> None:
@@ -74,10 +73,10 @@ def print_records(records: list[RunRecord], workflow: Path) -> None:
         alike = list(same)
         first, last = alike[0].number, alike[-1].number
         runs = f"run {first}" if first == last else f"runs {first} to {last}"
-        typer.echo(f"{runs} asked for: {limits}")
+        say(f"{runs} asked for: {limits}")
     if len(records) > 1:
         numbers = " ".join(str(record.number) for record in records[-2:])
-        typer.echo(f"`auricle compare {numbers} --workflow {workflow}` compares two")
+        say(f"`auricle compare {numbers} --workflow {workflow}` compares two")
 
 
 def _limits(record: RunRecord) -> str:
@@ -88,36 +87,36 @@ def print_reasons(record: RunRecord) -> None:
     """Why a run ended as it did: every rule, what would decide, the clips to listen to."""
     outcome = record.outcome.capitalize()
     version = f" as version {record.pushed_version}" if record.pushed_version else ""
-    typer.echo(f"{outcome}{version}, {record.finished:%Y-%m-%d %H:%M}")
+    say(f"{outcome}{version}, {record.finished:%Y-%m-%d %H:%M}")
     for rule in record.verdict.rules or [_no_rule(record.verdict)]:
-        typer.echo(f"  {_MARKS[rule.outcome]} {rule.message}")
+        say(f"  {_MARKS[rule.outcome]} {rule.message}")
         if rule.clips:
-            typer.echo(f"    listen to: {', '.join(rule.clips)}")
+            say(f"    listen to: {', '.join(rule.clips)}")
     for remark in record.verdict.remarks:
-        typer.echo(f"  ! {remark}")
+        say(f"  ! {remark}")
     for check in record.serving.rules:
         if not check.passed:
-            typer.echo(f"  ✗ serving, {check.name}: {check.message}")
+            say(f"  ✗ serving, {check.name}: {check.message}")
     by_target = record.verdict.details.target_feature
     small = [s for s in record.verdict.slices if s.is_small and s.feature != by_target]
     if small:
         names = [f"{s.feature} {s.value or 'unknown'} ({s.clips})" for s in small]
-        typer.echo(f"  too few clips to judge: {some(names, 10)}")
+        say(f"  too few clips to judge: {some(names, 10)}")
     for feature, values in record.verdict.unsliced.items():
-        typer.echo(f"  not sliced by {feature}: {values:,} different values")
+        say(f"  not sliced by {feature}: {values:,} different values")
 
 
 def print_deliveries(told: Deliveries) -> None:
     """Whom a message reached, and why not."""
     for delivery in told.deliveries:
-        typer.echo(f"{delivery.to}: {delivery.problem or 'delivered'}")
+        say(f"{delivery.to}: {delivery.problem or 'delivered'}")
 
 
 def print_compiled(compiled: "Compiled", wants_registry: bool) -> None:
     """What was written for another orchestrator."""
-    typer.echo(f"Wrote {compiled.file} for {compiled.target}")
+    say(f"Wrote {compiled.file} for {compiled.target}")
     if wants_registry and not compiled.has_registry:
-        typer.echo("  versions will not be registered: run.vertex names no project and region")
+        say("  versions will not be registered: run.vertex names no project and region")
 
 
 def _no_rule(verdict: Verdict) -> GateRule:

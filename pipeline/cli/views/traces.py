@@ -1,7 +1,6 @@
 """What is known of a speaker, on the terminal."""
 
-import typer
-
+from pipeline.cli.output import say
 from pipeline.cli.views.terminal import console, table
 from pipeline.erasure.forget import Traces
 from schemas.splits import SPLITS
@@ -22,19 +21,19 @@ def print_traces(traces: Traces) -> None:
             )
         console().print(rows)
     else:
-        typer.echo(f"No run in this run directory used clips of {traces.speaker}")
+        say(f"No run in this run directory used clips of {traces.speaker}")
     if traces.feedback:
-        typer.echo(f"{traces.feedback:,} feedback clips are of {traces.speaker}")
+        say(f"{traces.feedback:,} feedback clips are of {traces.speaker}")
     if traces.replace:
-        typer.echo(f"To be replaced at the next retrain: {_versions(traces.replace)}")
+        say(f"To be replaced at the next retrain: {_versions(traces.replace)}")
     if traces.naming:
-        typer.echo(
+        say(
             f"{_versions(traces.naming)} names {traces.speaker} in verdict and model card, here and"
             " in the registry: what was published is never edited; it goes with the version"
         )
     for key in traces.named_in_workflow:
-        typer.echo(f"The workflow names {traces.speaker} in {key}: take that out before a run")
-    typer.echo(
+        say(f"The workflow names {traces.speaker} in {key}: take that out before a run")
+    say(
         f"Your recordings and manifests stay as they are: {traces.rows:,} rows are of"
         f" {traces.speaker}; later runs leave them out"
     )

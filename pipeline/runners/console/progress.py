@@ -21,7 +21,7 @@ from rich.text import Text
 from pipeline.dag.steps import STEPS
 from schemas.outcomes import StepOutcome
 from schemas.progress import LOGGER_NAME
-from schemas.text import duration_text
+from schemas.text import duration_text, visible
 
 _PLAIN_INTERVAL_S = 10.0  # between two progress lines where there is no terminal
 _MARKS = {
@@ -74,7 +74,7 @@ class Progress:
     """
 
     def __init__(self, terminal: TextIO | None = None, steps: Iterable[str] = STEPS) -> None:
-        self._console = Console(file=terminal, highlight=False)
+        self._console = Console(file=terminal, highlight=False, markup=False, emoji=False)
         self._steps = {name: _Step(name) for name in steps}
         self._handler = _ReportHandler(self)
         self._spinner = Spinner("line", style="yellow")
@@ -145,13 +145,13 @@ class Progress:
         """Says a line of the running step, which stays."""
         for step in self._steps.values():
             if step.is_running:
-                self._console.print(f"{step.name}: {text}", soft_wrap=True, markup=False)
+                self._console.print(visible(f"{step.name}: {text}"), soft_wrap=True)
                 self._console.file.flush()
 
     def _say(self, line: str) -> None:
         if self._live is None:
             self._last_line_s = time.monotonic()
-            self._console.print(line, soft_wrap=True, markup=False)
+            self._console.print(visible(line), soft_wrap=True)
             self._console.file.flush()
 
     def _draw(self) -> RenderableType:
@@ -170,7 +170,7 @@ class Progress:
                 table.add_row(Text(mark, style=style), step.name, took, Text(word, style=style))
             elif step.started_s is not None:
                 took = Text(duration_text(now_s - step.started_s))
-                name, far = Text(step.name, style="bold"), Text(_how_far(step, now_s))
+                name, far = Text(step.name, style="bold"), Text(visible(_how_far(step, now_s)))
                 table.add_row(self._spinner, name, took, far)
                 if step.total:
                     bar = [ProgressBar(step.total, min(step.done, step.total), width=50)]
