@@ -75,7 +75,7 @@ def duration_text(seconds: float) -> str:
 # sequences' first), line and paragraph separators, halves of characters, marks that turn the
 # direction of a line, and characters without a shape. Joiners stay: Persian and emoji need them.
 _UNSEEN = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
+    "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
     "\\ud800-\\udfff\\U000e0000-\\U000e007f]"
 )
 

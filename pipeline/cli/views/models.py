@@ -32,10 +32,10 @@ def print_models(
         )
     console().print(rows)
     for line in damage.values():
-        typer.echo(line)
+        say(line)
     champion = ledger.champion
     if champion is not None and champion.version in damage:
-        typer.echo("Model servers serve it all the same; `auricle rollback` serves another version")
+        say("Model servers serve it all the same; `auricle rollback` serves another version")
 
 
 def print_rollout(step: Rollout) -> None:
