@@ -91,6 +91,11 @@ class AudioFile:
         return self._decoder.rate_hz
 
     @property
+    def channels(self) -> int:
+        """How many the file has."""
+        return self._decoder.channels
+
+    @property
     def duration_s(self) -> float:
         """What the header claims, in seconds."""
         return self._decoder.frames / self._decoder.rate_hz

@@ -11,10 +11,11 @@ from schemas.errors import ClipError
 
 @dataclass(frozen=True)
 class Header:
-    """Length in seconds and sample rate in Hz, as the header claims them."""
+    """Length in seconds, sample rate in Hz and number of channels, as the header claims them."""
 
     duration_s: float
     rate_hz: int
+    channels: int
 
 
 def probe(paths: Iterable[str]) -> Iterator[Header | str]:
@@ -31,7 +32,7 @@ def read_header(path: str) -> Header | str:
     """The header of one file, in this process, or why it cannot be read."""
     try:
         with location_of(path).open() as file, AudioFile(file) as audio:
-            return Header(audio.duration_s, audio.rate_hz)
+            return Header(audio.duration_s, audio.rate_hz, audio.channels)
     except ClipError as error:
         return str(error)
     except OSError as error:

@@ -54,7 +54,7 @@ class Folders:
             return None
         if folder not in self._composed:
             there = self._folder_as_spelled(folder)
-            files = _location(there).children()[0]
+            files, _ = _children(there)
             self._composed[folder] = {composed(file): f"{there}/{file}" for file in files}
         return self._composed[folder].get(composed(name))
 
@@ -63,9 +63,8 @@ class Folders:
         if folder.isascii() or not _location(above).normalised().is_in(self._allowed):
             return folder
         above = self._folder_as_spelled(above)
-        named = [
-            each for each in _location(above).children()[1] if composed(each) == composed(name)
-        ]
+        _, folders = _children(above)
+        named = [each for each in folders if composed(each) == composed(name)]
         return f"{above}/{named[0]}" if named and name not in named else f"{above}/{name}"
 
     def _odd_kind(self, folder: str, name: str) -> str:
@@ -88,6 +87,13 @@ class Folders:
             reason = "unreadable" if isinstance(error, PermissionError) else "missing"
             return ClipError(reason, f"its folder cannot be read: {error.strerror}")
         return set(files), folders
+
+
+def _children(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        return _location(folder).children()
+    except OSError:
+        return [], []
 
 
 def _location(written: str) -> Location:

@@ -74,11 +74,7 @@ def read_text(place: Location) -> Iterator[tuple[int, str]]:
     Raises:
         DataError: as `read_lines`, or a line is no text.
     """
-    for number, line in read_lines(place):
-        try:
-            check_text(line)
-        except ClipError as error:
-            raise DataError(f"{place}:{number}: {error.detail}") from error
+    for number, line in _read_checked(place):
         if line := line.strip():
             yield number, line
 
@@ -95,14 +91,15 @@ def read_keyed(place: Location) -> Iterator[tuple[int, str, str]]:
         yield number, key, "".join(rest)
 
 
-def read_objects(place: Location) -> Generator[Found, None, None]:
+def read_objects(place: Location, strict: bool = False) -> Generator[Found, None, None]:
     """The JSON object of each line that says something; or `bad_row`, where it is none.
 
     Raises:
-        DataError: as `read_lines`; or the file is one JSON list.
+        DataError: as `read_lines`; or the file is one JSON list; with `strict` also where a line
+            is no text.
     """
     is_first = True
-    for number, line in read_lines(place):
+    for number, line in _read_checked(place) if strict else read_lines(place):
         if not line.strip():
             continue
         if is_first and _LIST.match(line):
@@ -115,16 +112,20 @@ def read_objects(place: Location) -> Generator[Found, None, None]:
 
 
 def read_table(
-    place: Location, delimiter: str, needed: Iterable[str], quotes: bool = True
+    place: Location,
+    delimiter: str,
+    needed: Iterable[str],
+    quotes: bool = True,
+    strict: bool = False,
 ) -> Iterator[Found]:
     """The cells of each row of a table by its first line, which names the columns; or `bad_row`.
     Empty cells are not there. With `quotes` a cell may stand in quotes, and hold ends of lines.
 
     Raises:
         DataError: as `read_lines`; or the first line does not name the columns, each once, among
-            them those that are `needed`.
+            them those that are `needed`; with `strict` also where a line is no text.
     """
-    lines = _Lines(read_lines(place))
+    lines = _Lines(_read_checked(place) if strict else read_lines(place))
     reader = csv.reader(
         lines,
         delimiter=delimiter,
@@ -199,6 +200,15 @@ def _columns(reader: Iterator[list[str]], place: Location, needed: list[str]) ->
             f" {' and '.join(needed)}; got {columns!r:.200}"
         )
     return columns
+
+
+def _read_checked(place: Location) -> Iterator[tuple[int, str]]:
+    for number, line in read_lines(place):
+        try:
+            check_text(line)
+        except ClipError as error:
+            raise DataError(f"{place}:{number}: {error.detail}") from error
+        yield number, line
 
 
 def _parse_object(line: str) -> Row:

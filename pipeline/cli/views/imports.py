@@ -31,6 +31,12 @@ def print_import(imported: Imported) -> None:
     say(f"Wrote {imported.manifest}: {imported.rows:,} rows")
     if imported.root is not None:
         say(f"  recordings lie elsewhere: the workflow's `data` needs `root: {imported.root}`")
+    first = {skipped.reason: skipped for skipped in imported.first_skipped}
     for reason, count in imported.skipped.most_common():
-        first = next((s.place for s in imported.first_skipped if s.reason == reason), "")
-        say(f"  left out {count:,}: {reason}{f', the first: {first}' if first else ''}")
+        got = f" (got {first[reason].got})" if first[reason].got else ""
+        say(f"  left out {count:,}: {reason}, the first: {first[reason].place}{got}")
+    places = {noted.note: noted.place for noted in imported.first_noted}
+    for note, count in imported.noted.most_common():
+        say(f"  note {count:,}: {note}, the first: {places[note]}")
+    for sentence in imported.notes:
+        say(f"  {sentence}")

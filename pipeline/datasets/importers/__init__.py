@@ -5,12 +5,15 @@ A layout gives rows; writing them, and saying what was left out, is the same for
 
 import json
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
 
+from components.example_gen.spellings import Spellings
+from components.storage.interface import Writer
 from components.storage.location import storage_of
 from pipeline.datasets.importers import (
     commonvoice,
@@ -21,10 +24,11 @@ from pipeline.datasets.importers import (
     nemo,
     speech_commands,
 )
-from pipeline.datasets.importers.row import Row, Skipped
+from pipeline.datasets.importers.row import Found, Item, Noted, Row, RowError, Skipped
+from pipeline.datasets.importers.values import as_manifest_row
 from schemas.errors import DataError
 
-Importer = Callable[[Path], Iterator[Row | Skipped]]
+Importer = Callable[[Path], Iterator[Item]]
 
 IMPORTERS: dict[str, Importer] = {
     "commonvoice": commonvoice.list_rows,
@@ -36,13 +40,13 @@ IMPORTERS: dict[str, Importer] = {
     "speech_commands": speech_commands.list_rows,
 }
 
-_SKIPPED_SHOWN = 5
-
 
 class Imported(BaseModel):
-    """What an import wrote: rows, and what it left out by reason with the first places.
+    """What an import wrote: rows, and what it left out by reason with the first of each.
 
-    `root` is the folder above all recordings, where that is not the manifest's.
+    `noted` counts what a person should know of rows that were written, with the first of each, and
+    `notes` are such sentences. `root` is the folder above all recordings, where that is not the
+    manifest's.
     """
 
     manifest: Path
@@ -50,39 +54,89 @@ class Imported(BaseModel):
     root: Path | None = None
     skipped: Counter[str] = Counter()
     first_skipped: list[Skipped] = []
+    noted: Counter[str] = Counter()
+    first_noted: list[Noted] = []
+    notes: list[str] = []
+
+    def skip(self, skipped: Skipped) -> None:
+        """Counts something that is left out."""
+        self.skipped[skipped.reason] += 1
+        if self.skipped[skipped.reason] == 1:
+            self.first_skipped.append(skipped)
+
+    def note(self, noted: Noted) -> None:
+        """Counts something that a person should know."""
+        self.noted[noted.note] += 1
+        if self.noted[noted.note] == 1:
+            self.first_noted.append(noted)
 
 
 def import_manifest(layout: str, source: Path, output: Path) -> Imported:
     """Writes the manifest `output` for the data set `source`, all of it or nothing.
 
     Paths of audio are relative to the manifest. Audio is neither read nor copied; what is missing
-    or damaged is found by ingest.
+    or damaged is found by ingest. Each row of the source is written or skipped.
 
     Raises:
-        DataError: `source` is not of that layout, or no row of it can be used.
+        DataError: `source` is not of that layout, a file of it is damaged or no text, or no row of
+            it can be used.
     """
     imported = Imported(manifest=output)
-    folder = output.absolute().parent
     storage, name = storage_of(output)
     with storage.create(name) as file:
-        for row in IMPORTERS[layout](source):
-            if isinstance(row, Skipped):
-                imported.skipped[row.reason] += 1
-                if len(imported.first_skipped) < _SKIPPED_SHOWN:
-                    imported.first_skipped.append(row)
-                continue
-            relative = os.path.relpath(str(row["audio_filepath"]), folder)
-            if relative.startswith(".."):
-                outside = os.path.normpath(folder / Path(relative).parent)
-                imported.root = Path(os.path.commonpath([imported.root or folder, outside]))
-            line = json.dumps(row | {"audio_filepath": relative}, ensure_ascii=False)
-            file.write(f"{line}\n".encode())
-            imported.rows += 1
+        rows = _Rows(imported, file, output.absolute().parent)
+        for item in IMPORTERS[layout](source):
+            if isinstance(item, Found):
+                rows.add(item)
+            elif isinstance(item, Skipped):
+                imported.skip(item)
+            else:
+                imported.note(item)
         if not imported.rows:
             raise DataError(
                 f"{source}: no row of this {layout} data set can be used{_why(imported)}"
             )
+    imported.notes += rows.spellings.notes()
     return imported
+
+
+class _Rows:
+    """Writes rows, each under an id of its own."""
+
+    def __init__(self, imported: Imported, file: Writer, folder: Path) -> None:
+        self.spellings = Spellings()
+        self._imported = imported
+        self._file = file
+        self._folder = folder
+        self._ids: set[object] = set()
+
+    def add(self, found: Found) -> None:
+        """Writes a row, or counts why it cannot be."""
+        try:
+            row = as_manifest_row(found.row, self.spellings)
+            if row.get("id") in self._ids:
+                raise RowError("another row has its id", row["id"])
+            line = self._line(row)
+        except RowError as error:
+            self._imported.skip(error.at(found.place))
+            return
+        if "id" in row:
+            self._ids.add(row["id"])
+        self._file.write(line)
+        self._imported.rows += 1
+
+    def _line(self, row: Row) -> bytes:
+        path = str(row["audio_filepath"])
+        relative = path if "://" in path else os.path.relpath(path, self._folder)
+        try:
+            line = json.dumps(row | {"audio_filepath": relative}, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise RowError("what UTF-8 cannot hold") from error
+        if relative.split("/")[0] == "..":
+            outside = os.path.normpath(self._folder / posixpath.dirname(relative))
+            above = os.path.commonpath([self._imported.root or self._folder, outside])
+            self._imported.root = Path(above)
+        return line + b"\n"
 
 
 def _why(imported: Imported) -> str:

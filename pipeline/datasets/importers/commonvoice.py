@@ -1,10 +1,12 @@
 """Common Voice (Ardila et al. 2020): tables of clips beside a folder `clips`."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.datasets.importers.row import Row, Skipped, require, without_empty
+from components.example_gen.text_tables import read_table
+from components.storage.location import location_of
+from pipeline.datasets.importers.row import Found, Item, Noted, Skipped, require
+from schemas.errors import ClipError
 
 _SPLITS = {"train.tsv": "train", "dev.tsv": "eval", "test.tsv": "test"}
 _ALL = "validated.tsv"
@@ -12,7 +14,7 @@ _METADATA = ("age", "gender", "accents", "locale", "variant")
 _SINGLE_WORDS = "Singleword"
 
 
-def list_rows(source: Path) -> Iterator[Row | Skipped]:
+def list_rows(source: Path) -> Iterator[Item]:
     """A row for each clip of the official splits, or of `validated.tsv` where they are not there.
 
     `sentence` becomes the text, and in the segment of single words also the label; `client_id` the
@@ -21,19 +23,25 @@ def list_rows(source: Path) -> Iterator[Row | Skipped]:
     has_splits = all((source / name).is_file() for name in _SPLITS)
     require(source, *(_SPLITS if has_splits else (_ALL,)), layout="commonvoice")
     for name, split in (_SPLITS if has_splits else {_ALL: None}).items():
-        with (source / name).open(encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            for number, line in enumerate(table, start=2):
-                path, text = line.get("path"), line.get("sentence")
-                if not path or not text:
-                    yield Skipped(f"{name}:{number}", "expected path and sentence")
-                    continue
-                row = {
-                    "audio_filepath": str(source / "clips" / path),
-                    "text": text,
-                    "label": text if line.get("segment") == _SINGLE_WORDS else None,
-                    "speaker": line.get("client_id"),
-                    "id": path,
-                    "split": split,
-                }
-                yield without_empty(row | {key: line.get(key) for key in _METADATA})
+        table = location_of(source / name)
+        # A quote is a letter of the sentence, also where it is the first.
+        for number, line in read_table(table, "\t", ["path", "sentence"], False, strict=True):
+            place = f"{name}:{number}"
+            if isinstance(line, ClipError):
+                yield Skipped(place, "no row of the table", line.detail)
+                continue
+            path, text = line.get("path"), line.get("sentence")
+            if not path or not text:
+                yield Skipped(place, "expected path and sentence")
+                continue
+            if not line.get("client_id"):
+                yield Noted(place, "no client_id: the speaker is unknown")
+            row = {
+                "audio_filepath": f"{source}/clips/{path}",
+                "text": text,
+                "label": text if line.get("segment") == _SINGLE_WORDS else None,
+                "speaker": line.get("client_id"),
+                "id": path,
+                "split": split,
+            }
+            yield Found(place, row | {key: line.get(key) for key in _METADATA})

@@ -6,16 +6,16 @@ from pathlib import Path
 from components.example_gen.file_names import is_audio, is_no_label, is_other_file, visible
 from components.example_gen.split_lists import SPLIT_LISTS, read_split_lists, speaker_of
 from components.storage.location import location_of
-from pipeline.datasets.importers.row import Row, Skipped, require, without_empty
+from pipeline.datasets.importers.row import Found, Item, Noted, Row, Skipped, require
 from schemas.errors import ClipError
 from schemas.utterance import Utterance
 from schemas.workflow.data import Split
 
 
-def list_rows(source: Path) -> Iterator[Row | Skipped]:
+def list_rows(source: Path) -> Iterator[Item]:
     """A row for each clip, with its speaker and the official split.
 
-    What else a person should know of the lists is skipped, with its reason.
+    What else a person should know of the lists is noted.
     """
     require(source, "*/*_nohash_*.*", layout="speech_commands")
     clips = [
@@ -27,7 +27,7 @@ def list_rows(source: Path) -> Iterator[Row | Skipped]:
     files = [name for name in SPLIT_LISTS if (source / name).is_file()]
     lists = read_split_lists(location_of(source), files, str(source))
     there = [_name(clip) for clip in clips]
-    yield from (Skipped(file, fault) for file, fault in lists.faults(there))
+    yield from (Noted(file, fault) for file, fault in lists.faults(there))
     lists = lists.that_name(there)
     for clip in clips:
         speaker = speaker_of(clip.name)
@@ -43,15 +43,14 @@ def list_rows(source: Path) -> Iterator[Row | Skipped]:
         except ClipError as error:
             yield Skipped(row.uri, error.detail)
             continue
-        yield without_empty(
-            {
-                "audio_filepath": row.path,
-                "label": row.target,
-                "speaker": speaker,
-                "split": split,
-                "id": row.id,
-            }
-        )
+        found: Row = {
+            "audio_filepath": row.path,
+            "label": row.target,
+            "speaker": speaker,
+            "split": split,
+            "id": row.id,
+        }
+        yield Found(_name(clip), found)
 
 
 def _name(clip: Path) -> str:
