@@ -105,7 +105,7 @@ class ClipReader:
             self._path = row["path"]
         assert self._recording is not None
         rate = self._audio.sample_rate
-        return self._recording.decode(rate, row["offset_s"], row["duration_s"], row["channel"])
+        return self._recording.decode(rate, row["offset_s"], row["duration_s"], row.get("channel"))
 
     def _speak(self, row: Row) -> Decoded:
         assert self._generated is not None

@@ -113,7 +113,7 @@ def _lay_out(
 
 def _content_line(row: Utterance, target: Mapping[str, FeatureValue], sha256: str) -> bytes:
     """What the digest covers of a row: all but its path."""
-    content = {
+    content: dict[str, object] = {
         "id": row.id,
         "uri": row.uri,
         **target,
@@ -121,10 +121,11 @@ def _content_line(row: Utterance, target: Mapping[str, FeatureValue], sha256: st
         "split_key": row.split_key,
         "offset_s": row.offset_s,
         "duration_s": row.duration_s,
-        "channel": row.channel,
         "metadata": row.metadata,
         "sha256": sha256,
     }
+    if row.channel is not None:  # else the line is that of before rows named channels
+        content["channel"] = row.channel
     return index_line(content)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
+from typing_extensions import NotRequired
+
 from schemas.example import LABEL_FEATURES, FeatureKind
 
 
@@ -19,7 +21,7 @@ class Row(TypedDict):
     split_key: str
     offset_s: float
     duration_s: float | None
-    channel: int | None
+    channel: NotRequired[int]
     metadata: dict[str, object]
     sha256: str
     key: str

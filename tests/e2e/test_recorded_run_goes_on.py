@@ -6,6 +6,7 @@ import pytest
 from e2e.running import run
 from recorded_run import unpack
 
+from components.versions.serving import pushed_versions
 from pipeline.dag.fingerprint import shards_fingerprint
 from pipeline.dag.predecessors import SAME_SHARDS
 from pipeline.runs.records import read_history
@@ -21,7 +22,7 @@ def test_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Other versions of libraries have another key; what is tested is the way over.
     monkeypatch.setitem(SAME_SHARDS, shards_fingerprint()[:16], (recorded.name,))
     shards = {file.name: file.stat().st_ino for file in recorded.iterdir()}
-    served = sorted(path.name for path in directory.serving.path.iterdir())
+    served = [version.number for version in pushed_versions(directory.serving)]
     result = run(tmp_path)
     [kept] = directory.shards.path.iterdir()
     assert {file.name: file.stat().st_ino for file in kept.iterdir()} == shards
@@ -30,4 +31,5 @@ def test_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (first.number, second.number, third.number) == (1, 2, 3)
     assert third.data == second.data  # digest of the examples
     assert third.verdict.baseline is not None
-    assert sorted(path.name for path in directory.serving.path.iterdir())[: len(served)] == served
+    now_served = [version.number for version in pushed_versions(directory.serving)]
+    assert now_served[: len(served)] == served
