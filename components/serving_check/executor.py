@@ -1,11 +1,12 @@
 """Asks the exported model in a fresh process, and holds the answers against the evaluation's."""
 
+import contextlib
 import itertools
 import json
+import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -59,22 +60,28 @@ class Executor(base_executor.BaseExecutor):
             splits = judging_splits(input_dict["examples"])
             scores = Path(artifact_utils.get_single_uri(input_dict["scores"])) / SCORES_FILE
             saved_model = Path(saved_model_uri(model))
-            report = check(saved_model, splits, read_scores(scores), limits)
+            report = check(saved_model, splits, read_scores(scores), limits, Path(output.uri))
         else:
             report = ServingReport(passed=False, rules=[], asked=0)
         _write(output, report)
 
 
 def check(
-    saved_model: Path, splits: Sequence[str | Path], scores: ClipScores, limits: ServingCheck
+    saved_model: Path,
+    splits: Sequence[str | Path],
+    scores: ClipScores,
+    limits: ServingCheck,
+    folder: Path,
 ) -> ServingReport:
     """How `saved_model` answers the first clips of the splits in these folders, whose `scores` are
     known. Those of a cross-validation are other models': its answers are not held against them.
+
+    What is asked lies in a folder `.scratch` of `folder` meanwhile.
     """
     records = list(itertools.islice(read_files(split_files(splits)), limits.clips))
     raw = _make_raw(records, read_card(saved_model))
-    with tempfile.TemporaryDirectory() as folder:
-        requests, answers = Path(folder) / "requests.npz", Path(folder) / "answers.npz"
+    with _scratch_in(folder) as scratch:
+        requests, answers = scratch / "requests.npz", scratch / "answers.npz"
         _write_requests(records, raw, read_card(saved_model).audio.sample_rate, requests)
         run = _ask(saved_model, requests, answers)
         if run.returncode:
@@ -97,6 +104,17 @@ def check(
     ]
     passed = all(rule.passed for rule in rules)
     return ServingReport(passed=passed, rules=rules, asked=len(records))
+
+
+@contextlib.contextmanager
+def _scratch_in(folder: Path) -> Iterator[Path]:
+    """Where a killed run is swept: clips of the test split lie there."""
+    scratch = folder / ".scratch"
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _ask(saved_model: Path, requests: Path, answers: Path) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,6 @@ replaced whole: a row without its clip is never seen. Runs join that manifest to
 
 import datetime
 import hashlib
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from pipeline.datasets.rows import list_rows
 from pipeline.datasets.suppression import read_forgotten
 from pipeline.inference.predict import load_model, published_card
 from pipeline.inference.reading import read_audio_file, read_clips
+from pipeline.workspace.leftovers import scratch_folder
 from pipeline.workspace.lock import claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -183,9 +183,9 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
     refused: dict[str, str] = {}
     drafts: dict[Path, tuple[Path, str]] = {}
     names: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder(directory) as scratch:
         for number, file in enumerate(dict.fromkeys(files)):
-            draft = Path(scratch, str(number))
+            draft = scratch / str(number)
             try:
                 content = read_audio_file(file)
             except OSError as error:

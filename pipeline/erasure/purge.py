@@ -48,10 +48,10 @@ _STATISTICS_FILE = "FeatureStats.pb"
 
 def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> list[str]:
     """Removes everything of `speaker` below the run directory but what was published; says what."""
-    shutil.rmtree(directory.scratch, ignore_errors=True)
     ids = frozenset[str]().union(*(each.ids for each in heard))
     notes = _delete_made_again(directory, heard)
     store = open_metadata(directory)
+    _delete_unfinished(store, directory)
     tables = sum(_drop_scores(Path(each.uri), ids) for each in _made(heard, "auricle.ClipScores"))
     for blessing in _made(heard, "ModelBlessing"):
         _rewrite_verdict(store, blessing, speaker, ids, directory.scratch)
@@ -70,6 +70,16 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
     if clips := sum(_drop_examples(folder, speaker) for folder in example_folders(directory)):
         notes.append(f"removed {clips:,} clips from examples, and {rows:,} rows from shards")
     return notes
+
+
+def _delete_unfinished(store: "MetadataStore | None", directory: RunDirectory) -> None:
+    """Deletes what steps of a killed run had written, which no artifact knows of."""
+    if store is None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what TFX says about Python is no answer to a person
+        from pipeline.dag.cache import abandon_unfinished
+    abandon_unfinished(store, directory.artifacts)
 
 
 def without_speaker(verdict: Verdict, speaker: str, ids: frozenset[str]) -> Verdict:

@@ -34,7 +34,9 @@ def delete_reports(project: Project, data: set[str]) -> list[str]:
         RegistryError: it does not answer.
     """
     workflow, directory = project.workflow, project.run_directory
-    if workflow.registry.kind == "none" or not directory.told.is_present() or not data:
+    if workflow.registry.kind == "none" or not data:
+        return []
+    if workflow.registry.uri is None and not (directory.root / "registry.sqlite").is_present():
         return []
     try:
         deleted = open_registry(workflow, directory).delete_reports(data)

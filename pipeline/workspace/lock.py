@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from components.storage.interface import HeldError
 from components.storage.location import Location
 from pipeline.workspace.identity import IDENTITY_FILE, read_identity, write_identity
+from pipeline.workspace.leftovers import sweep
 from pipeline.workspace.ownership import check_serving_owner, known_id
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -30,6 +31,7 @@ def claim(project: Project) -> Iterator[RunDirectory]:
     _check_format(directory)  # before the lock leaves a file there
     with lock(directory, _LOCK, what, advice):
         adopt(project)
+        sweep(directory)
         yield directory
 
 

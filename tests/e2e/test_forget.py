@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import soundfile
 from e2e import running
 from e2e.running import run
 from e2e.tiny import RATE, TONES_HZ, write_workflow
+from killed_at import killed_at
+from voices import Voice
 
+from components.evaluation.scores import SCORES_FILE
 from schemas.example import decode_example
 from schemas.tfrecord import read_records
 
@@ -46,8 +50,53 @@ def speakers(directory: Path, number: int) -> dict[str, set[str]]:
     }
 
 
-def test_feedback_then_a_speaker_is_forgotten(project: Path) -> None:
+SCRATCH = "artifacts/ServingCheck/infra_blessing/999/.scratch"
+
+
+def waveforms_of(directory: Path) -> list[bytes]:
+    """As ingest has stored them."""
+    return [
+        bytes(example["audio"])  # type: ignore[arg-type]
+        for file in directory.glob("artifacts/AudioExampleGen/examples/*/*/*")
+        for record in read_records(file)
+        if (example := decode_example(record))["speaker"] == NAME
+    ]
+
+
+def leave_unfinished(project: Path, model: Path) -> None:
+    """Kills what copies clips, each in the middle of it."""
+    given = ("feedback", "workflow.yaml", *(project / "recordings").glob(f"low-{NAME}-*.wav"))
+    given = (*given, "--label", "low", "--speaker", NAME, "--no-ask")
     directory = project / "runs" / "tones"
+    killed_at("pipeline.datasets.feedback:read_clips", *given, cwd=project)
+    assert list((directory / ".scratch").iterdir())
+    killed_at("pipeline.datasets.feedback:_write_feedback", *given, cwd=project)
+    assert not (directory / ".scratch").exists()  # the next command has swept it
+    killed_at("components.storage.local:Path.replace", *given, cwd=project, call=4)
+    examples = next(directory.glob("artifacts/AudioExampleGen/examples/*/Split-train"))
+    scores = next(directory.glob(f"artifacts/Evaluator/scores/*/{SCORES_FILE}"))
+    program = (
+        "from pathlib import Path\n"
+        "from components.evaluation.scores import read_scores\n"
+        "from components.serving_check.executor import check\n"
+        "from schemas.workflow.serving_check import ServingCheck\n"
+        "model, examples, scores, folder = map(Path, sys.argv[1:])\n"
+        "check(model, [examples], read_scores(scores), ServingCheck(), folder)\n"
+    )
+    folder = (directory / SCRATCH).parent
+    killed_at(
+        "components.serving_check.executor:_ask", model, examples, scores, folder,
+        cwd=project, program=program,
+    )  # fmt: skip
+
+
+def test_feedback_then_a_speaker_is_forgotten(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = project / "runs" / "tones"
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     # One clip more or less moves the levels of so few, all alike, from end to end.
     write_workflow(project, data_gate={"max_drift": 1.0})
     field = write_field_clip(project / "field.wav", "low")
@@ -70,7 +119,13 @@ def test_feedback_then_a_speaker_is_forgotten(project: Path) -> None:
     [heard] = traces["runs"]
     assert (heard["run"], list(heard["clips"]), heard["is_served"]) == (1, ["train"], True)
     assert len(set(heard["clips"]["train"])) == 13
+    voice = Voice([*(project / "recordings").glob(f"*{NAME}*"), field], waveforms_of(directory))
+    leave_unfinished(project, first.pushed_to)
+    left = {file.parent for file in voice.files_in(directory)}
+    assert {directory / ".scratch", directory / "feedback", directory / SCRATCH} < left
     auricle("forget", "workflow.yaml", "--speaker", NAME, "--yes", cwd=project)
+    assert voice.files_in(directory) == []
+    assert voice.files_in(temporary) == []
     assert subprocess.run(["grep", "-r", NAME, str(directory)], check=False).returncode == 1
     assert "trained on a speaker" in " ".join(
         auricle("models", "workflow.yaml", cwd=project).split()

@@ -108,13 +108,13 @@ def test_an_export_that_answers_as_evaluated_passes(world: _World, tmp_path: Pat
     assert output.get_int_custom_property("blessed") == 0
 
 
-def test_other_answers_and_broken_limits_are_named(world: _World) -> None:
+def test_other_answers_and_broken_limits_are_named(world: _World, tmp_path: Path) -> None:
     answered = world.scores.candidate
     outputs = {"scores": answered.outputs["scores"] + np.float32(0.001)}
     wrong = dataclasses.replace(answered, outputs=outputs)
     scores = dataclasses.replace(world.scores, candidate=wrong)
     limits = ServingCheck(max_latency_ms=0.001, max_memory_mb=1.0)
-    report = check(world.model, [world.split], scores, limits)
+    report = check(world.model, [world.split], scores, limits, tmp_path)
     failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert not report.passed
     assert set(failed) == {"serving_examples", "latency", "memory"}
@@ -132,7 +132,7 @@ def test_a_graph_that_conditions_otherwise_than_ingest_is_refused(
     card = read_card(other)
     card = card.model_copy(update={"audio": card.audio.model_copy(update={"trim": False})})
     (other / MODEL_CARD_FILE).write_text(card.model_dump_json())
-    report = check(other, [world.split], world.scores, ServingCheck())
+    report = check(other, [world.split], world.scores, ServingCheck(), tmp_path)
     failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert set(failed) == SIGNATURES - {"serving_examples"}
     assert "raw clips are not answered as after the conditioning of ingest" in next(
@@ -180,7 +180,7 @@ def test_a_model_that_answers_what_is_no_audio_is_refused(world: _World, tmp_pat
     }
     tf.saved_model.save(module, str(tmp_path), signatures=signatures)
     shutil.copytree(world.model / "assets.extra", tmp_path / "assets.extra")
-    report = check(tmp_path, [world.split], world.scores, ServingCheck())
+    report = check(tmp_path, [world.split], world.scores, ServingCheck(), tmp_path)
     passed = {rule.name for rule in report.rules if rule.passed}
     failed = {rule.name: rule.message for rule in report.rules if not rule.passed}
     assert passed == {"latency", "memory", "serving_wav"}  # which says nothing, as examples do
@@ -195,7 +195,7 @@ def test_an_export_that_cannot_be_loaded_is_refused_in_its_own_words(
     broken = tmp_path / "broken"
     shutil.copytree(world.model, broken)
     (broken / "saved_model.pb").write_bytes(b"nonsense")
-    report = check(broken, [world.split], world.scores, ServingCheck())
+    report = check(broken, [world.split], world.scores, ServingCheck(), tmp_path)
     [rule] = report.rules
     assert not report.passed
     assert "cannot be served" in rule.message
