@@ -81,9 +81,9 @@ def promote(project: Project, version: int, *, force: bool = False) -> Rollout:
         known = ledger.find(version)
         if cut_off is not None and known is not None and cut_off.content == known.content:
             return _ended(cut_off, project)
-        record = _find(ledger, version, directory)
-        if record.content == _champion(ledger, directory).content:
+        if known is not None and known.content == _champion(ledger, directory).content:
             raise VersionError(f"version {version} is what is served already")
+        record = _find(ledger, version, directory)
         failed = ledger.why_failed(record.model_digest)
         if failed and not force:
             raise VersionError(f"version {version} failed: {failed}; --force promotes it anyway")
