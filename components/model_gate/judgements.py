@@ -9,8 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from components.storage.location import Location
 from schemas.document import Document
+from schemas.errors import InputError
 from schemas.reports.verdict import Verdict
 
 _DIGEST_DIGITS = 16
@@ -39,8 +42,9 @@ def add_trace(verdict: Verdict, artifact: str, file: Location) -> Verdict:
 
     Raises:
         OSError: the file cannot be written.
+        InputError: it was changed so that it cannot be read.
     """
-    others = [each for each in _read(file) if each.artifact != artifact]
+    others = [each for each in read_judgements(file) if each.artifact != artifact]
     before = [each for each in others if each.judged_by == verdict.judged_by]
     changed = next((each for each in reversed(before) if each.limits != verdict.limits), None)
     own = Judgement(
@@ -68,7 +72,21 @@ def _in_words(before: Judgement, verdict: Verdict) -> str:
     )
 
 
-def _read(file: Location) -> list[Judgement]:
-    if not file.is_present():
+def read_judgements(file: Location) -> list[Judgement]:
+    """All of a run directory, the first one first.
+
+    Raises:
+        InputError: the file was changed so that it cannot be read.
+    """
+    found: list[Judgement] = []
+    try:
+        found.extend(map(Judgement.model_validate_json, file.read().splitlines()))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return [Judgement.model_validate_json(line) for line in file.read().splitlines()]
+    except (OSError, ValidationError) as error:
+        what = str(error).partition("\n")[0]
+        raise InputError(
+            f"{file}:{len(found) + 1}: no judgement of a gate ({what}); delete the line or the"
+            " file, and verdicts tell less of how often their test clips have judged before"
+        ) from error
+    return found

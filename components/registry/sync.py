@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from components.registry.interface import STATE_TAGS, Registration, Registry, origin_tags
 from components.storage.location import Location, location_of
 from components.versions.ledger import write_ledger
-from components.versions.manifest import check_version, read_manifest
+from components.versions.manifest import check_version, manifest_digest, read_manifest
 from components.versions.model_card import read_card
 from schemas.errors import VersionError
 from schemas.reports.verdict import read_verdict
@@ -61,15 +61,19 @@ def _registration(record: VersionRecord, serving: Location, ledger: Ledger) -> R
     folder = serving / record.version
     manifest = check_version(record, folder)
     first = ledger.find(record.content)
-    return Registration(
-        version=record.version,
-        folder=folder,
-        manifest=manifest,
-        card=read_card(folder),
-        verdict=read_verdict(folder / VERSION_VERDICT_FILE),
-        card_text=(folder / CARD_FILE).read().decode(),
-        same_as=first.entry if first is not None and first is not record else None,
-    )
+    try:
+        return Registration(
+            version=record.version,
+            folder=folder,
+            manifest=manifest,
+            card=read_card(folder),
+            verdict=read_verdict(folder / VERSION_VERDICT_FILE),
+            card_text=(folder / CARD_FILE).read().decode(),
+            same_as=first.entry if first is not None and first is not record else None,
+        )
+    except (OSError, ValueError) as error:  # published without them, by other means than a run
+        what = str(error).partition("\n")[0]
+        raise VersionError(f"{folder} cannot be registered: {what}") from error
 
 
 def _tags(record: VersionRecord, serving: Location) -> dict[str, str]:
@@ -78,7 +82,7 @@ def _tags(record: VersionRecord, serving: Location) -> dict[str, str]:
     folder = serving / record.version
     # A damaged version says nothing; what its entry says of it stays.
     with contextlib.suppress(VersionError, OSError, ValidationError):
-        if record.is_there:
+        if record.is_there and record.manifest_digest in ("", manifest_digest(folder)):
             manifest, verdict = read_manifest(folder), read_verdict(folder / VERSION_VERDICT_FILE)
             tags |= origin_tags(record.version, manifest, verdict)
     return {key: value for key, value in tags.items() if value}

@@ -47,7 +47,8 @@ def read_forgotten(directory: RunDirectory) -> Forgotten:
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
         raise InputError(
-            f"{directory.forgotten} is no list of forgotten speakers: {what}"
+            f"{directory.forgotten} is no list of forgotten speakers: {what}; take it from a copy,"
+            " or delete it and forget them again"
         ) from error
 
 

@@ -10,7 +10,7 @@ spoken of.
 import contextlib
 import datetime
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from components.example_gen.sources import list_utterances
 from components.versions.ledger import read_ledger, write_ledger
@@ -192,7 +192,7 @@ def _is_taught(run: HearingRun) -> bool:
 def _naming(directory: RunDirectory, speaker: str) -> list[int]:
     found = []
     for number, folder in pushed_versions(directory.serving):
-        with contextlib.suppress(OSError):  # made by hand
+        with contextlib.suppress(OSError, ValidationError):  # made by hand, or damaged
             verdict = read_verdict(folder / VERSION_VERDICT_FILE)
             if names_speaker(verdict, speaker):
                 found.append(number)

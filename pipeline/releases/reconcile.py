@@ -22,7 +22,7 @@ from pipeline.releases.registry import open_registry
 from pipeline.workspace.ownership import own_serving
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
-from schemas.errors import RegistryError, VersionError
+from schemas.errors import RegistryError, RunDirectoryError, VersionError
 from schemas.versions import Ledger
 
 if TYPE_CHECKING:
@@ -98,8 +98,20 @@ def begin_step(directory: RunDirectory, ledger: Ledger) -> None:
 
 
 def read_step(directory: RunDirectory) -> int | None:
-    """The newest version before a rollback or promotion that did not end; None where all did."""
-    return int(directory.step.read()) if directory.step.is_present() else None
+    """The newest version before a rollback or promotion that did not end; None where all did.
+
+    Raises:
+        RunDirectoryError: its file was changed.
+    """
+    try:
+        return int(directory.step.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError(
+            f"{directory.step} does not say from where a rollback or promotion began; delete it,"
+            " and see in `auricle models` what is served"
+        ) from error
 
 
 def _written_down_only(ledger: Ledger, begun: int, serving: Location) -> Iterator[str]:

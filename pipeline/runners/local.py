@@ -17,6 +17,7 @@ from components.example_gen.background import write_background
 from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
+from components.model_gate.judgements import read_judgements
 from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.storage.location import Location, location_of
 from components.versions.serving import check_serving
@@ -89,6 +90,7 @@ def _run(
         recordings = check_inputs(project, listing.utterances)
         check_serving(directory.serving)
         own_serving(project)
+        read_judgements(directory.judgements)  # what cannot be read is not found at the end
         begin()
         notes = [
             *_say_listing(listing),

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pydantic_core import from_json
+
 from pipeline.releases.reconcile import NEXT_TIME, tell_versions
 from pipeline.releases.registry import open_registry
 from pipeline.runs.records import RunRecord, read_newer
@@ -63,11 +65,20 @@ def _tell_runs(project: Project, registry: "MlflowRegistry | None") -> Iterator[
 
 
 def _told(directory: RunDirectory) -> int:
-    """The last run that it was told of; 0 where it was told of none."""
-    if not directory.told.is_present():
+    """The last run that it was told of; 0 where it was told of none.
+
+    Raises:
+        InputError: its file was changed.
+    """
+    try:
+        return int(from_json(directory.told.read())["run"])
+    except FileNotFoundError:
         return 0
-    number: int = json.loads(directory.told.read())["run"]
-    return number
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{directory.told} does not say of which run the registry was told last; delete it, and"
+            " it is told of all once more"
+        ) from error
 
 
 def _is_judged_alike(record: RunRecord, before: RunRecord) -> bool:

@@ -89,7 +89,9 @@ def read_record(file: Path | Location) -> RunRecord:
         return RunRecord.model_validate_json(location_of(file).read())
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
-        raise InputError(f"{file} is no record of a run ({what}); see `auricle runs`") from error
+        raise InputError(
+            f"{file} is no record of a run ({what}); move it away, and the other runs stay"
+        ) from error
 
 
 def list_records(project: Project) -> list[RunRecord]:

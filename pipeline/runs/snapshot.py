@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from components.example_gen.label_folders import list_files
 from components.example_gen.patterns import place_of
@@ -18,11 +18,14 @@ from components.tasks import feeding
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
+from schemas.errors import InputError
 from schemas.tasks import bring_up_to_date
 from schemas.workflow.workflow import Workflow
 
 # Blocks that say when and where, not what is trained.
 _NOT_SETTINGS = {"schedule", "run", "push", "registry", "serving_check", "notify"}
+
+_STAMPS = TypeAdapter(dict[str, str])
 
 
 class RunSnapshot(BaseModel):
@@ -111,7 +114,10 @@ def manifest_digests(project: Project) -> dict[str, str]:
     data = project.workflow.data
     lists = list_files(place_of(data.folder, folder)) if data.folder is not None else []
     paths = [*find_manifests(data, folder), *lists, *own]
-    return {_name_from(folder, path): path.digest() for path in paths}
+    try:
+        return {_name_from(folder, path): path.digest() for path in paths}
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _name_from(folder: Path, place: Location) -> str:
@@ -146,7 +152,6 @@ def write_file_stamps(stamps: dict[str, str], directory: RunDirectory) -> None:
 def read_file_stamps(directory: RunDirectory) -> dict[str, str]:
     """Those of the recordings of the last finished run; none where they are not known."""
     try:
-        stamps: dict[str, str] = json.loads(directory.seen_files.read())
-        return stamps
-    except (OSError, ValueError):
+        return _STAMPS.validate_json(directory.seen_files.read())
+    except (OSError, ValidationError):
         return {}

@@ -157,6 +157,8 @@ def read_decisions(project: Project) -> list[Decision]:
     except FileNotFoundError:
         message = f"the schedule of {project.name} has not looked yet ({directory.decisions})"
         raise InputError(message) from None
+    except OSError as error:
+        raise InputError(f"{directory.decisions} cannot be read: {error.strerror}") from error
     by_time: dict[datetime.datetime, Decision] = {}
     for line in lines:
         with contextlib.suppress(ValidationError):  # torn when the power was cut

@@ -51,7 +51,9 @@ def check_triggers(project: Project, now: datetime.datetime) -> TriggerDecision:
     workflow, directory = project.workflow, project.run_directory
     seen = read_snapshot(directory.seen)
     if seen is None:
-        return TriggerDecision(train=True, reasons=["no run has finished yet"])
+        is_lost = directory.seen.is_present()
+        reason = f"{directory.seen} cannot be read" if is_lost else "no run has finished yet"
+        return TriggerDecision(train=True, reasons=[reason])
     reasons = [
         *_changed_settings(seen, workflow),
         *_changed_code(seen, project.workflow.task),

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.versions.serving import Version, newest_version
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError, RunDirectoryError
 from schemas.workflow.workflow import Workflow
@@ -59,7 +60,8 @@ def check_writable(path: Path) -> None:
 
 @contextlib.contextmanager
 def explain_full_disk(directory: RunDirectory) -> Iterator[None]:
-    """Says in words what a full disk does to a run, whatever library met it."""
+    """Says in words what a full disk does to a run, whatever library met it, and what is served."""
+    before = newest_version(directory.serving)
     try:
         yield
     except AuricleError:
@@ -71,7 +73,17 @@ def explain_full_disk(directory: RunDirectory) -> Iterator[None]:
             words in str(error) for words in ("No space left on device", "disk is full")
         ):
             raise RunDirectoryError(
-                f"the disk of {directory.root} is full; nothing was published. Free some space and "
-                "run again: finished steps are kept"
+                f"the disk of {directory.root} is full; {_published_since(before, directory)}. Free"
+                " some space and run again: finished steps are kept"
             ) from error
         raise
+
+
+def _published_since(before: Version | None, directory: RunDirectory) -> str:
+    newest = newest_version(directory.serving)
+    if newest is None or newest == before:
+        return "nothing was published"
+    return (
+        f"version {newest.number} was published and is served, and the next run writes down what is"
+        " missing about it"
+    )

@@ -4,6 +4,8 @@ import contextlib
 import json
 from collections.abc import Iterator
 
+from pydantic_core import from_json
+
 from components.storage.interface import HeldError
 from components.storage.location import Location
 from pipeline.workspace.identity import IDENTITY_FILE, read_identity, write_identity
@@ -84,6 +86,7 @@ def check_owner(project: Project) -> None:
     """
     directory = project.run_directory
     _check_format(directory)
+    _check_files(directory)
     owner = read_identity(directory.root)
     if owner is not None and owner.name != project.name:
         raise RunDirectoryError(
@@ -101,6 +104,20 @@ def check_owner(project: Project) -> None:
     check_serving_owner(project)
 
 
+def _check_files(directory: RunDirectory) -> None:
+    """Refuses folders that have the name of a file: it could not be replaced, perhaps at the end of
+    a long run.
+    """
+    if not directory.root.is_local:
+        return
+    names = {file.name for file in directory.files}
+    if wrong := sorted(names & set(directory.root.children()[1])):
+        raise RunDirectoryError(
+            f"{directory.root / wrong[0]} is a folder, where a run directory has a file; move it"
+            " away"
+        )
+
+
 def _names_in(folder: Location) -> list[str]:
     files, folders = folder.children()
     return files + folders
@@ -109,11 +126,14 @@ def _names_in(folder: Location) -> list[str]:
 def _check_format(directory: RunDirectory) -> None:
     """Refuses a run directory that a newer version wrote; one without a format is of the first."""
     try:
-        found = json.loads(directory.format.read())["format"]
-    except OSError:  # there is none, or the lock will say why it cannot be read
+        found = from_json(directory.format.read())["format"]
+    except (FileNotFoundError, NotADirectoryError):
         return
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunDirectoryError(f"{directory.format} names no format: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(
+            f"{directory.format} names no format of a run directory ({error}); delete it, unless a"
+            " newer version of Auricle was used here"
+        ) from error
     if not isinstance(found, int) or found > FORMAT:
         raise RunDirectoryError(
             f"{directory.root} was written by a newer version of Auricle (format {found}; this one"

@@ -123,6 +123,12 @@ class RunDirectory:
         return self.root / "decisions.jsonl"
 
     @property
+    def files(self) -> list[Location]:
+        """All that are replaced whole, or added to."""
+        written = (self.format, self.ledger, self.step, self.told, self.judgements, self.seen)
+        return [*written, self.seen_files, self.decisions, self.forgotten, self.report]
+
+    @property
     def schedule(self) -> Path:
         return self.local / "schedule.sqlite"
 

@@ -164,3 +164,13 @@ def test_a_model_that_is_gone_is_passed_over(runs: Runs) -> None:
     assert tell_registry(runs.project) == []
     assert json.loads(runs.directory.told.read()) == {"run": 1}
     assert not (runs.directory.local / "registry.sqlite").exists()
+
+
+def test_a_damaged_memory_of_what_was_told_is_named(runs: Runs) -> None:
+    judge(runs, Artifact(uri=str(runs.base / "gone")), "refused")
+    for content in (b"", b"[1]", b'{"run": "x"}', b'{"run": null}', b"\xff", b"[" * 100_000):
+        runs.directory.told.put(content)
+        [note] = tell_registry(runs.project)
+        assert str(runs.directory.told) in note
+    runs.directory.told.delete()  # the way on
+    assert tell_registry(runs.project) == []

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pushed import make_version
 
 from pipeline.workspace.disk import explain_full_disk, require_space
 from pipeline.workspace.lock import FORMAT, claim
@@ -121,6 +122,19 @@ def test_a_full_disk_is_explained(tmp_path: Path) -> None:
         full.flush()
     with pytest.raises(RunDirectoryError, match="is full"), explain_full_disk(directory):
         raise RuntimeError("RESOURCE_EXHAUSTED: No space left on device")
+    make_version(directory.serving, "a")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        pytest.raises(RunDirectoryError, match="nothing was published"),
+        explain_full_disk(directory),
+    ):
+        raise full
+    with (
+        pytest.raises(RunDirectoryError, match="version 2 was published and is served"),
+        explain_full_disk(directory),
+    ):
+        make_version(directory.serving, "b")
+        raise full
     with pytest.raises(OSError) as other, explain_full_disk(directory):
         raise OSError(errno.EIO, "input/output error")
     assert other.value.errno == errno.EIO
