@@ -29,7 +29,7 @@ _MARKS = {  # the longer first: that of UTF-32 begins as that of UTF-16 does
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_MARK = "\ufeff"  # also where files were joined
+_MARK = "\ufeff"  # also where files were joined, and twice where one was saved twice
 _LIST = re.compile(r"\s*\[\s*(\{|$)")
 _BLANKS = re.compile(r"[ \t\v\f]+")
 _EXPECTED = "expected UTF-8, or UTF-16 with a byte order mark"
@@ -48,7 +48,7 @@ def read_lines(place: Location) -> Generator[tuple[int, str], None, None]:
             for line in _as_utf8(_unpacked(file), place):
                 for part in line.splitlines():
                     number += 1
-                    yield number, part.decode("utf-8", "surrogateescape").removeprefix(_MARK)
+                    yield number, part.decode("utf-8", "surrogateescape").lstrip(_MARK)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{place}:{number + 1}: a damaged gzip file: {error}") from error
     except OSError as error:

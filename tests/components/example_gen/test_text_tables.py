@@ -43,7 +43,7 @@ def test_lines_end_as_in_windows_unix_and_old_macs(tmp_path: Path) -> None:
 
 
 def test_joined_files_have_marks_inside(tmp_path: Path) -> None:
-    place = placed(tmp_path, b"\xef\xbb\xbfa 1\n\xef\xbb\xbfb 2\n")
+    place = placed(tmp_path, b"\xef\xbb\xbf" * 2 + b"a 1\n\xef\xbb\xbfb 2\n")
     assert list(read_keyed(place)) == [(1, "a", "1"), (2, "b", "2")]
 
 
