@@ -18,7 +18,9 @@ def print_rejects(rejects: list[Reject], everything: bool) -> None:
         shown = group if everything else group[:_SHOWN]
         for reject in shown:
             decoder = f" [{reject.decoder}]" if reject.decoder else ""
-            say(f"  {reject.id}: {reject.detail}{decoder}")
+            # Of a row that is none, the detail begins with its place, which is its id.
+            place = "" if reject.detail.startswith(f"{reject.id}: ") else f"{reject.id}: "
+            say(f"  {place}{reject.detail}{decoder}")
         if len(shown) < len(group):
             say(f"  and {len(group) - len(shown):,} more: --reason {reason}")
     if not rejects:

@@ -17,6 +17,7 @@ REJECTS = [
         Reject(id=f"{n}.wav", uri=f"{n}.wav", reason="missing", detail=f"no file {n}.wav")
         for n in range(8)
     ),
+    Reject(id="m.jsonl:3", uri="", reason="bad_row", detail="m.jsonl:3: not JSON"),
     Reject(id="a\nb.wav", uri="b", reason="silent", detail="nothing", decoder="libsndfile"),
 ]
 
@@ -47,6 +48,8 @@ def test_groups_the_most_frequent_first(after_a_run: Path) -> None:
         "missing: 8",
         *(f"  {n}.wav: no file {n}.wav" for n in range(5)),
         "  and 3 more: --reason missing",
+        "bad_row: 1",
+        "  m.jsonl:3: not JSON",
         "silent: 1",
         "  a\\nb.wav: nothing [libsndfile]",
     ]
