@@ -9,8 +9,11 @@ interrupted.
 import io
 import json
 import math
+import struct
 import time
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +33,11 @@ _CLIP_NORM = 1.0  # of all gradients together; what keeps a plain recurrence fro
 _WARMUP_SHARE = 0.07
 _LAST_RATE_SHARE = 0.01
 _PROGRESS_EVERY_S = 1.0
+# What NumPy, zip and JSON raise of a file that is not what was written.
+_DAMAGES = (
+    *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(NotImplementedError, MemoryError, OverflowError, TypeError),
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ def fit(
         All epochs, also those of earlier calls that were interrupted.
 
     Raises:
-        AuricleError: the loss is no longer finite.
+        AuricleError: the loss is no longer finite, or a damaged checkpoint cannot be set aside.
     """
     with model.distribute_strategy.scope():
         optimizer = keras.optimizers.Adam(
@@ -114,8 +122,10 @@ def fit(
         model.optimizer.build(model.trainable_variables)
         model.compute_metrics(None, tf.zeros([1]), tf.zeros([1, model.output_shape[-1]]))
     state = _State(model, Path(checkpoint_dir) / _CHECKPOINT_FILE)
-    state.restore()
+    damage = state.restore()
     turn = turn or Turn(steps=epochs * steps_per_epoch)
+    if damage:
+        report_news(f"{turn.name}: {damage}" if turn.name else damage)
     recorder = _Recorder(state, part.METRIC, epochs, steps_per_epoch, patience, Path(log_dir), turn)
     if state.epochs_left(epochs, patience):
         model.fit(
@@ -185,16 +195,43 @@ class _State:
         losses = [each.val_loss for each in self.history if each.val_loss is not None]
         return epoch.val_loss is None or all(epoch.val_loss < earlier for earlier in losses)
 
-    def restore(self) -> None:
-        """Continues from the file, where there is one."""
-        if not self._path.exists():
-            return
-        with np.load(self._path) as arrays:
-            history = json.loads(str(arrays["history"]))
-            self.history = [Epoch.model_validate(each) for each in history]
-            for i, variable in enumerate(self._variables):
-                variable.assign(arrays[f"variable_{i}"])
-            self._best = [arrays[f"best_{i}"] for i in range(len(self.model.variables))]
+    def restore(self) -> str:
+        """Continues from the file, where there is one; a damaged one is set aside, which is said.
+
+        Raises:
+            AuricleError: it can neither be read nor set aside.
+        """
+        try:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                self._use(dict(stored))
+        except FileNotFoundError:
+            return ""
+        except _DAMAGES as error:
+            return f"{self._set_aside(error)}; training begins anew"
+        return ""
+
+    def _use(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Takes all of it or, where something is not as it has to be, nothing."""
+        history = [Epoch.model_validate(each) for each in json.loads(str(arrays["history"]))]
+        values = [arrays[f"variable_{i}"] for i in range(len(self._variables))]
+        best = [arrays[f"best_{i}"] for i in range(len(self.model.variables))]
+        for variable, value in zip(self._variables, values, strict=True):
+            if tuple(variable.shape) != value.shape:
+                raise ValueError(f"a variable of shape {value.shape}, expected {variable.shape}")
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
+        self.history, self._best = history, best
+
+    def _set_aside(self, error: Exception) -> str:
+        aside = self._path.with_name(f"damaged-{self._path.name}")
+        what = f"the checkpoint {self._path} is damaged ({type(error).__name__}: {error})"
+        try:
+            self._path.replace(aside)
+        except OSError as refused:
+            raise AuricleError(
+                f"{what} and cannot be set aside ({refused.strerror}): delete it and run again"
+            ) from error
+        return f"{what} and lies in {aside.name} now"
 
     def use_best(self) -> None:
         """Gives the model the weights of the best epoch."""

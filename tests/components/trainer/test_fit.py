@@ -1,6 +1,7 @@
 """Training: it learns, stops, keeps the best, says how far it is, and survives SIGKILL."""
 
 import functools
+import io
 import json
 import logging
 import signal
@@ -16,7 +17,7 @@ import tensorflow as tf
 from components.models import build_model
 from components.tasks import feeding
 from components.trainer.dataset import Learned, make_eval_dataset, make_train_dataset
-from components.trainer.fit import _precision_of, fit, strategy
+from components.trainer.fit import _precision_of, _State, fit, strategy
 from schemas.errors import AuricleError
 from schemas.progress import LOGGER_NAME
 from schemas.reports.training import HISTORY_FILE, Epoch
@@ -205,6 +206,76 @@ def test_killed_and_continued_ends_with_the_weights_of_an_uninterrupted_run(
         assert epoch.loss == pytest.approx(uninterrupted.loss, abs=1e-5)
         assert epoch.val_loss == pytest.approx(uninterrupted.val_loss, abs=1e-5)
     _assert_same_weights(continued, model)
+
+
+def _cut(content):
+    return content[: len(content) // 2]
+
+
+def _flipped(content):
+    place = len(content) // 3
+    return content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+
+
+def _other(**changes):
+    """A sound file with other arrays."""
+
+    def change(content):
+        with np.load(io.BytesIO(content)) as stored:
+            arrays = {**dict(stored), **changes}
+        changed = io.BytesIO()
+        np.savez(changed, **{name: each for name, each in arrays.items() if each is not None})
+        return changed.getvalue()
+
+    return change
+
+
+DAMAGES = {
+    "cut": _cut,
+    "flipped": _flipped,
+    "empty": lambda content: b"",
+    "zeros": lambda content: bytes(len(content)),
+    "text": lambda content: b"not a checkpoint",
+    "one array": lambda content: content[30:],
+    "other shapes": _other(variable_0=np.zeros((3, 5, 7), np.float32)),
+    "no best": _other(best_0=None),
+    "no history": _other(history=None),
+    "another history": _other(history=np.array("[1]")),
+    "objects": _other(history=np.array([{}], object)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_said_and_set_aside(damage, trained, tmp_path):
+    [checkpoint] = trained[2].rglob("training.npz")
+    copy = tmp_path / "training.npz"
+    copy.write_bytes(DAMAGES[damage](checkpoint.read_bytes()))
+    fresh = _model()
+    fresh.compile(optimizer="adam", loss="mse")
+    fresh.optimizer.build(fresh.trainable_variables)
+    before = [np.array(each) for each in fresh.variables]
+    state = _State(fresh, copy)
+    assert str(copy) in state.restore()
+    assert state.history == []
+    assert all(np.array_equal(a, b) for a, b in zip(before, fresh.variables, strict=True))
+    assert [file.name for file in tmp_path.iterdir()] == ["damaged-training.npz"]
+    assert state.restore() == ""
+
+
+def test_training_begins_anew_where_its_checkpoint_is_damaged(trained, files, tmp_path, caplog):
+    model, history, directory = trained
+    [checkpoint] = directory.rglob("training.npz")
+    damaged = tmp_path / checkpoint.relative_to(directory)
+    damaged.parent.mkdir(parents=True, exist_ok=True)
+    damaged.write_bytes(_cut(checkpoint.read_bytes()))
+    again = _model()
+    with caplog.at_level(logging.INFO, LOGGER_NAME):
+        ours = _fit(again, files, tmp_path)
+    assert [epoch.epoch for epoch in ours] == [epoch.epoch for epoch in history]
+    _assert_same_weights(again, model)
+    [said] = [json.loads(each.message) for each in caplog.records if '"text"' in each.message]
+    assert "damaged" in said["text"]
+    assert damaged.with_name("damaged-training.npz").exists()
 
 
 def test_training_stops_when_the_eval_loss_no_longer_falls(files, tmp_path):
