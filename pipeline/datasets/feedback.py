@@ -7,6 +7,7 @@ replaced whole: a row without its clip is never seen. Runs join that manifest to
 
 import datetime
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from components.example_gen.file_names import AUDIO_SUFFIXES
 from components.tasks import feeding
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
+from pipeline.datasets.same_clips import same_in_data, why_not_taken
 from pipeline.datasets.suppression import read_forgotten
 from pipeline.inference.predict import load_model, published_card
 from pipeline.inference.reading import read_audio_file, read_clips
@@ -91,7 +93,7 @@ def add_feedback(
             raise InputError(f"--speaker: {given.speaker} is to be forgotten in this workflow")
         clips = read_feedback(directory)
         asked = newest_version(directory.serving) is not None if ask is None else ask
-        taken = _take(project, files, asked)
+        taken = _take(project, files, asked, given.must_pass)
         by_sha256 = {clip.sha256: clip for clip in clips}
         result = Added(added=[], known=[], refused=taken.refused, notes=notes)
         for file, (stored, answered) in taken.stored.items():
@@ -174,7 +176,7 @@ class _Taken(BaseModel):
     refused: dict[str, str]
 
 
-def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
+def _take(project: Project, files: list[Path], ask: bool, must_pass: bool) -> _Taken:
     """Copies what can be decoded; what is decoded is the copy, so that nothing else is kept."""
     workflow, directory = project.workflow, project.run_directory
     model = load_model(project) if ask else None
@@ -195,6 +197,9 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
             sha256 = hashlib.sha256(content).hexdigest()
             name = names.setdefault(sha256, _name(there, sha256, file.suffix.lower()))
             drafts[file] = draft, name
+        for file, why in _of_other_splits(project, drafts, must_pass).items():
+            refused[str(file)] = why
+            del drafts[file]
         copies = [draft for draft, _ in drafts.values()]
         clips = model.read(copies) if model else read_clips(copies, workflow, conditioned=True)
         answers: dict[Path, str | None] = {}
@@ -210,6 +215,20 @@ def _take(project: Project, files: list[Path], ask: bool) -> _Taken:
         stored={file: (drafts[file][1], answer) for file, answer in answers.items()},
         refused=refused,
     )
+
+
+def _of_other_splits(
+    project: Project, drafts: Mapping[Path, tuple[Path, str]], must_pass: bool
+) -> dict[Path, str]:
+    """The files that the data has on the other side of the split, and why they are not taken."""
+    digests = {Path(name).stem: draft.stat().st_size for draft, name in drafts.values()}
+    same = same_in_data(project, digests)
+    found = {
+        file: why_not_taken(*same[Path(name).stem], must_pass)
+        for file, (_, name) in drafts.items()
+        if Path(name).stem in same
+    }
+    return {file: why for file, why in found.items() if why}
 
 
 def _name(there: list[str], sha256: str, suffix: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline.datasets.suppression import read_forgotten, write_forgotten
 from pipeline.workspace.lock import claim
 from pipeline.workspace.project import Project
 from schemas.errors import InputError, RunDirectoryError
+from schemas.workflow.workflow import Workflow
 
 
 @pytest.fixture
@@ -173,3 +175,32 @@ def test_while_a_run_goes_on_nothing_is_taken(file: Path, tmp_path: Path) -> Non
         pytest.raises(RunDirectoryError, match="process"),
     ):
         add_feedback(Project(workflow, tmp_path), [clip], Feedback(label="go"))
+
+
+@pytest.mark.parametrize("split", ["train", "eval", "test"])
+@pytest.mark.parametrize("must_pass", [False, True])
+def test_a_clip_of_the_data_is_not_taken_to_the_other_side(
+    split: str, must_pass: bool, file: Path, tmp_path: Path
+) -> None:
+    for number, each in enumerate(["train", "eval", "test"]):
+        write_clip(tmp_path / "data" / f"{each}.wav", seed=number)
+    rows = [
+        {"audio_filepath": f"data/{each}.wav", "label": "go", "split": each}
+        for each in ("train", "eval", "test")
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    project = Project(
+        Workflow.model_validate({"name": "words", "data": {"manifests": "m.jsonl"}}), tmp_path
+    )
+    copy = tmp_path / "under another name.flac"
+    shutil.copyfile(tmp_path / "data" / f"{split}.wav", copy)
+    other = write_clip(tmp_path / "other.wav", seed=9)
+    assert other.stat().st_size == copy.stat().st_size
+    added = add_feedback(project, [copy, other], Feedback(label="go", must_pass=must_pass))
+    is_taken = split == ("test" if must_pass else "train")
+    assert [clip.source for clip in added.added] == [copy.name] * is_taken + [other.name]
+    assert list(added.refused) == [str(copy)] * (not is_taken)
+    for why in added.refused.values():
+        assert f"{split}.wav" in why
+    kept = {each.stem for each in (tmp_path / "runs/words/feedback").iterdir()}
+    assert (hashlib.sha256(copy.read_bytes()).hexdigest() in kept) == is_taken
