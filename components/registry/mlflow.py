@@ -45,6 +45,7 @@ from components.registry.mlflow_runs import (
 )
 
 _PUSH_ID = "auricle.push_id"
+_LOCKED_S = 2.0  # that our own database is waited for
 _GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 
 Found = TypeVar("Found")
@@ -318,7 +319,7 @@ def _prepare(database: Path) -> None:
     ours = 1_000_000 * major + 1000 * minor + patch
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(sqlite3.connect(database)) as connection:
+        with contextlib.closing(sqlite3.connect(database, _LOCKED_S)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             [last] = connection.execute("PRAGMA user_version").fetchone()
             if last not in (0, ours):
@@ -327,4 +328,6 @@ def _prepare(database: Path) -> None:
                     connection.backup(target)
             connection.execute(f"PRAGMA user_version={ours}")
     except (sqlite3.DatabaseError, OSError) as error:
+        if "locked" in str(error):
+            raise RegistryError(f"{database} is held by another process") from error
         raise RegistryError(f"{database} cannot be MLflow's database: {error}") from error

@@ -18,7 +18,7 @@ from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions, remove_leftovers, remove_version
 from pipeline.metadata.artifacts import open_metadata, pushed_version
 from pipeline.releases.record import note_manifests
-from pipeline.releases.registry import open_registry
+from pipeline.releases.registry import agrees, note_agreement, open_registry
 from pipeline.workspace.ownership import own_serving
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
@@ -43,7 +43,8 @@ def reconcile(project: Project, expected: int | None = None, *, patient: bool = 
     """
     notes = settle(project, expected)
     try:
-        tell_versions(project, patient=patient)
+        if tell_versions(project, patient=patient) is not None:
+            note_agreement(project)
     except (RegistryError, VersionError) as error:
         notes.append(f"{error}{NEXT_TIME}")
     project.run_directory.step.delete()
@@ -75,7 +76,7 @@ def settle(project: Project, expected: int | None = None) -> list[str]:
 
 def tell_versions(project: Project, *, patient: bool = True) -> "MlflowRegistry | None":
     """Has the registry say what the ledger says, whatever somebody did to it meanwhile, and returns
-    it; None where there is none, or nothing that it should know.
+    it; None where there is none, or nothing that it should know and does not.
 
     Raises:
         RegistryError: it does not answer.
@@ -83,7 +84,7 @@ def tell_versions(project: Project, *, patient: bool = True) -> "MlflowRegistry 
     """
     workflow, directory = project.workflow, project.run_directory
     ledger = read_ledger(directory.ledger)
-    if workflow.registry.kind == "none" or not ledger.versions:
+    if workflow.registry.kind == "none" or not ledger.versions or agrees(project):
         return None
     registry = open_registry(workflow, directory, patient=patient)
     if registry.is_new:  # another one, or an empty one: it knows nothing of trainings either

@@ -1,7 +1,9 @@
 """Opens the model registry that a workflow names, and takes back what it must not keep."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from components.registry.embedded import agreement
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import RegistryError
@@ -25,6 +27,29 @@ def open_registry(
     if workflow.registry.uri is not None:
         return MlflowRegistry(workflow.name, workflow.registry.uri, patient=patient)
     return MlflowRegistry.embedded(workflow.name, directory.local)
+
+
+def agrees(project: Project) -> bool:
+    """Whether nobody was at ledger or registry since `note_agreement`, as far as can be told
+    without MLflow; never of a server.
+    """
+    noted = b""
+    with contextlib.suppress(OSError):
+        noted = project.run_directory.agreed.read()
+    return bool(noted) and noted == _agreement(project)
+
+
+def note_agreement(project: Project) -> None:
+    """Notes that ledger and registry say the same."""
+    if state := _agreement(project):
+        project.run_directory.agreed.put(state)
+
+
+def _agreement(project: Project) -> bytes:
+    directory = project.run_directory
+    if project.workflow.registry.uri is not None:
+        return b""
+    return agreement(project.name, directory.local, directory.ledger)
 
 
 def delete_reports(project: Project, data: set[str]) -> list[str]:

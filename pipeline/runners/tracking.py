@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import from_json
 
 from pipeline.releases.reconcile import NEXT_TIME, tell_versions
-from pipeline.releases.registry import open_registry
+from pipeline.releases.registry import note_agreement, open_registry
 from pipeline.runs.records import RunRecord, read_newer
 from pipeline.runs.trainings import read_training
 from pipeline.workspace.paths import RunDirectory
@@ -38,6 +38,8 @@ def tell_registry(project: Project) -> list[str]:
         notes.append(f"{error}{NEXT_TIME}")
     try:
         notes += _tell_runs(project, registry)
+        if registry is not None:
+            note_agreement(project)
     except (RegistryError, InputError) as error:
         notes.append(f"{error}; the next run tells it of this one")
     return notes

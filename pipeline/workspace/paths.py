@@ -99,6 +99,11 @@ class RunDirectory:
         return self.root / ".step"
 
     @property
+    def agreed(self) -> Location:
+        """What ledger and registry were when they were last seen to agree."""
+        return self.root / ".agreed"
+
+    @property
     def history(self) -> Location:
         return self.root / "history"
 
@@ -126,7 +131,7 @@ class RunDirectory:
     def files(self) -> list[Location]:
         """All that are replaced whole, or added to."""
         written = (self.format, self.ledger, self.step, self.told, self.judgements, self.seen)
-        return [*written, self.seen_files, self.decisions, self.forgotten, self.report]
+        return [*written, self.agreed, self.seen_files, self.decisions, self.forgotten, self.report]
 
     @property
     def schedule(self) -> Path:

@@ -11,6 +11,7 @@ from pushed import make_version
 from components.versions.ledger import read_ledger
 from components.versions.manifest import read_manifest
 from pipeline.releases.reconcile import reconcile
+from pipeline.releases.registry import agrees
 from pipeline.releases.rollout import promote, roll_back
 from pipeline.workspace.lock import claim
 from pipeline.workspace.project import Project
@@ -142,7 +143,9 @@ DAMAGE = [
 def test_what_was_done_to_mlflow_is_undone_by_the_next_command(
     published: Published, damage: Callable[[Published], None]
 ) -> None:
+    assert agrees(published.project)
     damage(published)
+    assert not agrees(published.project)
     with claim(published.project):
         reconcile(published.project)
     published.check()
@@ -178,10 +181,21 @@ def asked(published: Published, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
 
 def test_where_all_agrees_nothing_is_changed(published: Published, asked: list[str]) -> None:
     before = published.directory.ledger.stored().content
+    published.directory.agreed.delete()  # so that MLflow is asked
     with claim(published.project):
         assert reconcile(published.project) == []
     assert asked == []
     assert published.directory.ledger.stored().content == before
+
+
+def test_where_nobody_was_at_it_mlflow_is_not_even_loaded(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.releases.reconcile.open_registry", lambda *_, **__: 1 / 0)
+    with claim(published.project):
+        assert reconcile(published.project) == []
+    renamed = published.project.workflow.model_copy(update={"name": "figures"})
+    assert not agrees(Project(renamed, published.project.folder))  # MLflow's model has its name
 
 
 def test_an_empty_database_is_filled_again(published: Published, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A registry in trouble keeps nobody waiting: the other version is served, and that is said."""
 
+import contextlib
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -89,6 +91,20 @@ def test_what_was_missed_is_made_up_for(tmp_path: Path) -> None:
     with claim(healthy):
         assert reconcile(healthy) == []
     assert [r.entry for r in read_ledger(project.run_directory.ledger).versions] == ["1"]
+
+
+def test_a_locked_database_holds_up_no_promotion(tmp_path: Path) -> None:
+    blocks = {"data": {"folder": "clips"}, "registry": {"kind": "mlflow"}}
+    project = Project(Workflow.model_validate({"name": "digits", **blocks}), tmp_path)
+    with claim(project) as directory:
+        for text in "ab":
+            make_version(directory.serving, text)
+        database = directory.local / "registry.sqlite"
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        step = promote(project, 1)
+    assert served_version(project).number == 3
+    assert f"{database} is held by another process" in step.notes[-1]
 
 
 def test_time_for_files_is_given_to_who_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
