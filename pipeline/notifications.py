@@ -29,6 +29,7 @@ from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError
 from schemas.outcomes import NotifyOn, VerdictOutcome
 from schemas.reports.metrics import Headline, Interval
+from schemas.secrets import masked
 from schemas.text import visible
 from schemas.workflow.workflow import Workflow
 
@@ -179,7 +180,7 @@ def result_event(workflow: Workflow, result: "RunResult") -> Event:
         headline=headline,
         accuracy=headline.value if headline.name == "accuracy" else None,
         accuracy_interval=interval if headline.name == "accuracy" else None,
-        reasons=reasons,
+        reasons=list(map(masked, reasons)),
         report=str(result.report),
     )
 
@@ -195,13 +196,13 @@ def failure_event(workflow: Workflow, error: Exception) -> Event:
         text=_for_chats(f"{workflow.name}: {outcome}; {reason}"),
         workflow=workflow.name,
         time=_now(),
-        reasons=[reason],
+        reasons=[masked(reason)],
     )
 
 
 def _for_chats(text: str) -> str:
     """`text` as Slack and its like take it: nothing in it is a link, or calls everybody."""
-    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return visible(masked(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def trial_event(workflow: Workflow) -> Event:

@@ -4,6 +4,7 @@ import posixpath
 
 from components.storage.location import Location, location_of
 from schemas.errors import ClipError
+from schemas.secrets import has_secret, masked
 from schemas.text import composed
 
 
@@ -25,6 +26,9 @@ class Folders:
 
         Raises ClipError: `missing`, or `outside` of the folder that recordings may be in.
         """
+        if has_secret(written):
+            detail = f"{masked(written):.200}: a URI with a password, a query or a fragment, which"
+            raise ClipError("unsupported", f"{detail} may be secret; name the recording without")
         path = written if "://" in written else f"{self._folder}/{written}"
         if written.startswith("/"):
             path = written

@@ -9,6 +9,7 @@ from components.example_gen.file_names import is_of_macos
 from components.example_gen.spans import newest_spans
 from components.storage.location import Location, location_of
 from schemas.errors import DataError
+from schemas.secrets import masked
 from schemas.spans import has_spans
 
 
@@ -21,7 +22,7 @@ def place_of(written: str, workflow_dir: Path) -> Location:
     try:
         return location_of(written if "://" in written else (workflow_dir / written).absolute())
     except ValueError as error:
-        raise DataError(str(error)) from error
+        raise DataError(masked(str(error))) from error
 
 
 def matching_files(

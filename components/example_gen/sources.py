@@ -28,6 +28,7 @@ from components.tasks import feeding
 from schemas.errors import ClipError, DataError
 from schemas.manifest import channel_of, is_text, optional_text_of, seconds_of, text_of
 from schemas.reports.rejects import Reject
+from schemas.secrets import masked
 from schemas.tasks import FIRST_TASK
 from schemas.text import plain
 from schemas.utterance import GENERATED_SCHEME, MUST_PASS, TWO_LABELS, Utterance
@@ -258,7 +259,7 @@ def _manifest_rows(
                 yield _utterance(row, folders, prefix, root, targets, spellings)
         except ClipError as error:
             uri = row.get("audio_filepath")
-            uri = uri if isinstance(uri, str) and is_text(uri) else ""
+            uri = masked(uri) if isinstance(uri, str) and is_text(uri) else ""
             yield Reject(id=place, uri=uri, reason=error.reason, detail=f"{place}: {error.detail}")
 
 
@@ -298,7 +299,7 @@ def _utterance(
         channel=channel,
         split=_split(row),
         metadata={
-            key: row[key]
+            key: masked(value) if isinstance(value := row[key], str) else value
             for key in sorted(row)
             if key not in _MANIFEST_KEYS
             and key != targets.KEY

@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import urllib.parse
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from components.registry.deadline import Deadline, LateError
 from components.registry.interface import ALIASES, STATE_TAGS, Registration, metrics_of
 from components.registry.training import Training
-from components.storage.location import Location
+from components.storage.plain_path import sqlite_url
 from schemas.errors import RegistryError
 
 # Before the import.
@@ -87,7 +86,7 @@ class MlflowRegistry:
         """
         database = directory / "registry.sqlite"
         _prepare(database)
-        uri = database_uri(database)
+        uri = sqlite_url(database)
         try:
             return cls(name, uri, directory / "registry")
         except RegistryError as error:
@@ -297,18 +296,6 @@ class MlflowRegistry:
             run_name=f"{self._name} {registration.version}",
         )
         return str(made.info.run_id)
-
-
-def database_uri(database: Path) -> str:
-    """Where MLflow finds an SQLite file: a URL, in which a `?` would begin the options."""
-    if "?" not in str(database):
-        return f"sqlite:///{database}"
-    return f"sqlite:///file:{urllib.parse.quote(str(database))}?uri=true"
-
-
-def _size_bytes(folder: Location) -> int:
-    entries = (file.entry() for _, file in folder.files())
-    return sum(entry.size_bytes for entry in entries if entry is not None)
 
 
 def _prepare(database: Path) -> None:

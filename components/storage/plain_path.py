@@ -1,9 +1,11 @@
-"""Folders with a name that a library would take for a pattern, such as `takes [v2]`."""
+"""Paths that a library would take for a pattern or a part of a URL, such as `takes [v2]?`."""
 
 import contextlib
 import os
 import re
+import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 
 _MAGIC = re.compile(r"[*?\[\\]")
 
@@ -23,3 +25,10 @@ def plain_path(folder: str) -> Iterator[str]:
         yield f"/proc/{os.getpid()}/fd/{descriptor}"
     finally:
         os.close(descriptor)
+
+
+def sqlite_url(database: Path) -> str:
+    """Where SQLAlchemy finds an SQLite file: a URL, in which a `?` would begin the options."""
+    if "?" not in str(database):
+        return f"sqlite:///{database}"
+    return f"sqlite:///file:{urllib.parse.quote(str(database))}?uri=true"

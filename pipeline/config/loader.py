@@ -22,6 +22,7 @@ from pipeline.config.yaml_source import (
     parse_document,
 )
 from schemas.errors import WorkflowError
+from schemas.secrets import masked
 from schemas.tasks import FIRST_TASK, foreign_keys, is_task, meant_task, task_names
 from schemas.text import nearest
 from schemas.workflow.conflicts import Conflict
@@ -230,7 +231,8 @@ def _show(value: JsonValue) -> str:
         case list():
             return f"a list of {len(value)}"
         case str():
-            return repr(value if len(value) <= 60 else f"{value[:57]}...")
+            shown = masked(value)
+            return repr(shown if len(shown) <= 60 else f"{shown[:57]}...")
         case _:
             return str(value)
 

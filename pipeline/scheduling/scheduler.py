@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from components.storage.plain_path import sqlite_url
 from pipeline.scheduling.triggers import check_triggers
 from pipeline.workspace.lock import adopt, is_held, lock
 from pipeline.workspace.paths import RunDirectory
@@ -196,7 +197,7 @@ def _prepare_store(file: Path) -> str:
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         _follow_move(connection)
-    return f"sqlite:///{file}"
+    return sqlite_url(file)
 
 
 def _follow_move(connection: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.cron import why_no_cron
+from schemas.secrets import has_secret
 from schemas.spans import has_spans, why_no_spans
 from schemas.text import nearest
 from schemas.workflow.audio import Audio
@@ -23,6 +24,8 @@ from schemas.workflow.registry import Registry
 from schemas.workflow.run import Beam, Run
 from schemas.workflow.schedule import Schedule
 from schemas.workflow.train import Train
+
+_SAID_ELSEWHERE = ("registry.uri", "notify.webhook")
 
 REQUIRED_OPTIONS = {
     "DirectRunner": (),
@@ -274,14 +277,30 @@ def model_conflicts(model: Model) -> Iterator[Conflict]:
         )
 
 
+def secret_conflicts(settings: object, key: str = "") -> Iterator[Conflict]:
+    """A URI with a secret anywhere in a workflow's `settings`; it is never said."""
+    if isinstance(settings, dict):
+        for name, value in settings.items():
+            yield from secret_conflicts(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(settings, list):
+        for place, value in enumerate(settings):
+            yield from secret_conflicts(value, f"{key}[{place}]")
+    elif isinstance(settings, str) and has_secret(settings) and key not in _SAID_ELSEWHERE:
+        yield Conflict(
+            (key,),
+            "a URI with a password, a query or a fragment, which may be secret",
+            "a URI without them; clients find their credentials in the environment",
+        )
+
+
 def registry_conflicts(registry: Registry) -> Iterator[Conflict]:
     """A user or password in the address of a registry."""
-    if registry.uri is not None and "@" in registry.uri.partition("://")[2].partition("/")[0]:
+    if registry.uri is not None and has_secret(registry.uri):
         yield Conflict(
             ("registry.uri",),
-            "a user or password in the address",
-            "an address without them; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the"
-            " environment",
+            "a user, a password or a query in the address",
+            "an address without them; MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or"
+            " MLFLOW_TRACKING_TOKEN, in the environment",
         )
 
 

@@ -11,7 +11,7 @@ from e2e.running import artifacts, auricle, run
 from e2e.tiny import TINY, write_background, write_recordings, write_workflow
 from mlflow import MlflowClient
 
-from components.registry.mlflow import database_uri
+from components.storage.plain_path import sqlite_url
 from components.versions.manifest import verify
 from pipeline.runners.local import run_workflow
 from pipeline.runs.records import list_records
@@ -72,7 +72,7 @@ def test_run_and_predict_from_the_command_line(oddly_named: Path, webhook: Webho
     record = str(directory / "history" / "1.json")
     assert "all clips" in auricle("compare", record, record, cwd=project).stdout
     assert [path.name for path in project.parent.iterdir()] == [project.name]
-    client = MlflowClient(database_uri(directory / "registry.sqlite"))
+    client = MlflowClient(sqlite_url(directory / "registry.sqlite"))
     made = client.get_model_version_by_alias("tones", "champion")
     lineage = verify(directory / "serving" / "1").lineage
     assert lineage is not None
@@ -100,7 +100,7 @@ def check_answers_through_mlflow(project: Path, answer: dict[str, object], clip:
         "assert not {'auricle', 'components'} & set(sys.modules)\n"
         "print(label, score)\n"
     )
-    registry = database_uri(project / "runs" / "tones" / "registry.sqlite")
+    registry = sqlite_url(project / "runs" / "tones" / "registry.sqlite")
     command = [sys.executable, "-I", "-W", "ignore", "-c", program, registry, str(clip)]
     asked = subprocess.run(command, capture_output=True, text=True, check=True)
     label, score = asked.stdout.split()

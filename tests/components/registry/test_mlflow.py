@@ -18,8 +18,9 @@ from trainings import DATA, make_training
 from waiting import wait_until
 
 from components.registry import Registration
-from components.registry.mlflow import MlflowRegistry, database_uri
+from components.registry.mlflow import MlflowRegistry
 from components.storage.location import location_of
+from components.storage.plain_path import sqlite_url
 from components.versions.manifest import verify
 from schemas.errors import RegistryError
 from schemas.reports.model_card import MODEL_CARD_FILE
@@ -54,7 +55,7 @@ def test_a_folder_that_no_url_could_name(serving: Path, tmp_path: Path) -> None:
     folder.mkdir()
     registry = MlflowRegistry.embedded("digits", folder)
     entry = register(registry, serving / "1")
-    client = MlflowClient(database_uri(folder / "registry.sqlite"))
+    client = MlflowClient(sqlite_url(folder / "registry.sqlite"))
     assert client.get_model_version("digits", entry).tags
     assert {path.name for path in tmp_path.iterdir()} == {"serving", folder.name}
     assert len(list(folder.glob("registry/*/artifacts/model/saved_model/saved_model.pb"))) == 1
