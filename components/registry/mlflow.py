@@ -298,6 +298,11 @@ class MlflowRegistry:
         return str(made.info.run_id)
 
 
+def _size_bytes(folder: Location) -> int:
+    entries = (file.entry() for _, file in folder.files())
+    return sum(entry.size_bytes for entry in entries if entry is not None)
+
+
 def _prepare(database: Path) -> None:
     """Has SQLite write ahead, so that MLflow's pages and a run do not wait for each other; copies
     a database that another version of MLflow wrote last.
