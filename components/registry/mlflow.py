@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from components.registry.deadline import Deadline, LateError
 from components.registry.interface import ALIASES, STATE_TAGS, Registration, metrics_of
 from components.registry.training import Training
+from components.storage.location import Location
 from components.storage.plain_path import sqlite_url
 from schemas.errors import RegistryError
 
