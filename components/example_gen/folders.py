@@ -1,7 +1,10 @@
 """Where the recordings of a manifest's rows lie, and which of them are there."""
 
+import functools
 import posixpath
+from dataclasses import dataclass
 
+from components.example_gen.spelled_paths import as_spelled
 from components.storage.location import Location, location_of
 from schemas.errors import ClipError
 from schemas.secrets import has_secret, masked
@@ -17,9 +20,8 @@ class Folders:
     def __init__(self, folder: Location, allowed: Location) -> None:
         self._folder = str(folder)
         self._allowed = allowed.normalised()
-        self._listed: dict[str, tuple[set[str], list[str]] | ClipError] = {}
+        self._listed: dict[str, _Folder | ClipError] = {}
         self._oddities: dict[str, dict[str, str]] = {}
-        self._composed: dict[str, dict[str, str]] = {}
 
     def path_of(self, written: str) -> str:
         """The absolute path, or the URI, of a file that is there.
@@ -40,36 +42,14 @@ class Folders:
         listed = self._listed[folder]
         if isinstance(listed, ClipError):
             raise ClipError(listed.reason, f"{written:.200}: {listed.detail}")
-        files, folders = listed
-        if name not in files:
-            if (spelled := self._as_spelled(folder, name)) is not None:
-                return spelled
-            is_folder = name in ("", ".", "..") or name in folders
-            kind = "a folder" if is_folder else self._odd_kind(folder, name)
-            what = f"{written:.200}"
-            raise ClipError("missing", f"{what} is {kind}" if kind else f"no file {what}")
-        return path
-
-    def _as_spelled(self, folder: str, name: str) -> str | None:
-        """The path of the file that has this name, in this folder, but for how their accents are
-        composed.
-        """
-        if folder.isascii() and name.isascii():
-            return None
-        if folder not in self._composed:
-            there = self._folder_as_spelled(folder)
-            files, _ = _children(there)
-            self._composed[folder] = {composed(file): f"{there}/{file}" for file in files}
-        return self._composed[folder].get(composed(name))
-
-    def _folder_as_spelled(self, folder: str) -> str:
-        above, name = posixpath.split(folder)
-        if folder.isascii() or not _location(above).normalised().is_in(self._allowed):
-            return folder
-        above = self._folder_as_spelled(above)
-        _, folders = _children(above)
-        named = [each for each in folders if composed(each) == composed(name)]
-        return f"{above}/{named[0]}" if named and name not in named else f"{above}/{name}"
+        if name in listed.files:
+            return path if listed.path == folder else f"{listed.path}/{name}"
+        if not name.isascii() and (spelled := listed.by_composed.get(composed(name))):
+            return f"{listed.path}/{spelled}"
+        is_folder = name in ("", ".", "..") or name in listed.folders
+        kind = "a folder" if is_folder else self._odd_kind(listed.path, name)
+        what = f"{written:.200}"
+        raise ClipError("missing", f"{what} is {kind}" if kind else f"no file {what}")
 
     def _odd_kind(self, folder: str, name: str) -> str:
         """What a name in a folder stands for, where that is neither file nor folder."""
@@ -80,8 +60,8 @@ class Folders:
                 self._oddities[folder] = {}
         return self._oddities[folder].get(name, "")
 
-    def _list(self, folder: str, written: str) -> tuple[set[str], list[str]] | ClipError:
-        place = _location(folder)
+    def _list(self, folder: str, written: str) -> "_Folder | ClipError":
+        place = as_spelled(_location(folder))
         if not place.normalised().is_in(self._allowed):
             root = f"recordings have to lie below {self._allowed}"
             raise ClipError("outside", f"{written}: {root}; `data.root` can be another folder")
@@ -90,14 +70,21 @@ class Folders:
         except OSError as error:
             reason = "unreadable" if isinstance(error, PermissionError) else "missing"
             return ClipError(reason, f"its folder cannot be read: {error.strerror}")
-        return set(files), folders
+        return _Folder(str(place), frozenset(files), folders)
 
 
-def _children(folder: str) -> tuple[list[str], list[str]]:
-    try:
-        return _location(folder).children()
-    except OSError:
-        return [], []
+@dataclass
+class _Folder:
+    """What is in the folder `path`, as the storage spells it."""
+
+    path: str
+    files: frozenset[str]
+    folders: list[str]
+
+    @functools.cached_property
+    def by_composed(self) -> dict[str, str]:
+        """The files by their names with composed accents."""
+        return {composed(file): file for file in self.files}
 
 
 def _location(written: str) -> Location:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components.example_gen.file_names import is_of_macos
 from components.example_gen.spans import newest_spans
+from components.example_gen.spelled_paths import as_spelled, spellings
 from components.storage.location import Location, location_of
 from schemas.errors import DataError
 from schemas.secrets import masked
@@ -14,13 +15,15 @@ from schemas.spans import has_spans
 
 
 def place_of(written: str, workflow_dir: Path) -> Location:
-    """The place that a workflow in `workflow_dir` names: a path, from that folder on, or a URI.
+    """The place that a workflow in `workflow_dir` names: a path, from that folder on, or a URI. Of
+    accents it takes those that are there, composed or not.
 
     Raises:
         DataError: no storage is known for the URI.
     """
     try:
-        return location_of(written if "://" in written else (workflow_dir / written).absolute())
+        path = written if "://" in written else (workflow_dir / written).absolute()
+        return as_spelled(location_of(path))
     except ValueError as error:
         raise DataError(masked(str(error))) from error
 
@@ -48,9 +51,11 @@ def matching_files(
 
 
 def _files_of(key: str, place: Location, inside: str) -> set[Location]:
-    exact = place / inside  # a name is no pattern where there is a file of it
+    exact = as_spelled(place / inside)  # a name is no pattern where there is a file of it
     try:
-        found = [exact] if exact.is_present() else place.matching(inside)
+        found = [exact]
+        if not exact.is_present():
+            found = [file for each in spellings(inside) for file in place.matching(each)]
         return {file for file in found if file.is_present() and not is_of_macos(file.name)}
     except OSError as error:
         raise DataError(f"{key}: {exact} cannot be read: {error.strerror}") from error

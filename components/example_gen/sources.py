@@ -251,37 +251,34 @@ def _manifest_rows(
         try:
             if isinstance(read, ClipError):
                 raise read
-            if _is_of(row, is_forgotten):
+            spoken = row.get("speaker")
+            if spoken is not None and is_forgotten(str(spoken)):
                 yield None
             elif is_of_macos(written := text_of(row, "audio_filepath")):
                 yield join_names(prefix, written)
             else:
-                yield _utterance(row, folders, prefix, root, targets, spellings)
+                path, named = folders.path_of(written), _uri(written, prefix, root)
+                yield _utterance(row, path, named, targets, spellings)
         except ClipError as error:
             uri = row.get("audio_filepath")
             uri = masked(uri) if isinstance(uri, str) and is_text(uri) else ""
             yield Reject(id=place, uri=uri, reason=error.reason, detail=f"{place}: {error.detail}")
 
 
-def _is_of(row: dict[str, object], is_forgotten: IsForgotten) -> bool:
-    """Whether a row is of a speaker that is forgotten, by the name as it is written."""
-    speaker = row.get("speaker")
-    written = "" if speaker is None else str(speaker)
-    return is_forgotten(written)
+def _uri(written: str, prefix: str, root: Location | None) -> str:
+    """What a recording is called, from `root` on, that a manifest in the folder `prefix` names."""
+    if "://" in written or posixpath.isabs(written):
+        return name_below(root, location_of(written))
+    return join_names(prefix, written)
 
 
 def _utterance(
     row: dict[str, object],
-    folders: Folders,
-    prefix: str,
-    root: Location | None,
+    path: str,
+    uri: str,
     targets: feeding.TargetReader,
     spellings: Spellings,
 ) -> Utterance:
-    written = text_of(row, "audio_filepath")
-    path = folders.path_of(written)
-    is_whole = "://" in written or posixpath.isabs(written)
-    uri = name_below(root, location_of(written)) if is_whole else join_names(prefix, written)
     target = spellings.plain(targets.read_target(row))
     speaker = optional_text_of(row, "speaker")
     offset_s, duration_s = seconds_of(row, "offset"), seconds_of(row, "duration")

@@ -9,6 +9,7 @@ from schemas.errors import ClipError
 from schemas.manifest import CHANNEL, MOST_CHANNELS, MOST_SECONDS, is_nothing, text_of
 
 _NAMES = ("label", "speaker", "text")
+_TEXTS = ("id", *_NAMES)
 _TIMES = ("offset", "duration")
 
 
@@ -19,15 +20,17 @@ def as_manifest_row(row: Row, spellings: Spellings) -> Row:
         RowError: a value is of another kind.
     """
     kept = {key: value for key, value in row.items() if not is_nothing(value)}
-    kept["audio_filepath"] = text_value(kept, "audio_filepath")
-    for key in ("id", *_NAMES):
-        if key in kept:
-            kept[key] = text_value(kept, key)
+    for key in ("audio_filepath", *(key for key in _TEXTS if key in kept)):
+        kept[key] = text_value(kept, key)
     try:
-        kept |= {key: spellings.plain(str(kept[key])) for key in _NAMES if key in kept}
+        for key in _NAMES:
+            if key in kept:
+                kept[key] = spellings.plain(str(kept[key]))
     except ClipError as error:
         raise RowError("a name that is blank", error.detail) from error
-    kept |= {key: seconds(kept[key], key) for key in _TIMES if key in kept}
+    for key in _TIMES:
+        if key in kept:
+            kept[key] = seconds(kept[key], key)
     if kept.get("duration") == 0:
         raise RowError("duration: expected more than 0 seconds")
     if CHANNEL in kept:

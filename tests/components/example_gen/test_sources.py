@@ -406,3 +406,18 @@ def test_folders_that_look_alike_are_one_label(tmp_path):
     listing = list_utterances(Data(folder="clips", labels=["fu\u0308nf", "7"]), tmp_path)
     assert sorted(row.target for row in listing.utterances) == ["7", "f\u00fcnf", "f\u00fcnf"]
     assert any("normalised" in note for note in listing.notes)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["s\u00e9rie/\u00fc.jsonl", "s\u00e9rie/\u00fc*.jsonl", "s*/\u00fc.jsonl"]
+)
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_a_workflow_finds_its_data_however_accents_are_composed(tmp_path, pattern, forms):
+    on_disk, written = forms
+    folder = tmp_path / unicodedata.normalize(on_disk, "s\u00e9rie")
+    _manifest(folder, [ROW], unicodedata.normalize(on_disk, "\u00fc.jsonl"))
+    path = str(folder / "clips" / "1.wav")
+    data = Data(manifests=unicodedata.normalize(written, pattern))
+    assert [row.path for row in list_utterances(data, tmp_path).utterances] == [path]
+    data = Data(folder=unicodedata.normalize(written, "s\u00e9rie"))
+    assert [row.path for row in list_utterances(data, tmp_path).utterances] == [path]
