@@ -7,7 +7,7 @@ SavedModel, so that its graph with the weights of a fold answers as that fold's 
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,12 @@ class FoldModels:
     weights: Mapping[str, Weights]
     fold_of: Mapping[str, str]
 
+    def without(self, split_key: str) -> "FoldModels":
+        """The same, which knows nothing of a group; whose clips were all forgotten is not asked."""
+        gone = group_digest(split_key)
+        known = {group: fold for group, fold in self.fold_of.items() if group != gone}
+        return replace(self, fold_of=known)
+
     def unheard(self, example: Mapping[str, FeatureValue], metadata: Mapping[str, object]) -> str:
         """The fold whose model has not heard the clip; empty for the model that ships, which has
         not heard the clips of unknown groups and those that have to pass.
@@ -43,7 +49,9 @@ class FoldModels:
 
 
 def group_digest(split_key: str) -> str:
-    """Stands for a speaker or a recording, and does not tell who it is."""
+    """Stands for a speaker or a recording. Who guesses a name can tell that it is in: `forget`
+    takes them out.
+    """
     return hashlib.sha256(split_key.encode()).hexdigest()[:_DIGEST_DIGITS]
 
 

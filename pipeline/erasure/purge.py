@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
+from components.evaluation.fold_models import FOLDS_FILE, read_fold_models, write_fold_models
 from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
 from components.example_gen.index import drop_rows, read_index, read_rows
 from components.storage.digests import DIGEST_PROPERTY, remove_cache, tree_digest
@@ -55,6 +56,8 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
     tables = sum(_drop_scores(Path(each.uri), ids) for each in _made(heard, "auricle.ClipScores"))
     for blessing in _made(heard, "ModelBlessing"):
         _rewrite_verdict(store, blessing, speaker, ids, directory.scratch)
+    for model in _made(heard, "Model"):
+        _drop_from_folds(store, model, speaker, directory.scratch)
     for verdict in _made(heard, "auricle.DataVerdict"):
         _rewrite_statistics(store, verdict, directory.scratch)
     records = _rewrite_history(directory, speaker, ids)
@@ -164,6 +167,24 @@ def _rewrite_verdict(
         if kept != verdict:
             content = kept.model_dump_json(indent=2).encode()
             _replace_sealed(store, blessing, file, content, scratch)
+
+
+def _drop_from_folds(
+    store: "MetadataStore | None", model: Artifact, speaker: str, scratch: Path
+) -> None:
+    """Takes them out of what says which model of a cross-validation has not heard whom."""
+    folder = Path(model.uri)
+    models = read_fold_models(folder)
+    if models is None:
+        return
+    kept = models.without(speaker)
+    if len(kept.fold_of) == len(models.fold_of):
+        return
+    scratch.mkdir(parents=True)
+    write_fold_models(kept, scratch)
+    content = (scratch / FOLDS_FILE).read_bytes()
+    shutil.rmtree(scratch)
+    _replace_sealed(store, model, folder / FOLDS_FILE, content, scratch)
 
 
 def _rewrite_statistics(store: "MetadataStore | None", verdict: Artifact, scratch: Path) -> None:

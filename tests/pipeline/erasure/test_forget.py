@@ -16,6 +16,7 @@ from words import write_project
 
 import pipeline.erasure.forget
 import pipeline.erasure.purge
+from components.evaluation.fold_models import FOLDS_FILE, group_digest, read_fold_models
 from components.evaluation.scores import read_scores
 from components.storage.digests import FileDigests, tree_digest
 from components.versions.ledger import read_ledger
@@ -26,6 +27,7 @@ from pipeline.datasets.feedback import read_feedback
 from pipeline.datasets.rows import list_rows
 from pipeline.erasure.forget import REPLACE, forget, trace
 from pipeline.erasure.lineage import trace_speaker
+from pipeline.metadata.artifacts import folder_number
 from pipeline.runs.records import read_record
 from pipeline.workspace.project import Project
 from schemas.errors import InputError, RegistryError
@@ -58,6 +60,8 @@ def named_in(root: Path) -> list[str]:
             content = file.read_bytes().replace(f"{ANN}son".encode(), b"")
             if any(spelling in content for spelling in spellings):
                 found.append(file.relative_to(root).as_posix())
+        elif file.name == FOLDS_FILE:
+            found += [str(file)] * (group_digest(ANN) in folds_in(file.parent))
         elif file.is_file() and ANN in read_scores(file).features["speaker"]:
             found.append(file.relative_to(root).as_posix())
     return sorted(found)
@@ -181,6 +185,7 @@ STEPS = [
     "drop_clips",
     "_delete_made_again",
     "_rewrite_verdict",
+    "_drop_from_folds",
     "_rewrite_statistics",
     "_rewrite_history",
     "_forget_in_metadata",
@@ -236,6 +241,25 @@ def test_a_kill_between_seal_and_file_keeps_the_baseline(
     forget(runs.project, ANN)
     assert not runs.directory.scratch.exists()
     check_nothing_is_left(runs)
+
+
+def test_a_cross_validation_knows_them_no_more(runs: Runs) -> None:
+    """Not even by a digest, which tells who is in it to who guesses the name."""
+    folders = sorted(runs.directory.artifacts.glob("Trainer/model/*"), key=folder_number)
+    known = [folds_in(folder) for folder in folders]
+    assert [group_digest(ANN) in groups for groups in known] == [True, True, False]
+    forget(runs.project, ANN)
+    assert [folds_in(folder) for folder in folders] == [
+        groups - {group_digest(ANN)} for groups in known
+    ]
+    with FileDigests() as digests:
+        assert withdraw_changed(runs.store, digests, runs.directory.serving) == []
+
+
+def folds_in(folder: Path) -> set[str]:
+    models = read_fold_models(folder)
+    assert models is not None
+    return set(models.fold_of)
 
 
 def test_a_speaker_nobody_knows(runs: Runs) -> None:
