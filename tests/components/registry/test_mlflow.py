@@ -126,6 +126,23 @@ def check(client: MlflowClient, registry: MlflowRegistry, serving: Path, scratch
     assert client.get_registered_model("digits").aliases.keys() == {"champion"}
 
 
+def check_mended(client: MlflowClient, registry: MlflowRegistry, serving: Path) -> None:
+    """What somebody deletes is missing among the entries, or restored."""
+    push_ids = [verify(serving / name).push_id for name in "12"]
+    assert registry.entries(push_ids) == dict(zip(push_ids, "12", strict=True))
+    client.delete_run(client.get_model_version("digits", "1").run_id)
+    assert set(registry.entries(push_ids)) == set(push_ids)
+    assert client.get_run(client.get_model_version("digits", "1").run_id).info.lifecycle_stage == (
+        "active"
+    )
+    client.delete_model_version("digits", "1")
+    assert registry.entries(push_ids) == {push_ids[1]: "2"}
+    client.delete_registered_model("digits")
+    assert registry.entries(push_ids) == {}
+    registry.point({})
+    assert register(registry, serving / "2") == "1"
+
+
 def test_a_file_of_our_own(serving: Path, tmp_path: Path) -> None:
     directory = tmp_path / "run"
     registry = MlflowRegistry.embedded("digits", directory)
@@ -140,6 +157,7 @@ def test_a_server(serving: Path, server: str, tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     registry = MlflowRegistry("digits", server)
     check(MlflowClient(server), registry, serving, tmp_path / "scratch")
+    check_mended(MlflowClient(server), registry, serving)
     report = tmp_path / "report.html"
     report.write_text("<audio>")
     registry.record(make_training(9, "9" * 64, report=report, is_scheduled=True))
