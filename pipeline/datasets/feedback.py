@@ -22,7 +22,7 @@ from pipeline.datasets.suppression import read_forgotten
 from pipeline.inference.predict import load_model, published_card
 from pipeline.inference.reading import read_audio_file, read_clips
 from pipeline.workspace.leftovers import scratch_folder
-from pipeline.workspace.lock import claim
+from pipeline.workspace.lock import check_reader, claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError
@@ -134,6 +134,7 @@ def list_feedback(project: Project) -> list[FeedbackClip]:
     Raises:
         InputError: there is none.
     """
+    check_reader(project)
     directory = project.run_directory
     clips = read_feedback(directory)
     if not clips:

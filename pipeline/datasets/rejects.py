@@ -1,5 +1,6 @@
 """What the last ingest could not use, for people: grouped by reason, most frequent first."""
 
+from pipeline.workspace.lock import check_reader
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.reports.rejects import Reject, parse_rejects
@@ -14,6 +15,7 @@ def read_rejects(project: Project, reason: str | None = None) -> list[Reject]:
     """
     if reason is not None and reason not in REJECT_REASONS:
         raise InputError(f"--reason: got {reason!r}, expected one of {', '.join(REJECT_REASONS)}")
+    check_reader(project)
     file = project.run_directory.rejects
     try:
         rejects = parse_rejects(file.read())

@@ -22,7 +22,7 @@ from pipeline.erasure.purge import erase, names_speaker
 from pipeline.releases.reconcile import reconcile
 from pipeline.releases.registry import delete_reports
 from pipeline.runs.records import RunRecord, read_history
-from pipeline.workspace.lock import claim
+from pipeline.workspace.lock import check_reader, claim
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import DataError, InputError
@@ -74,6 +74,7 @@ def trace(project: Project, speaker: str) -> Traces:
     Raises:
         InputError: nobody knows them.
     """
+    check_reader(project)
     return _trace(project, speaker)[0]
 
 

@@ -23,6 +23,7 @@ from components.versions.model_card import read_card
 from components.versions.serving import Version, newest_version, pushed_versions
 from pipeline.inference.reading import ReadClip, Sound, longest_s, read_clips
 from pipeline.inference.tensorflow_import import import_tensorflow
+from pipeline.workspace.lock import check_reader
 from pipeline.workspace.ownership import check_serving_owner
 from pipeline.workspace.project import Project
 from schemas.errors import ClipError, InputError, VersionError
@@ -233,6 +234,7 @@ def served_version(project: Project) -> Version:
     Raises:
         InputError: there is none, or it is another workflow's.
     """
+    check_reader(project)
     check_serving_owner(project)
     serving = project.run_directory.serving
     newest = newest_version(serving)

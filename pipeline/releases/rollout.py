@@ -12,7 +12,8 @@ from components.versions.ledger import read_ledger
 from components.versions.manifest import check_version, read_manifest, verify
 from components.versions.serving import restore_version
 from pipeline.releases.reconcile import begin_step, read_step, reconcile, settle
-from pipeline.workspace.lock import check_owner, claim
+from pipeline.workspace.lock import check_reader, claim
+from pipeline.workspace.ownership import check_serving_owner
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import InputError, VersionError
@@ -97,7 +98,8 @@ def export(project: Project, version: int, target: Path) -> Exported:
         VersionError: it was never published, is no longer there, or is not what was published.
         InputError: the folder cannot be written, or holds files.
     """
-    check_owner(project)
+    check_reader(project)
+    check_serving_owner(project)
     directory = project.run_directory
     record = _find(read_ledger(directory.ledger), version, directory)
     source = directory.serving / record.version
@@ -121,7 +123,8 @@ def list_versions(project: Project) -> Ledger:
         VersionError: there is none.
         RunDirectoryError: run directory or serving directory are another workflow's.
     """
-    check_owner(project)
+    check_reader(project)
+    check_serving_owner(project)
     directory = project.run_directory
     ledger = read_ledger(directory.ledger)
     _champion(ledger, directory)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from components.storage.location import Location, location_of
+from pipeline.workspace.lock import check_reader
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
 from schemas.outcomes import RunOutcome
@@ -100,6 +101,7 @@ def list_records(project: Project) -> list[RunRecord]:
     Raises:
         InputError: no run was judged yet.
     """
+    check_reader(project)
     directory = project.run_directory.history
     records = read_history(directory)
     if not records:
@@ -113,6 +115,7 @@ def find_record(project: Project, number: int) -> RunRecord:
     Raises:
         InputError: there is no such run.
     """
+    check_reader(project)
     directory = project.run_directory.history
     numbers = _numbers(directory)
     if number not in numbers:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.storage.plain_path import sqlite_url
 from pipeline.scheduling.triggers import check_triggers
-from pipeline.workspace.lock import adopt, is_held, lock
+from pipeline.workspace.lock import adopt, check_reader, is_held, lock
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import BusyError, DataGateError, InputError
@@ -152,6 +152,7 @@ def read_decisions(project: Project) -> list[Decision]:
     Raises:
         InputError: there was none yet.
     """
+    check_reader(project)
     directory = project.run_directory
     try:
         lines = directory.decisions.read().splitlines()

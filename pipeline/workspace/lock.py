@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from components.storage.interface import HeldError
 from components.storage.location import Location
-from pipeline.workspace.identity import IDENTITY_FILE, read_identity, write_identity
+from pipeline.workspace.identity import IDENTITY_FILE, Identity, read_identity, write_identity
 from pipeline.workspace.leftovers import sweep
 from pipeline.workspace.ownership import check_serving_owner, known_id
 from pipeline.workspace.paths import RunDirectory
@@ -87,13 +87,7 @@ def check_owner(project: Project) -> None:
     directory = project.run_directory
     _check_format(directory)
     _check_files(directory)
-    owner = read_identity(directory.root)
-    if owner is not None and owner.name != project.name:
-        raise RunDirectoryError(
-            f"{directory.root} belongs to workflow '{owner.name}', not '{project.name}'; name"
-            f" another run.directory, or, where '{owner.name}' was renamed, change `name` in"
-            f" {directory.root / IDENTITY_FILE}"
-        )
+    owner = check_reader(project)
     if owner is None and (
         foreign := sorted(name for name in _names_in(directory.root) if name[0] != ".")
     ):
@@ -102,6 +96,24 @@ def check_owner(project: Project) -> None:
             f"({', '.join(foreign[:3])}); name an empty or a new run.directory"
         )
     check_serving_owner(project)
+
+
+def check_reader(project: Project) -> Identity | None:
+    """Whose the run directory is, which is this workflow or nobody: part of one may have been
+    copied here to be read.
+
+    Raises:
+        RunDirectoryError: it belongs to another workflow.
+    """
+    directory = project.run_directory
+    owner = read_identity(directory.root)
+    if owner is not None and owner.name != project.name:
+        raise RunDirectoryError(
+            f"{directory.root} belongs to workflow '{owner.name}', not '{project.name}'; name"
+            f" another run.directory, or, where '{owner.name}' was renamed, change `name` in"
+            f" {directory.root / IDENTITY_FILE}"
+        )
+    return owner
 
 
 def _check_files(directory: RunDirectory) -> None:

@@ -108,8 +108,10 @@ def _is_own(project: Project, owner: Owner) -> bool:
     identity = read_identity(_root(project))
     if identity is not None and identity.id:
         return identity.id == owner.id and not _is_copy(project, owner)
-    # Lost, and begun anew: no other run directory can be at its place.
-    return (owner.workflow, owner.run_directory) == (project.name, str(_root(project)))
+    # Lost, and begun anew: no other run directory can be at its place, nor around what was copied.
+    is_here = owner.run_directory == str(_root(project))
+    is_inside = project.run_directory.serving.is_in(_root(project))
+    return owner.workflow == project.name and (is_here or is_inside)
 
 
 def _is_copy(project: Project, owner: Owner) -> bool:

@@ -27,7 +27,7 @@ def print_models(
             f"{record.created.astimezone():%Y-%m-%d %H:%M}",
             measured_text(verdict.headline.value, verdict.headline.unit) if verdict else "",
             f"{verdict.clips:,}" if verdict else "",
-            record.entry or "not yet",
+            record.entry or ("not yet" if record.is_there else ""),
             _state(record, ledger, record.version in damage),
         )
     console().print(rows)

@@ -21,6 +21,7 @@ from pipeline.workspace.lock import claim
 from pipeline.workspace.ownership import OWNER_FILE, Owner, own_serving
 from pipeline.workspace.project import Project
 from schemas.errors import InputError, RunDirectoryError, VersionError
+from schemas.workflow.run import Run
 from schemas.workflow.workflow import Workflow
 
 
@@ -101,6 +102,46 @@ def test_commands_of_another_workflow_are_refused(
     assert "'digits'" in str(done.exception)
     assert newest_version(tmp_path / "served") is not None
     assert not (tmp_path / "two" / "runs" / "words" / "artifacts").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["plan"], ["run"], ["models"], ["rollback"], ["runs"], ["why"], ["rejects"],
+        ["predict", "FILE", "clip.wav"], ["predict", "FILE", "clip.wav", "--run", "1"],
+        ["export", "FILE", "1", "out"], ["schedule", "FILE", "--log"],
+        ["feedback", "FILE", "--list"], ["forget", "FILE", "--speaker", "ann"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_run_directory_of_another_workflow_is_not_even_read(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_project(tmp_path)
+    file.write_text(f"{file.read_text()}run: {{directory: shared}}\n")
+    shared = {"directory": str(tmp_path / "shared")}
+    first = make_project(tmp_path / "one", directory="serving")
+    first = Project(first.workflow.model_copy(update={"run": Run(**shared)}), first.folder)
+    push(first, "a")
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "clip.wav")
+    name, *rest = command
+    arguments = [each.replace("FILE", str(file)) for each in rest or ["FILE"]]
+    done = CliRunner().invoke(app, [name, *arguments])
+    assert isinstance(done.exception, InputError), done
+    assert "belongs to workflow 'digits'" in str(done.exception)
+
+
+def test_a_copied_serving_directory_can_be_asked(tmp_path: Path) -> None:
+    """Where a person takes it elsewhere to ask it there, without the rest of the run directory."""
+    first = make_project(tmp_path / "one", directory="serving")
+    push(first, "a")
+    there = make_project(tmp_path / "two", directory="serving")
+    shutil.copytree(first.run_directory.serving.path, there.run_directory.serving.path)
+    assert load_model(there).version == 1
+    other = make_project(tmp_path / "two", "words", directory="../digits/serving")
+    with pytest.raises(RunDirectoryError):
+        load_model(other)
 
 
 def test_it_stays_the_owners(first: Project, tmp_path: Path) -> None:
