@@ -5,6 +5,8 @@ transcript's words, decibels of one estimate.
 """
 
 import io
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -241,8 +243,11 @@ def read_scores(file: Path) -> ClipScores:
         OSError: it is not there.
         ValueError: it is another file.
     """
-    with np.load(file, allow_pickle=False) as stored:
-        arrays = dict(stored)
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
     if "labels" in arrays:
         arrays = load_part(FIRST_TASK, "scoring").bring_up_to_date(arrays)
     if "targets" not in arrays:

@@ -81,10 +81,17 @@ def read_index(file: BinaryIO) -> Index:
 
 
 def read_rows(file: BinaryIO, shard: Shard) -> list[Row]:
-    """The rows of a shard, sorted by id."""
+    """The rows of a shard, sorted by id.
+
+    Raises:
+        AuricleError: they are damaged.
+    """
     file.seek(shard.start)
     # Parsed at once: a call for each of many short lines costs more than the parsing.
-    rows: list[Row] = json.loads(b"[%b]" % b",".join(file.read(shard.length).splitlines()))
+    try:
+        rows: list[Row] = json.loads(b"[%b]" % b",".join(file.read(shard.length).splitlines()))
+    except ValueError as error:
+        raise AuricleError(f"an index of utterances is damaged: {error}") from error
     return rows
 
 
@@ -113,10 +120,12 @@ def drop_rows(file: Location, speaker: str) -> None:
     it.
 
     Raises:
-        AuricleError: not an index, or of another format.
+        AuricleError: not an index, or of another format, or damaged.
     """
     with file.open() as lines:
         index = read_index(lines)
+        for shard in index.shards:
+            read_rows(lines, shard)
         lines.seek(0)
         header = json.loads(lines.readline())
         blocks = []

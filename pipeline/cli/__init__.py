@@ -12,7 +12,8 @@ import typer
 from pipeline.cli import data, feedback, models, runs, schedule
 from pipeline.cli.crash_report import explain_fault
 from pipeline.cli.output import say, say_message
-from schemas.errors import AuricleError
+from pipeline.runners.console.lost_output import guard_outputs
+from schemas.errors import AuricleError, InputError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -69,6 +70,23 @@ def _options(
 
 def main() -> None:
     """Entry point of `auricle`: an error is a message and an exit code, never a traceback."""
+    lost = guard_outputs()
+    try:
+        _answer()
+    except SystemExit as stop:
+        sys.stdout.flush()
+        if lost.reason:
+            say(
+                f"standard output cannot be written ({lost.reason}): what the command did stays,"
+                " but not all of its answer was shown",
+                err=True,
+            )
+            sys.exit(stop.code or InputError.exit_code)
+        raise
+
+
+def _answer() -> None:
+    """Does what was asked, and ends with the exit code."""
     try:
         app()
     except AuricleError as error:
@@ -79,5 +97,6 @@ def main() -> None:
             say("Interrupted. Run it again to go on from the last finished step.", err=True)
         raise
     except Exception as error:
-        say_message(str(explain_fault(error, Path(tempfile.gettempdir()))), err=True)
-        sys.exit(AuricleError.exit_code)
+        fault = explain_fault(error, Path(tempfile.gettempdir()))
+        say_message(str(fault), err=True)
+        sys.exit(fault.exit_code)

@@ -145,7 +145,11 @@ def _drop_scores(folder: Path, ids: frozenset[str]) -> int:
     file = folder / SCORES_FILE
     if not file.exists():
         return 0
-    scores = read_scores(file)
+    try:
+        scores = read_scores(file)
+    except (ValueError, KeyError):  # damaged: nobody can read who is in it, or compare with it
+        file.unlink()
+        return 1
     is_kept = ~np.isin(scores.ids, list(ids))
     if is_kept.all():
         return 0
@@ -162,7 +166,11 @@ def _rewrite_verdict(
 ) -> None:
     file = Path(blessing.uri) / VERDICT_FILE
     if file.exists():
-        verdict = read_verdict(location_of(file))
+        try:
+            verdict = read_verdict(location_of(file))
+        except ValueError:  # damaged
+            file.unlink()
+            return
         kept = without_speaker(verdict, speaker, ids)
         if kept != verdict:
             content = kept.model_dump_json(indent=2).encode()
@@ -189,12 +197,17 @@ def _drop_from_folds(
 
 def _rewrite_statistics(store: "MetadataStore | None", verdict: Artifact, scratch: Path) -> None:
     """Takes the names of speakers out of what drift is measured from, which does not look there."""
+    from google.protobuf.message import DecodeError
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     file = Path(verdict.uri) / _STATISTICS_FILE
     if not file.exists():
         return
-    statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+    try:
+        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+    except DecodeError:  # damaged
+        file.unlink()
+        return
     for data_set in statistics.datasets:
         kept = [f for f in data_set.features if "speaker" not in (f.name, *f.path.step)]
         if len(kept) < len(data_set.features):

@@ -1,13 +1,13 @@
 """Free space in a run directory: what a run needs, and what a full disk does to it."""
 
 import contextlib
-import errno
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from components.versions.serving import Version, newest_version
+from pipeline.workspace.machine import is_full
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError, RunDirectoryError
 from schemas.workflow.workflow import Workflow
@@ -67,11 +67,7 @@ def explain_full_disk(directory: RunDirectory) -> Iterator[None]:
     except AuricleError:
         raise
     except Exception as error:
-        full_file = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        # TensorFlow, SQLite and Beam wrap the error and leave only its words.
-        if full_file or any(
-            words in str(error) for words in ("No space left on device", "disk is full")
-        ):
+        if is_full(error):
             raise RunDirectoryError(
                 f"the disk of {directory.root} is full; {_published_since(before, directory)}. Free"
                 " some space and run again: finished steps are kept"

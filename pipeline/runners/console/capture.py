@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.runners.console.lost_output import open_output
+
 
 @contextlib.contextmanager
 def logged_to(path: Path) -> Iterator[TextIO]:
@@ -22,7 +24,8 @@ def logged_to(path: Path) -> Iterator[TextIO]:
     saved_out, saved_err = os.dup(1), os.dup(2)
     root = logging.getLogger()
     saved_handlers, saved_level = root.handlers[:], root.level
-    with path.open("a") as log, os.fdopen(os.dup(1), "w") as terminal:
+    terminal = open_output(saved_out, sys.stdout.encoding)
+    with path.open("a") as log:
         handler = logging.StreamHandler(log)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.handlers, root.level = [handler], logging.INFO
@@ -31,8 +34,8 @@ def logged_to(path: Path) -> Iterator[TextIO]:
         try:
             yield terminal
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr, terminal):
+                stream.flush()
             os.dup2(saved_out, 1)
             os.dup2(saved_err, 2)
             os.close(saved_out)

@@ -2,6 +2,8 @@
 
 import contextlib
 import sqlite3
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,34 @@ def ask(file: Path, question: str) -> object:
 def test_it_is_written_ahead(file: Path) -> None:
     assert ask(file, "PRAGMA journal_mode") == "wal"
     assert prepare_store(file) == []
+
+
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[sqlite3.Connection]:
+    """Another connection has begun to write, as another process would."""
+    with contextlib.closing(sqlite3.connect(file, check_same_thread=False)) as connection:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        yield connection
+
+
+@pytest.mark.parametrize("ask_store", [open_store, prepare_store])
+def test_one_that_is_held_is_waited_for_and_that_is_said(
+    file: Path, ask_store: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    with held(file) as connection:
+        threading.Timer(1.5, connection.close).start()
+        ask_store(file)
+    assert [str(file) in record.getMessage() for record in caplog.records] == [True]
+    assert [t.name for t in open_store(file).get_artifact_types()] == ["Clip"]
+
+
+def test_one_that_is_held_for_too_long_is_not_called_damaged(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.metadata.store._LONGEST_WAIT_S", 0.1)
+    with held(file), pytest.raises(RunDirectoryError, match="held by another process"):
+        open_store(file)
 
 
 def test_an_older_one_is_migrated(file: Path) -> None:
