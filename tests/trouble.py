@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 _NEW_NAMESPACE, _NEW_USER = 0x00020000, 0x10000000  # of clone(2)
 _READ_ONLY, _REMOUNT, _PRIVATE = 1, 32, 1 << 18  # of mount(2)
 _TIMEOUT_S = 90
-_HELD_S = 1.5  # a look of `pipeline.metadata.store` takes one
+_HELD_S = 20
 
 
 class Done(NamedTuple):
@@ -345,14 +345,16 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 
 
 def _store_held(project: Path) -> None:
-    """By another process, for longer than a look takes."""
+    """By another process, until the command has said that it waits."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         connection = sqlite3.connect(next(project.glob("runs/*/metadata.sqlite")))
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
         os.write(writer, b"held")
-        time.sleep(_HELD_S)
+        said, end_s = project.with_name("err"), time.monotonic() + _HELD_S
+        while not said.stat().st_size and time.monotonic() < end_s:
+            time.sleep(0.02)
         os._exit(0)
     os.read(reader, 4)
 
