@@ -12,19 +12,22 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-_IN_WORDS = {errno.EBADF: "it is closed", errno.EPIPE: "its reader has ended"}
 _NAMES = {1: "stdout", 2: "stderr"}
 
 
 class LostOutput:
-    """What became of standard output: `reason` is empty while all of it was written."""
+    """What became of standard output: `reason` is empty while all was written that was wanted. A
+    reader that has ended, as `head` does, wanted no more.
+    """
 
     def __init__(self) -> None:
         self.reason = ""
 
     def add(self, error: OSError) -> None:
         """Remembers why output was lost, the first time."""
-        self.reason = self.reason or _IN_WORDS.get(error.errno or 0) or str(error.strerror)
+        if error.errno != errno.EPIPE:
+            why = "it is closed" if error.errno == errno.EBADF else str(error.strerror)
+            self.reason = self.reason or why
 
 
 _lost = LostOutput()
