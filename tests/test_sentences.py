@@ -9,6 +9,7 @@ made-up data beside it. Whoever changes a sentence on purpose rewrites it and re
 import datetime
 import difflib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,8 +34,16 @@ from pipeline.releases.reconcile import reconcile
 from pipeline.releases.rollout import export, list_versions, promote, roll_back
 from pipeline.scheduling.triggers import check_triggers
 from pipeline.workspace.lock import claim
+from pipeline.workspace.ownership import own_serving
 from pipeline.workspace.project import Project
-from schemas.errors import AuricleError, DataGateError, InputError, VersionError, WorkflowError
+from schemas.errors import (
+    AuricleError,
+    DataGateError,
+    InputError,
+    RunDirectoryError,
+    VersionError,
+    WorkflowError,
+)
 from schemas.versions import Ledger
 from schemas.workflow.data import Data
 from schemas.workflow.data_gate import DataGate
@@ -240,6 +249,41 @@ def versions(folder: Path) -> Said:
     yield refusal("a version that was changed", lambda: export(project, 1, folder / "out"))
 
 
+def owners(folder: Path) -> Said:
+    """Whose a run directory and a serving directory are."""
+    registry, push = {"kind": "none"}, {"directory": str(folder / "served")}
+    digits = Project(make_workflow(registry=registry, push=push), folder / "one")
+    words = Project(digits.workflow.model_copy(update={"name": "words"}), folder / "two")
+    served, directory = folder / "served", digits.run_directory
+
+    def refusal(situation: str, project: Project) -> tuple[str, str]:
+        try:
+            with claim(project):
+                own_serving(project)
+        except RunDirectoryError as error:
+            return situation, str(error).replace(str(folder), "FOLDER")
+        raise AssertionError(situation)
+
+    make_version(served, "a")
+    yield refusal("versions of another workflow from before", words)
+    with claim(digits):
+        own_serving(digits)
+    yield refusal("another workflow's serving directory", words)
+    shutil.copytree(folder / "one", folder / "copy")
+    yield refusal("a copy of the run directory", Project(digits.workflow, folder / "copy"))
+    (served / "owner.json").write_text("{")
+    yield refusal("a damaged owner", digits)
+    (directory.local / "workflow.json").write_text("{")
+    yield refusal("a damaged workflow.json", digits)
+    (directory.local / "workflow.json").write_text('{"name": "words"}')
+    yield refusal("another workflow's run directory", digits)
+    directory.format.path.write_text("")
+    yield refusal("a damaged format", digits)
+    directory.format.path.unlink()
+    directory.told.path.mkdir()
+    yield refusal("a folder in a file's place", digits)
+
+
 def triggers(folder: Path) -> Said:
     def look(situation: str, days: float = 0.0, **blocks: dict[str, object]) -> tuple[str, str]:
         workflow = make_workflow(**blocks) if blocks else WORKFLOW
@@ -281,6 +325,7 @@ SECTIONS = {
     "Keyword gate": keyword_gate,
     "Rejected rows": rows,
     "Versions": versions,
+    "Owners": owners,
     "Reasons to train": triggers,
     "Messages": messages,
 }

@@ -91,7 +91,7 @@ def _read(project: Project) -> tuple[Owner, Stored] | None:
     except (OSError, ValidationError) as error:
         what = getattr(error, "strerror", None) or "it was cut short, or changed"
         raise RunDirectoryError(
-            f"{file} does not say whose serving directory this is ({what}); {_way(project)}"
+            f"{file} does not say whose serving directory this is ({what}). {_way(project)}"
         ) from error
     if not _is_own(project, owner):
         place = f" ({owner.run_directory})" if owner.run_directory else ""
