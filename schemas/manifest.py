@@ -9,6 +9,7 @@ from schemas.errors import ClipError
 CHANNEL = "channel"
 MOST_CHANNELS = 65535  # that a header has room for
 MOST_SECONDS = 1e9
+LONGEST_TEXT = 4096  # characters, as of a path
 
 
 def text_of(row: Mapping[str, object], key: str) -> str:
@@ -20,10 +21,13 @@ def text_of(row: Mapping[str, object], key: str) -> str:
     if key not in row:
         raise ClipError("bad_row", f"no key {key!r}; got {', '.join(map(repr, row))}"[:300])
     value = row[key]
+    if _is_number(value) and abs(value) < math.inf:
+        value = str(value)
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        got = f"{len(value):,}, which begin with {value[:40]!r}"
+        raise ClipError("bad_row", f"{key}: expected up to {LONGEST_TEXT:,} characters, got {got}")
     if isinstance(value, str) and value.strip() and is_text(value):
         return value
-    if _is_number(value) and math.isfinite(value):
-        return str(value)
     raise ClipError("bad_row", f"{key}: expected a non-empty string, got {value!r:.200}")
 
 

@@ -9,6 +9,10 @@ import re
 HIDDEN = "***"
 _REST = r"[^\s'\"<>]"
 
+# What a URI becomes that was taken for a path.
+_SHORTENED = re.compile(
+    r"\b(s3a?|gs|https?|ftps?|abfss?|wasbs?|hdfs|webhdfs|postgresql|mysql|fake):/(?=[^/\s])"
+)
 _HIDDEN_PARTS = (
     # `user:password@` before a host. A password may hold slashes, and a port is none.
     (re.compile(r"://[^/\s?#'\"<>]*@"), f"://{HIDDEN}@"),
@@ -28,11 +32,13 @@ def masked(text: str) -> str:
     >>> masked("s3://key:secret@bucket/a.wav and https://a.b/c.wav?X-Amz-Signature=0f")
     's3://***@bucket/a.wav and https://a.b/c.wav?***'
     """
-    if "://" not in text:
+    whole = _SHORTENED.sub(r"\1://", text)
+    if "://" not in whole:
         return text
+    hidden = whole
     for pattern, shown in _HIDDEN_PARTS:
-        text = pattern.sub(shown, text)
-    return text
+        hidden = pattern.sub(shown, hidden)
+    return text if hidden == whole else hidden
 
 
 def has_secret(text: str) -> bool:

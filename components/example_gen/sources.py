@@ -30,7 +30,7 @@ from schemas.manifest import channel_of, is_text, optional_text_of, seconds_of, 
 from schemas.reports.rejects import Reject
 from schemas.secrets import masked
 from schemas.tasks import FIRST_TASK
-from schemas.text import plain
+from schemas.text import nearest, plain
 from schemas.utterance import GENERATED_SCHEME, MUST_PASS, TWO_LABELS, Utterance
 from schemas.workflow.data import Data
 from schemas.workflow.generated import Generated
@@ -332,13 +332,15 @@ def _with_known_targets(listing: Listing, data: Data, targets: feeding.Targets) 
         except ClipError as error:
             if error.reason == "unknown_label":
                 left_out[row.target] += 1
-                last = f": {error.detail}"
+                last = error.detail
             else:
                 rejects.append(_rejected(row.id, row.uri, error))
         else:
             kept.append(row)
     if not kept:
-        raise DataError(f"data: no row is left{last or _first(rejects)}")
+        # Only now: of many labels the nearest to each would take a minute.
+        near = f": {last}; nearest: {nearest(max(left_out), data.labels or [])!r}" if last else ""
+        raise DataError(f"data: no row is left{near or _first(rejects)}")
     return replace(
         listing, utterances=kept, rejects=rejects, left_out=dict(sorted(left_out.items()))
     )

@@ -19,6 +19,7 @@ TOKEN = "T0k3n"
 SECRET = [
     f"s3://key:{TOKEN}@bucket/a.wav",
     f"s3://{TOKEN}@bucket/a.wav",
+    f"s3:/key:{TOKEN}@bucket/a.wav",
     f"s3://AKIA:{TOKEN}/{TOKEN}+x@bucket/a.wav",
     f"https://a.b/c.wav?X-Amz-Signature={TOKEN}&X-Amz-Date=1",
     f"https://a.b/c.wav?{TOKEN}",
@@ -35,7 +36,7 @@ PLAIN = [
     "s3://bucket/a b@c.wav", "s3://bucket/set?.jsonl", "s3://bucket/#1 a.wav", "http://host:5000",
     "a@b.c", "http://host:5000/a@b", "/home/ann/what?.wav", "fake://bucket/[v2]*.jsonl",
     "sqlite:///runs/x.sqlite",
-    "key: got 'https://a.b/c', expected d",
+    "s3:/bucket/a.wav", "key: got 'https://a.b/c', expected d",
 ]  # fmt: skip
 
 
@@ -44,7 +45,6 @@ def test_it_is_hidden(text: str) -> None:
     assert has_secret(text)
     assert TOKEN not in masked(text)
     assert masked(masked(text)) == masked(text)
-    assert "://" in masked(text)
 
 
 @pytest.mark.parametrize("text", PLAIN)
