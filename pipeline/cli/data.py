@@ -66,8 +66,8 @@ def import_(
 ) -> None:
     """Write a manifest for a data set in another toolkit's layout.
 
-    Layouts: commonvoice, fsdd, kaldi, lhotse, librispeech, nemo, speech_commands. Speakers and
-    official splits are kept; audio is neither read nor copied.
+    Layouts: commonvoice, fsdd, kaldi, lhotse, librispeech, nemo, speech_commands. Speakers,
+    channels and official splits are kept; audio is neither read nor copied.
 
     \b
       auricle import speech_commands speech_commands_v2/ --output commands.jsonl

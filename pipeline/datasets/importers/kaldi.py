@@ -30,7 +30,7 @@ _TIMES = "expected a recording, a start and an end in seconds"
 
 
 def list_rows(source: Path) -> Iterator[Item]:
-    """A row for each segment, or for each recording where there are no segments.
+    """A row for each segment, or for each recording where there is no file of segments.
 
     A text of one word is also the label. The fifth word of a segment is its channel, from 0 on; so
     is what reco2file_and_channel says of its recording. Commands in wav.scp (`sph2pipe ... |`) are
@@ -40,8 +40,8 @@ def list_rows(source: Path) -> Iterator[Item]:
     recordings = _read(source / "wav.scp")
     segments = _read(source / "segments")
     channels = _recording_channels(source, recordings)
-    rows = segments if segments.lines else recordings
-    sides = [_read(source / name) for name in ("utt2spk", "text")]
+    rows = segments if segments.is_there else recordings
+    sides = [_read_speakers(source), _read(source / "text")]
     for name, value in rows.lines:
         place = f"{rows.name}: {name}"
         try:
@@ -64,6 +64,7 @@ class _Table:
     """The lines of a table, and its values by key; keys are the same however they are composed."""
 
     name: str
+    is_there: bool = True
     lines: list[tuple[str, str]] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
     twice: set[str] = field(default_factory=set)
@@ -78,16 +79,32 @@ class _Table:
             raise RowError(f"{self.name} has two lines of it, which differ", key)
         return self.values.get(composed(key), "")
 
+    def add(self, written: str, value: str) -> None:
+        """Adds a line."""
+        self.lines.append((written, value))
+        key = composed(written)
+        if self.values.setdefault(key, value) != value:
+            self.twice.add(key)
+
 
 def _read(path: Path) -> _Table:
     """A table; an empty one where there is no such file."""
-    table = _Table(path.name)
-    if path.is_file():
-        for _, written, value in read_keyed(location_of(path)):
-            table.lines.append((written, value))
-            key = composed(written)
-            if table.values.setdefault(key, value) != value:
-                table.twice.add(key)
+    table = _Table(path.name, path.is_file())
+    for _, key, value in read_keyed(location_of(path)) if table.is_there else ():
+        table.add(key, value)
+    return table
+
+
+def _read_speakers(source: Path) -> _Table:
+    """The speaker of each utterance; from spk2utt where there is no utt2spk."""
+    table = _read(source / "utt2spk")
+    if table.is_there:
+        return table
+    turned = _read(source / "spk2utt")
+    table = _Table(turned.name, turned.is_there)
+    for speaker, utterances in turned.lines:
+        for utterance in utterances.split():
+            table.add(utterance, speaker)
     return table
 
 
@@ -167,7 +184,7 @@ def _channel(of_segment: object, of_recording: int | RowError | None) -> object:
 def _unmatched(side: _Table, names: Collection[str], rows: str) -> Iterator[Noted]:
     """What a table beside the rows lacks, and what it has too much."""
     there = {composed(name) for name in names}
-    if side.lines:
+    if side.is_there:
         for name in names:
             if not side.values.get(composed(name)):
                 yield Noted(f"{rows}: {name}", f"{side.name} says nothing of it")

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from pipeline.datasets.importers import Imported, import_manifest
+from schemas.errors import DataError
 
 Rows = list[dict[str, Any]]
 
@@ -120,6 +121,18 @@ def test_kaldi_says_what_its_tables_lack_and_repeat(tmp_path):
         "text says nothing of it": 4,
         "wav.scp does not have it": 1,
     }
+
+
+def test_kaldi_speakers_of_either_table(tmp_path):
+    tables = {"wav_scp": "u1 a.wav\nu2 b.wav\n", "spk2utt": "ann u1\nbob\tu2 u9\n"}
+    imported, rows = kaldi(tmp_path, **tables)
+    assert {name: row["speaker"] for name, row in rows.items()} == {"u1": "ann", "u2": "bob"}
+    assert dict(imported.noted) == {"wav.scp does not have it": 1}
+
+
+def test_kaldi_segments_that_are_lost_are_not_whole_recordings(tmp_path):
+    with pytest.raises(DataError, match="no row"):
+        kaldi(tmp_path, wav_scp="u1 a.wav\n", segments="")
 
 
 @pytest.mark.parametrize(
