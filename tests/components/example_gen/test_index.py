@@ -5,15 +5,19 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from waiting import wait_until
 
+from components.example_gen.example_builder import ClipReader
 from components.example_gen.index import read_index, read_rejects, read_rows
 from components.example_gen.index_writer import shard_count, write_index
 from components.example_gen.sources import Listing, list_utterances
 from components.storage.digests import _SETTLED_NS
 from schemas.errors import AuricleError
 from schemas.utterance import Utterance
+from schemas.workflow.audio import Audio
 from schemas.workflow.data import Data, Split
 from schemas.workflow.generated import Generated
 
@@ -172,3 +176,22 @@ def test_a_file_that_cannot_be_read_is_left_to_the_workers(recordings, data, tmp
         index = read_index(file)
         rows = [row for shard in index.shards for row in read_rows(file, shard)]
     assert [row["id"] for row in rows if not row["sha256"]] == ["clips/no/ada-0.wav"]
+
+
+def test_a_worker_gets_the_channel_that_a_row_names(tmp_path):
+    up = np.arange(8000)
+    soundfile.write(tmp_path / "call.wav", np.stack([up, 3 * up], axis=1).astype(np.int16), 8000)
+    named = {"audio_filepath": "call.wav", "label": "yes", "id": "call"}
+    data = Data(manifests="m.jsonl", split=Split(eval=0.0, test=0.0))
+    read = ClipReader(Audio(sample_rate=8000, clip_s=1.0, trim=False, normalize="none"))
+    found = {}
+    for channel in (0, 1, None):
+        (tmp_path / "m.jsonl").write_text(json.dumps(named | {"channel": channel}))
+        ref = _index(tmp_path, data, tmp_path / "out")
+        with Path(ref.uri).open("rb") as file:
+            [row] = [row for shard in read_index(file).shards for row in read_rows(file, shard)]
+        example, _ = read.example(row)
+        heard = np.frombuffer(example["audio"], "<i2")
+        found[ref.digest, row["key"]] = channel
+        np.testing.assert_array_equal(heard, {0: up, 1: 3 * up, None: 2 * up}[channel])
+    assert len(found) == 3
