@@ -80,7 +80,7 @@ def main() -> None:
     print("| | command | killed after, s | what the same command mended | agrees |")
     print("|---|---|---|---|---|")
     bad = 0
-    with reading(bench.directory.serving, _whole_is_enough) as reader:
+    with reading(bench.directory.serving.path, _whole_is_enough) as reader:
         for number in range(arguments.kills):
             name = TURNS[number % len(TURNS)]
             after = moments.uniform(0.0, arguments.aimed or lasts[name])
@@ -151,7 +151,7 @@ def _kill(bench: Bench, number: int, name: str, after: float, *, is_aimed: bool)
         _arguments(bench, command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     if is_aimed:
-        _wait_for_a_version(bench.directory.serving, process)
+        _wait_for_a_version(bench.directory.serving.path, process)
     time.sleep(after)
     process.send_signal(signal.SIGKILL)
     # A rollback that had said what it did was over: to give it again is to go back once more.
@@ -176,7 +176,7 @@ def _wait_for_a_version(serving: Path, process: "subprocess.Popen[str]") -> None
 
 def disagreement(bench: Bench, before: Ledger) -> str:
     """What does not agree; empty where all does."""
-    serving = bench.directory.serving
+    serving = bench.directory.serving.path
     known = {OWNER_FILE, f".{OWNER_FILE}.lock"}
     names = {path.name for path in serving.iterdir()} - known
     if leftovers := [name for name in sorted(names) if not name.isdecimal()]:

@@ -17,6 +17,7 @@ from typing import TypeVar
 LIMIT_S = 3.0  # for all that is asked while somebody waits for an older model to be served
 PATIENT_LIMIT_S = 5.0  # for each piece of work, without files
 _SLOWEST_BYTES_PER_S = 100_000  # of an upload that still gets through
+_LONGEST_WAIT_S = 60.0  # at once: longer ones may be too long for the system
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 
@@ -70,7 +71,9 @@ class Deadline:
             # A daemon: one that hangs does not keep this process from ending.
             threading.Thread(target=answered, daemon=True).start()
             while not answer.done() and self._left_s() > 0:
-                concurrent.futures.wait([answer], timeout=max(0.0, self._left_s()))
+                concurrent.futures.wait(
+                    [answer], timeout=min(max(0.0, self._left_s()), _LONGEST_WAIT_S)
+                )
         if not answer.done():
             raise LateError
         return answer.result()
@@ -81,9 +84,10 @@ class Deadline:
 
 def _set_by_person() -> float | None:
     try:
-        return float(os.environ[_TIMEOUT])
-    except (KeyError, ValueError):
+        limit_s = int(os.environ[_TIMEOUT])
+    except (KeyError, ValueError):  # MLflow itself refuses what is no number
         return None
+    return limit_s if limit_s > 0 else None
 
 
 @contextlib.contextmanager

@@ -110,7 +110,8 @@ def test_a_locked_database_holds_up_no_promotion(tmp_path: Path) -> None:
 
 
 def test_time_for_files_is_given_to_who_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "0.1")
+    monkeypatch.setattr("components.registry.deadline.LIMIT_S", 0.1)
+    monkeypatch.setattr("components.registry.deadline.PATIENT_LIMIT_S", 0.1)
     for patient in (False, True):
         deadline = Deadline(patient=patient)
         deadline.allow(50_000)
@@ -133,5 +134,9 @@ def test_a_persons_settings_stay(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     assert Deadline(patient=True).wait_for(seen) == ["5", "1"]
     assert seen() == [None, None]
+    for odd in ("0", "-5", "soon", str(10**30)):
+        monkeypatch.setenv(names[0], odd)
+        assert Deadline(patient=True).wait_for(seen) == [odd, "1"]
+    monkeypatch.delenv(names[0])
     monkeypatch.setenv(names[1], "0")
     assert Deadline(patient=True).wait_for(seen) == ["5", "0"]
