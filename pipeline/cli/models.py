@@ -113,7 +113,9 @@ def models(file: WorkflowFile, as_json: AsJson = False) -> None:
     if as_json:
         say_json(Versions(**dict(ledger), damaged=damage).model_dump_json(indent=2))
     else:
-        print_models(ledger, read_verdicts(ledger, project.run_directory), damage)
+        verdicts = read_verdicts(ledger, project.run_directory)
+        has_registry = project.workflow.registry.kind != "none"
+        print_models(ledger, verdicts, damage, has_registry=has_registry)
 
 
 @app.command()

@@ -11,10 +11,14 @@ from schemas.versions import Ledger, VersionRecord
 
 
 def print_models(
-    ledger: Ledger, verdicts: Mapping[int, Verdict], damage: Mapping[int, str]
+    ledger: Ledger,
+    verdicts: Mapping[int, Verdict],
+    damage: Mapping[int, str],
+    *,
+    has_registry: bool,
 ) -> None:
     """A table of all versions for people, with the verdicts of those that are there; below it what
-    is damaged.
+    is damaged, and whether the registry was told all of it.
     """
     measures = [verdict.headline.name for verdict in verdicts.values()]
     measure = measures[-1] if measures else "result"
@@ -36,6 +40,8 @@ def print_models(
     champion = ledger.champion
     if champion is not None and champion.version in damage:
         say("Model servers serve it all the same; `auricle rollback` serves another version")
+    if has_registry and ledger.registered_state != ledger.state:
+        say("The registry was not told all of this yet; the next run, rollback or promote does it")
 
 
 def print_rollout(step: Rollout) -> None:

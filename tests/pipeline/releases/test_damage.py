@@ -119,12 +119,14 @@ def test_models_names_what_is_damaged(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "workflow.yaml"
     file.write_text("name: digits\ndata: {folder: clips}\nregistry: {kind: none}\n")
     whole = CliRunner().invoke(app, ["models", str(file)]).output
-    assert "damaged" not in whole
+    assert "damaged" not in whole and "registry was not told" not in whole
     assert re.search(r"^3 .*champion", whole, re.M)
     swap_labels(project.run_directory.serving.path / "3")
     said = CliRunner().invoke(app, ["models", str(file)]).output
     assert re.search(r"^3 .*damaged", said, re.M)
     assert "champion" not in said
+    file.write_text("name: digits\ndata: {folder: clips}\n")  # with a registry, never told
+    assert "registry was not told" in CliRunner().invoke(app, ["models", str(file)]).output
     as_json = json.loads(CliRunner().invoke(app, ["models", str(file), "--json"]).output)
     assert set(as_json["damaged"]) == {"3"}
 
