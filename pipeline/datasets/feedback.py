@@ -93,7 +93,7 @@ def add_feedback(
             raise InputError(f"--speaker: {given.speaker} is to be forgotten in this workflow")
         clips = read_feedback(directory)
         asked = newest_version(directory.serving) is not None if ask is None else ask
-        taken = _take(project, files, asked, given.must_pass)
+        taken = _take(project, files, asked, given)
         by_sha256 = {clip.sha256: clip for clip in clips}
         result = Added(added=[], known=[], refused=taken.refused, notes=notes)
         for file, (stored, answered) in taken.stored.items():
@@ -177,7 +177,7 @@ class _Taken(BaseModel):
     refused: dict[str, str]
 
 
-def _take(project: Project, files: list[Path], ask: bool, must_pass: bool) -> _Taken:
+def _take(project: Project, files: list[Path], ask: bool, given: Feedback) -> _Taken:
     """Copies what can be decoded; what is decoded is the copy, so that nothing else is kept."""
     workflow, directory = project.workflow, project.run_directory
     model = load_model(project) if ask else None
@@ -198,7 +198,7 @@ def _take(project: Project, files: list[Path], ask: bool, must_pass: bool) -> _T
             sha256 = hashlib.sha256(content).hexdigest()
             name = names.setdefault(sha256, _name(there, sha256, file.suffix.lower()))
             drafts[file] = draft, name
-        for file, why in _of_other_splits(project, drafts, must_pass).items():
+        for file, why in _known_in_data(project, drafts, given).items():
             refused[str(file)] = why
             del drafts[file]
         copies = [draft for draft, _ in drafts.values()]
@@ -218,14 +218,14 @@ def _take(project: Project, files: list[Path], ask: bool, must_pass: bool) -> _T
     )
 
 
-def _of_other_splits(
-    project: Project, drafts: Mapping[Path, tuple[Path, str]], must_pass: bool
+def _known_in_data(
+    project: Project, drafts: Mapping[Path, tuple[Path, str]], given: Feedback
 ) -> dict[Path, str]:
-    """The files that the data has on the other side of the split, and why they are not taken."""
+    """The files that the data has with another use or label, and why they are not taken."""
     digests = {Path(name).stem: draft.stat().st_size for draft, name in drafts.values()}
     same = same_in_data(project, digests)
     found = {
-        file: why_not_taken(*same[Path(name).stem], must_pass)
+        file: why_not_taken(same[Path(name).stem], given.label, given.must_pass)
         for file, (_, name) in drafts.items()
         if Path(name).stem in same
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from schemas.cron import why_no_cron
 from schemas.secrets import has_secret
 from schemas.spans import has_spans, why_no_spans
-from schemas.text import nearest
+from schemas.text import nearest, visible
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
 from schemas.workflow.data import Data, Split
@@ -25,6 +25,7 @@ from schemas.workflow.run import Beam, Run
 from schemas.workflow.schedule import Schedule
 from schemas.workflow.train import Train
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SAID_ELSEWHERE = ("registry.uri", "notify.webhook")
 
 REQUIRED_OPTIONS = {
@@ -277,14 +278,18 @@ def model_conflicts(model: Model) -> Iterator[Conflict]:
         )
 
 
-def secret_conflicts(settings: object, key: str = "") -> Iterator[Conflict]:
-    """A URI with a secret anywhere in a workflow's `settings`; it is never said."""
+def text_conflicts(settings: object, key: str = "") -> Iterator[Conflict]:
+    """Anywhere in a workflow's `settings` a URI with a secret, which is never said, or a character
+    that ends a line or acts on a terminal; a command may need them.
+    """
     if isinstance(settings, dict):
         for name, value in settings.items():
-            yield from secret_conflicts(value, f"{key}.{name}" if key else str(name))
+            yield from text_conflicts(value, f"{key}.{name}" if key else str(name))
     elif isinstance(settings, list):
         for place, value in enumerate(settings):
-            yield from secret_conflicts(value, f"{key}[{place}]")
+            yield from text_conflicts(value, f"{key}[{place}]")
+    elif isinstance(settings, str) and _CONTROL.search(settings) and "notify." not in key:
+        yield Conflict((key,), f"{visible(settings):.200}", "text without control characters")
     elif isinstance(settings, str) and has_secret(settings) and key not in _SAID_ELSEWHERE:
         yield Conflict(
             (key,),

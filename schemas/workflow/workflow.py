@@ -108,7 +108,7 @@ class Workflow(Block):
         yield from conflicts.augment_conflicts(self.audio, self.frontend, self.augment)
         yield from conflicts.model_conflicts(self.model)
         yield from conflicts.registry_conflicts(self.registry)
-        yield from conflicts.secret_conflicts(self.model_dump(mode="json"))
+        yield from conflicts.text_conflicts(self.model_dump(mode="json"))
         yield from conflicts.schedule_conflicts(self.schedule)
         yield from conflicts.notify_conflicts(self.notify)
         yield from load_part(self.task, "config").conflicts(self)

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.config.loader import read_workflow
 from schemas.errors import WorkflowError
+from schemas.text import visible
 
 BASE = "name: tones\ndata: {folder: clips}\n"
 MOST_S = 8.0  # of CPU; a thirtieth of what 60,000 keys took when each was held against all names
@@ -24,6 +25,8 @@ FILES = {
     "a number without end": BASE + "train: {learning_rate: 1e400}\n",
     "a NUL": 'name: x\ndata: {folder: "a\\0b"}\n',
     "a NUL in the run directory": BASE + 'run: {directory: "a\\0b"}\n',
+    "a line end in a path": 'name: x\ndata: {folder: "a\\nPublished"}\n',
+    "an escape sequence": 'name: x\ndata: {folder: x, labels: ["a\\e[2J", b]}\n',
     "half a character": 'name: x\ndata: {folder: "\\ud800"}\n',
     "lists in lists": BASE + f"train: {'[' * 20_000}{']' * 20_000}\n",
     "blocks in blocks": BASE + "".join(f"{' ' * n}a:\n" for n in range(1200)),
@@ -46,6 +49,7 @@ def test_it_is_refused_in_words(what: str, tmp_path: Path) -> None:
     assert len(lines) <= 21
     assert all(line.startswith(f"{file}:") for line in lines)
     assert max(map(len, lines)) < 1000
+    assert [visible(line) for line in lines] == lines
 
 
 def test_others_are_counted(tmp_path: Path) -> None:

@@ -204,3 +204,11 @@ def test_a_clip_of_the_data_is_not_taken_to_the_other_side(
         assert f"{split}.wav" in why
     kept = {each.stem for each in (tmp_path / "runs/words/feedback").iterdir()}
     assert (hashlib.sha256(copy.read_bytes()).hexdigest() in kept) == is_taken
+
+
+def test_a_clip_of_the_data_keeps_its_label(file: Path, tmp_path: Path) -> None:
+    project = Project(read_workflow(file), tmp_path)
+    row = next(row for row in list_rows(project).utterances if row.target == "go")
+    added = add_feedback(project, [Path(row.path)], Feedback(label="no"))
+    assert (added.added, list(added.refused)) == ([], [row.path])
+    assert row.id in added.refused[row.path]
