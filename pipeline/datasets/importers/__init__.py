@@ -60,15 +60,17 @@ class Imported(BaseModel):
 
     def skip(self, skipped: Skipped) -> None:
         """Counts something that is left out."""
-        self.skipped[skipped.reason] += 1
-        if self.skipped[skipped.reason] == 1:
-            self.first_skipped.append(skipped)
+        reason = _as_text(skipped.reason)
+        self.skipped[reason] += 1
+        if self.skipped[reason] == 1:
+            self.first_skipped.append(Skipped(_as_text(skipped.place), reason, skipped.got))
 
     def note(self, noted: Noted) -> None:
         """Counts something that a person should know."""
-        self.noted[noted.note] += 1
-        if self.noted[noted.note] == 1:
-            self.first_noted.append(noted)
+        note = _as_text(noted.note)
+        self.noted[note] += 1
+        if self.noted[note] == 1:
+            self.first_noted.append(Noted(_as_text(noted.place), note))
 
 
 def import_manifest(layout: str, source: Path, output: Path) -> Imported:
@@ -137,6 +139,11 @@ class _Rows:
             above = os.path.commonpath([self._imported.root or self._folder, outside])
             self._imported.root = Path(above)
         return line + b"\n"
+
+
+def _as_text(name: str) -> str:
+    """A name of a file, which need not be UTF-8, as JSON can hold it."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _why(imported: Imported) -> str:

@@ -25,7 +25,9 @@ def list_rows(source: Path) -> Iterator[Item]:
     for name, split in (_SPLITS if has_splits else {_ALL: None}).items():
         table = location_of(source / name)
         # A quote is a letter of the sentence, also where it is the first.
-        for number, line in read_table(table, "\t", ["path", "sentence"], False, strict=True):
+        for number, line in read_table(
+            table, "\t", ["path", "sentence"], quotes=False, strict=True
+        ):
             place = f"{name}:{number}"
             if isinstance(line, ClipError):
                 yield Skipped(place, "no row of the table", line.detail)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,18 @@ def test_the_command_says_what_it_wrote_and_left_out(tmp_path, output):
         f"  recordings lie elsewhere: the workflow's `data` needs `root: {tmp_path}`",
         "  left out 1: a command instead of a file, the first: wav.scp: u2",
     ]
+
+
+def test_names_that_are_no_text_are_said_as_json_too(tmp_path, output):
+    source = tmp_path / "data"
+    touch(source, "yes/a_nohash_0.wav")
+    for name in (b"yes/\xff_nohash_0.wav", b"yes/\xfe.wav"):
+        Path(os.fsdecode(os.fsencode(source) + b"/" + name)).touch()
+    arguments = ["import", "speech_commands", str(source), "--output", str(output), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    said = json.loads(result.stdout)
+    assert (said["rows"], sum(said["skipped"].values())) == (1, 2)
+    assert {skipped["place"] for skipped in said["first_skipped"]} == {
+        "yes/\\udcff_nohash_0.wav", "yes/\\udcfe.wav",
+    }  # fmt: skip
