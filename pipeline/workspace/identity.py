@@ -47,9 +47,12 @@ def write_identity(root: Location, workflow: Workflow, known_id: str) -> None:
     try:
         (root / IDENTITY_FILE).put(content, if_match=found[1].generation if found else ABSENT)
     except StaleError as error:
-        raise RunDirectoryError(
-            f"another command made {root} its own at the same moment; give this one again"
-        ) from error
+        other = read_identity(root)
+        if other is None or other.name != workflow.name:  # else it wrote what this one would
+            raise RunDirectoryError(
+                f"another workflow made {root} its own at the same moment; name another"
+                " run.directory"
+            ) from error
 
 
 def _read(root: Location) -> tuple[Identity, Stored] | None:

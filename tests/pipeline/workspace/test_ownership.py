@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from pushed import make_version, push_text
 from typer.testing import CliRunner
 from words import write_clip, write_project
 
+from components.storage.local import LocalStorage
+from components.storage.location import location_of
 from components.versions.serving import newest_version, pushed_versions, remove_leftovers
 from pipeline.cli import app
 from pipeline.inference.predict import load_model
 from pipeline.releases.reconcile import reconcile
 from pipeline.releases.rollout import list_versions, promote, roll_back
+from pipeline.workspace.identity import read_identity, write_identity
 from pipeline.workspace.lock import claim
 from pipeline.workspace.ownership import OWNER_FILE, Owner, own_serving
 from pipeline.workspace.project import Project
@@ -259,6 +263,36 @@ def test_a_damaged_owner_is_named_with_the_way_on(
         file.rmdir()
     file.write_text(str(refused.value).rpartition("that holds ")[2])
     assert roll_back(first, "worse").content == 2
+
+
+def test_of_two_workflows_at_once_one_has_a_run_directory(tmp_path: Path) -> None:
+    root = location_of(tmp_path / "run")
+    workflows = [make_project(tmp_path, name).workflow for name in ("digits", "words")]
+
+    def try_to(workflow: Workflow) -> bool:
+        try:
+            write_identity(root, workflow, "")
+        except RunDirectoryError:
+            return False
+        identity = read_identity(root)
+        return identity is not None and identity.name == workflow.name
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        won = list(pool.map(try_to, workflows[:1] * 3))
+    assert won == [True] * 3  # of one workflow: each is at home
+    root.delete_all()
+    root = location_of(tmp_path / "another")
+    barrier = threading.Barrier(2)
+    put = LocalStorage.put
+
+    def at_once(*given: object, **named: object) -> str:
+        barrier.wait()
+        return put(*given, **named)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        patch.setattr(LocalStorage, "put", at_once)
+        won = list(pool.map(try_to, workflows))
+    assert sorted(won) == [False, True]
 
 
 @pytest.mark.parametrize("kind", ["disk", "store"])
