@@ -1,9 +1,10 @@
-"""What libsndfile lacks: AAC, MP4 (m4a) and WebM, decoded by FFmpeg through PyAV.
+"""What libsndfile lacks: AAC, MP4 (m4a), WebM and some FLAC, decoded by FFmpeg through PyAV.
 
 PyAV comes with the extra `auricle[ffmpeg]`. FFmpeg crashes on some damaged files, and its memory is
 its own: it belongs into a process of `components.subprocess_pool`.
 """
 
+import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,18 +15,18 @@ from schemas.errors import ClipError
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
-_DEMUXERS = {"mp4": "mov", "webm": "matroska", "aac": "aac"}
+_DEMUXERS = {"mp4": "mov", "webm": "matroska", "aac": "aac", "flac": "flac", "ogg": "ogg"}
 _CODECS = ("aac", "alac", "mp3", "mp3float", "opus", "libopus", "vorbis", "flac")
 _ENDLESS = 1 << 62  # headers do not say how many samples there are after trimming
 _LEAD_IN_S = 0.2  # decoded and dropped after a seek: codecs need packets before the first good one
 
 
 class FfmpegDecoder:
-    """The first audio stream of a file; a `components.audio.decode.Decoder`."""
+    """The first audio stream of a file; a `components.audio.decoders.Decoder`."""
 
     name = "ffmpeg"
 
-    def __init__(self, file: BinaryIO, container: str) -> None:
+    def __init__(self, source: BinaryIO | bytes, container: str) -> None:
         try:
             import av
         except ImportError:
@@ -34,6 +35,8 @@ class FfmpegDecoder:
         self._errors = (av.error.FFmpegError, ValueError)
         self.container = container
         try:
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            file.seek(0)
             self._file = av.open(file, format=_DEMUXERS[container], metadata_errors="replace")
             self._stream = self._audio_stream()
             self._time_base = self._stream.time_base or 1  # every demuxer says it
@@ -43,7 +46,9 @@ class FfmpegDecoder:
             self.channels = context.channels
         except self._errors as error:
             raise self._clip_error(error) from error
-        self.frames = self._length()
+        seconds = self._length_s()
+        self.promised = None if seconds is None else round(seconds * self.rate_hz)
+        self.frames = _ENDLESS if seconds is None else int((seconds + 1.0) * self.rate_hz)
         self._resample = av.AudioResampler("flt")
         self._blocks = self._decode(0)
         self._rest = np.empty((0, self.channels), np.float32)
@@ -71,6 +76,12 @@ class FfmpegDecoder:
         self.at += frames - missing
         return np.concatenate(parts) if parts else self._rest[:0]
 
+    def is_empty(self) -> bool:
+        """Whether nothing is left to read."""
+        if not len(self._rest):
+            self._rest = next(self._blocks, self._rest)
+        return not len(self._rest)
+
     def close(self) -> None:
         self._file.close()
 
@@ -83,14 +94,14 @@ class FfmpegDecoder:
             raise ClipError("unsupported", f"{self.container} with the codec {codec}", self.name)
         return stream
 
-    def _length(self) -> int:
-        """An upper bound, in frames."""
+    def _length_s(self) -> float | None:
+        """What the header claims; None where it claims nothing."""
         seconds = 0.0
         if self._stream.duration is not None:
             seconds = float(self._stream.duration * self._time_base)
         elif self._file.duration is not None:
             seconds = self._file.duration / 1e6
-        return int((seconds + 1.0) * self.rate_hz) if seconds > 0 else _ENDLESS
+        return seconds if seconds > 0 else None
 
     def _decode(self, start: int) -> Iterator[np.ndarray]:
         """float32 [frames, channels] blocks from the frame `start` on."""

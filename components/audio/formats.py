@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from components.audio import flac, mpeg
 from schemas.errors import ClipError
 
-_WAV_CODECS = {1: "pcm", 3: "float", 6: "alaw", 7: "ulaw"}
+_WAV_CODECS = {1: "pcm", 3: "float", 6: "alaw", 7: "ulaw", 0x31: "gsm"}
+_WAV_CODECS |= dict.fromkeys((0x02, 0x11, 0x40), "adpcm")  # of Microsoft, IMA and G.721
 _WAV_EXTENSIBLE = 0xFFFE
 _WAV_MOST_PCM_BITS = 32
 _AIFF_CODECS = {
@@ -19,9 +21,12 @@ _AIFF_CODECS = {
     **dict.fromkeys((b"fl32", b"FL32", b"fl64", b"FL64"), "float"),
     **dict.fromkeys((b"ulaw", b"ULAW"), "ulaw"),
     **dict.fromkeys((b"alaw", b"ALAW"), "alaw"),
+    b"ima4": "adpcm",
+    b"GSM ": "gsm",
 }
 _AU_CODECS = {1: "ulaw", **dict.fromkeys(range(2, 6), "pcm"), 6: "float", 7: "float", 27: "alaw"}
-_OGG_CODECS = {b"\x01vorbis": "vorbis", b"OpusHead": "opus"}
+_AU_CODECS |= dict.fromkeys((23, 25, 26), "adpcm")  # G.721 and G.723
+_OGG_CODECS = {b"\x01vorbis": "vorbis", b"OpusHead": "opus", b"\x7fFLAC": "flac"}
 _OGG_HEADER = 27  # bytes of a page before its table of segments
 _SPHERE_CODECS = ("pcm", "ulaw", "mu-law", "alaw")
 _MOST_CHUNKS = 1000
@@ -59,7 +64,10 @@ def recognize(data: bytes) -> Format:
 
 
 def is_supported(head: bytes) -> bool:
-    """Whether a file with these first bytes, a few dozen, may be one that is read here."""
+    """Whether a file with these first bytes may be one that is read here.
+
+    A few dozen are enough, but where the frames of an MP3 begin behind something else.
+    """
     return _container(head) is not None
 
 
@@ -70,19 +78,22 @@ def _container(data: bytes) -> str | None:
         return "aiff" if data[8:12] in (b"AIFF", b"AIFC") else None
     if data[4:8] == b"ftyp":
         return "mp4"
+    if data.startswith(b"ID3"):
+        return "flac" if data.startswith(flac.MAGIC, mpeg.id3v2_end(data, 0)) else "mp3"
     for magic, container in (
-        (b"fLaC", "flac"),
+        (flac.MAGIC, "flac"),
         (b"OggS", "ogg"),
-        (b"ID3", "mp3"),
         (b".snd", "au"),
         (b"NIST_1A", "nist"),
         (b"\x1aE\xdf\xa3", "webm"),
     ):
         if data.startswith(magic):
             return container
+    if flac.starts_as_frame(data):
+        return "flac"
     if _is_adts_frame(data):
         return "aac"
-    return "mp3" if _is_mpeg_audio_frame(data) else None
+    return "mp3" if _is_mpeg_audio_frame(data) or mpeg.starts_as_mp3(data) else None
 
 
 def _is_adts_frame(data: bytes) -> bool:

@@ -11,7 +11,9 @@ from schemas.errors import ClipError
 
 @dataclass(frozen=True)
 class Header:
-    """Length in seconds, sample rate in Hz and number of channels, as the header claims them."""
+    """Length in seconds, sample rate in Hz and number of channels, as the header claims them; the
+    length is measured where the header says nothing, or what cannot be.
+    """
 
     duration_s: float
     rate_hz: int
@@ -32,7 +34,9 @@ def read_header(path: str) -> Header | str:
     """The header of one file, in this process, or why it cannot be read."""
     try:
         with location_of(path).open() as file, AudioFile(file) as audio:
-            return Header(audio.duration_s, audio.rate_hz, audio.channels)
+            length_s = audio.duration_s
+            length_s = audio.measure_s() if length_s is None else length_s
+            return Header(length_s, audio.rate_hz, audio.channels)
     except ClipError as error:
         return str(error)
     except OSError as error:

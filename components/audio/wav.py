@@ -20,7 +20,7 @@ _SCALE = np.float32(1 / FULL_SCALE)
 
 
 class Pcm16Decoder:
-    """A `components.audio.decode.Decoder` of samples that lie in memory."""
+    """A `components.audio.decoders.Decoder` of samples that lie in memory."""
 
     name = "pcm16"
     container = "wav"
@@ -31,6 +31,7 @@ class Pcm16Decoder:
         self._samples = samples
         self.rate_hz = rate_hz
         self.frames, self.channels = samples.shape
+        self.promised: int | None = self.frames
         self.at = 0
 
     def seek(self, frame: int) -> None:
