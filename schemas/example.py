@@ -26,8 +26,10 @@ SIDE_FEATURES: dict[str, FeatureKind] = {
     "dc_offset": "float",  # mean sample, full scale is 1
     "snr_db": "float",  # estimated signal-to-noise ratio, in dB
     "speech_fraction": "float",  # share of frames well above the noise floor, 0 to 1
+    "missing_s": "float",  # what its header or the manifest says and is not there, in s; 0 if whole
     "source_rate_hz": "int64",  # sample rate of the file, in Hz
     "source_channels": "int64",  # channels of the file
+    "heard_channels": "int64",  # of them that are in the clip: others are silent, or cancel it
     "source_format": "bytes",  # wav, flac, ogg, mp3, ...; generated
 }
 

@@ -17,6 +17,7 @@ REJECT_REASONS = (
     "outside",  # the path leaves the folder that recordings may be in
     "unreadable",  # the file cannot be read, or is damaged, or crashes its decoder
     "unsupported",  # not a format that is read here
+    "truncated",  # less of it is there than its header, or the manifest's `duration`, says
     "empty",  # no samples in it, or none between `offset` and `duration`
     "silent",  # nothing but digital silence
     "non_finite",  # NaN or infinity among the samples

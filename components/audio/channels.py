@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 QUIET_POWER = 1e-4  # of the loudest channel's: 40 dB below it
+EQUAL_POWER = 0.9  # of the loudest channel's: half a dB below it
 CANCELLED_POWER = 0.1  # of what as many channels that have nothing in common would leave
 
 
@@ -17,7 +18,7 @@ def choose_channels(blocks: Iterable[np.ndarray]) -> list[int]:
 
     All, mostly. Those are left out that are 40 dB or more below the loudest one. Where the mean of
     the others holds less than a tenth of the power that it has of unrelated sounds, the loudest
-    alone is left, the first of equals. A constant offset is no sound.
+    alone is left, the first of those within half a dB of it. A constant offset is no sound.
     """
     frames, sums, products, base = 0, np.zeros(1), np.zeros((1, 1)), None
     for read in blocks:
@@ -36,7 +37,7 @@ def choose_channels(blocks: Iterable[np.ndarray]) -> list[int]:
         return list(range(len(own)))
     unrelated = own[kept].mean() / len(kept)
     if len(kept) > 1 and power[np.ix_(kept, kept)].mean() < CANCELLED_POWER * unrelated:
-        return [int(own.argmax())]
+        return [int((own >= EQUAL_POWER * own.max()).argmax())]
     return [int(channel) for channel in kept]
 
 

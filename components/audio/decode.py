@@ -25,6 +25,7 @@ from components.audio.layout import AS_IT_IS, Layout
 from components.audio.limits import MAX_DURATION_S, MAX_MAGNITUDE, SOURCE_RATES_HZ
 from components.audio.wav import open_pcm16
 from schemas.errors import ClipError
+from schemas.workflow.audio import Audio
 
 ROUNDED_S = 0.025  # what a `duration` asked for may be too long by: it is rounded, often to 0.01 s
 _EXACT_HEADERS = ("flac", "mp4", "webm")
@@ -50,6 +51,15 @@ class Decoded:
     heard_channels: int = 1
     missing: str = ""
     missing_s: float = 0.0
+
+    def checked(self, audio: Audio) -> "Decoded":
+        """Itself, where `audio` takes it.
+
+        Raises ClipError: `truncated` (part of it is missing, and `audio.truncated` is reject).
+        """
+        if self.missing and audio.truncated == "reject":
+            raise ClipError("truncated", self.missing)
+        return self
 
 
 class AudioFile:
@@ -190,7 +200,7 @@ class AudioFile:
             return f"{words}; {layout.missing}" if layout.missing else words, wanted - there
         promised = self._promised_frames()
         lacking = 0 if promised is None else promised - there
-        if layout.missing:
+        if layout.missing and (layout.share == 1 or lacking > layout.slack):
             return layout.missing, max(layout.missing_frames, lacking, 1)
         if lacking > layout.slack:
             return f"{there / rate:.3f} of {(there + lacking) / rate:.3f} s are there", lacking
@@ -200,7 +210,7 @@ class AudioFile:
         """How many frames there should be, as far as a header is exact about it."""
         if self._layout.frames is not None:
             return self._layout.frames
-        if self._layout.share < 1:
+        if 0 < self._layout.share < 1:
             return math.ceil(self._decoder.frames / self._layout.share)
         return self._decoder.promised if self._container in _EXACT_HEADERS else None
 

@@ -6,6 +6,7 @@ Conditioning keeps one length of sound and says nothing of the rest; this says i
 import numpy as np
 
 from components.audio.condition import denoise, fit_length, trim
+from components.audio.decode import Decoded
 from components.audio.measure import FRAME_MS, LOUD_FRAMES, frame_levels_db, is_active
 from components.audio.mel import ms_to_samples
 from schemas.workflow.audio import Audio
@@ -13,6 +14,19 @@ from schemas.workflow.audio import Audio
 APART_MS = 300.0  # a longer pause lies between words, not within one
 SHORTEST_MS = 100.0  # sound that is shorter is a click
 STEADY_DB = 3.5  # in frames of 10 ms white noise varies by up to 2.8 dB, words by 4.6 and more
+
+
+def recording_notes(decoded: Decoded) -> list[str]:
+    """What to know of the recording that a clip was made of; mostly nothing: that it is cut short,
+    and that not all of its channels are in the clip.
+    """
+    notes = []
+    if decoded.missing:
+        notes.append(f"cut short: {decoded.missing}")
+    if decoded.heard_channels < decoded.source_channels:
+        heard = f"{decoded.heard_channels} of {decoded.source_channels} channels"
+        notes.append(f"heard {heard}: the others are silent, or the channels cancel each other")
+    return notes
 
 
 def hearing_notes(waveform: np.ndarray, audio: Audio) -> list[str]:

@@ -128,17 +128,48 @@ def _missing(recording: _Recording) -> tuple[str, int]:
 def _is_fine(data: bytes, recording: _Recording) -> bool:
     """Whether a decoder can be given the file as it is."""
     start, _ = recording.frames[0]
-    counts_fewer = recording.head is not None and 0 < recording.head.frames < recording.count
-    return not counts_fewer and not recording.broken_bytes and start == _skip_id3v2(data, 0)
+    is_alone = not recording.broken_bytes and start == _skip_id3v2(data, 0)
+    return is_alone and _tells_count(recording)
+
+
+def _tells_count(recording: _Recording) -> bool:
+    """Whether a decoder finds out by itself how many frames there are: it stops where it thinks
+    that the end is, which is a guess where no count is stated and frames differ in size.
+    """
+    if recording.head is not None and recording.head.frames:
+        return recording.head.frames >= recording.count
+    sizes = {end - start for start, end in recording.frames}
+    return recording.kind.layer != 3 or max(sizes) - min(sizes) <= 1
 
 
 def _content(data: bytes, recording: _Recording) -> bytes:
     """Its frames alone, and the right count in the first."""
-    content = bytearray().join(data[start:end] for start, end in recording.frames)
-    if recording.head is not None and 0 < recording.head.frames < recording.count:
-        at = recording.head.at - recording.frames[0][0]
+    frames, head = recording.frames, recording.head
+    content = bytearray().join(data[start:end] for start, end in frames)
+    if _tells_count(recording):
+        return bytes(content)
+    if head is not None and head.frames:
+        at = head.at - frames[0][0]
         content[at : at + 4] = recording.count.to_bytes(4, "big")
-    return bytes(content)
+        return bytes(content)
+    start = frames[1][0] if head is not None and recording.count else frames[0][0]
+    counting = _counting_frame(data[start : start + 4], recording)
+    return counting + bytes(content[start - frames[0][0] :])
+
+
+def _counting_frame(header: bytes, recording: _Recording) -> bytes:
+    """A frame without sound, as encoders write it first, that states the count. From then on
+    libsndfile leaves out the 529 samples before the first sound, the delay of any decoder.
+    """
+    kind = recording.kind
+    content = bytes(kind.side_bytes) + _XING[0] + _XING_COUNTS.to_bytes(4, "big")
+    content += recording.count.to_bytes(4, "big")
+    for rate in range(1, 15):  # the lowest bit rate that it fits into
+        third = rate << 4 | header[2] & 0x0C
+        found = _read_frame_header(header[1] | 1, third, kind.is_mono)
+        if found is not None and found[1] >= 4 + len(content):
+            return (bytes([0xFF, header[1] | 1, third, header[3]]) + content).ljust(found[1], b"\0")
+    return b""
 
 
 def _find_recordings(data: bytes) -> Iterator[_Recording]:

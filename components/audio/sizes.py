@@ -11,7 +11,7 @@ from components.audio.formats import iff_chunks
 from components.audio.layout import AS_IT_IS, Layout
 
 CONTAINERS = ("wav", "aiff", "au", "nist")
-_ANY_SIZE = 0x7FFF0000  # and above: what programs write before they know the size
+ANY_SIZE = 0x7FFF0000  # and above: what programs write before they know the size
 _RF64_SIZE = 0xFFFFFFFF  # the true one is in the chunk `ds64`
 _SPHERE_SIZES = (b"sample_count", b"channel_count", b"sample_n_bytes")
 
@@ -102,4 +102,4 @@ def _find_sphere(data: bytes, size: int) -> _Sound | None:
 
 
 def _is_any_size(stated: int, size: int) -> bool:
-    return stated >= _ANY_SIZE and stated > size
+    return stated >= ANY_SIZE and stated > size

@@ -54,6 +54,8 @@ class Findings:
 def check(gate: DataGate, findings: Findings, task: str = FIRST_TASK) -> list[Rule]:
     """What every rule says, in a fixed order; rules that are switched off say nothing."""
     rules = foresee(gate, findings, task)
+    if findings.report.truncated:
+        rules.append(_check_truncated(gate, findings.report))
     if gate.near_duplicates:
         rules.append(_check_leaks("near duplicates", ("near_duplicate",), findings.certificate))
     if gate.anomalies:
@@ -91,6 +93,18 @@ def _check_rejects(findings: Findings) -> Rule:
         for reason, count in counts.most_common(_NAMED)
     )
     return Rule(name="rejects", passed=False, message=f"{message}: {reasons}")
+
+
+def _check_truncated(gate: DataGate, report: IngestReport) -> Rule:
+    clips = sum(split.clips for split in report.splits.values())
+    allowed = gate.max_truncated_fraction
+    fraction = report.truncated / max(1, clips)
+    shares = f"{_percent(fraction)}, allowed are {_percent(allowed)}"
+    return Rule(
+        name="truncated",
+        passed=fraction <= allowed,
+        message=f"{report.truncated:,} of {clips:,} clips are cut short ({shares})",
+    )
 
 
 def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCertificate) -> Rule:

@@ -13,7 +13,7 @@ from schemas.text import nearest
 from schemas.utterance import Utterance
 
 MOST_VALUES = 500  # of a feature; an id or a text is no group of clips
-_MEASURED = ("speaker", "snr", "duration")
+_MEASURED = ("speaker", "snr", "duration", "truncated")
 _SNR_BANDS_DB = (10, 20, 30, 40)
 _DURATION_BANDS_S = (0.5, 1, 2, 5)
 
@@ -47,6 +47,7 @@ def slice_features(example: Mapping[str, FeatureValue]) -> dict[str, str]:
         "speaker": str(example["speaker"]),
         "snr": _band(float(example["snr_db"]), _SNR_BANDS_DB, "dB"),
         "duration": _band(float(example["duration_s"]), _DURATION_BANDS_S, "s"),
+        "truncated": "yes" if float(example["missing_s"]) > 0 else "no",
     }
 
 

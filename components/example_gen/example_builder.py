@@ -65,6 +65,7 @@ class ClipReader:
         entry = Entry(
             row["key"],
             seconds=float(example["duration_s"]),
+            is_truncated=float(example["missing_s"]) > 0,
             pcm_sha256=hashlib.sha256(pcm).hexdigest(),
             fingerprint=base64.b64encode(print_.tobytes()).decode(),
         )
@@ -92,7 +93,9 @@ class ClipReader:
         conditioned = condition(waveform, self._audio, frames_db, longest_s)
         features["audio"] = to_pcm16(conditioned)
         features["source_rate_hz"] = decoded.source_rate_hz
+        features["missing_s"] = decoded.missing_s
         features["source_channels"] = decoded.source_channels
+        features["heard_channels"] = decoded.heard_channels
         features["source_format"] = decoded.source_format
         return features, fingerprint(conditioned, rate)
 
@@ -105,7 +108,8 @@ class ClipReader:
             self._path = row["path"]
         assert self._recording is not None
         rate = self._audio.sample_rate
-        return self._recording.decode(rate, row["offset_s"], row["duration_s"], row.get("channel"))
+        part = row["offset_s"], row["duration_s"], row.get("channel")
+        return self._recording.decode(rate, *part).checked(self._audio)
 
     def _speak(self, row: Row) -> Decoded:
         assert self._generated is not None

@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     """What became of one row: a record of `length` bytes at `start`, or a reject (length 0).
 
     `key` names the row and the content of its file; `pcm_sha256` and `fingerprint` (base64) are of
-    the stored samples.
+    the stored samples; less than there should be where it `is_truncated`.
     """
 
     key: str
@@ -43,6 +43,7 @@ class Entry(NamedTuple):
     reason: str = ""
     detail: str = ""
     decoder: str = ""
+    is_truncated: bool = False
 
     @property
     def is_reject(self) -> bool:

@@ -73,6 +73,7 @@ class ShardResult:
     clips: dict[tuple[str, str], int]
     seconds: float
     reused: int
+    truncated: int
     rejects: list[Reject]
 
 
@@ -221,6 +222,7 @@ class _WriteShardFn(beam.DoFn):
             clips=dict(Counter((self._group_of(row), row["speaker"]) for row in good)),
             seconds=sum(entry.seconds for entry in entries),
             reused=reused,
+            truncated=sum(entry.is_truncated for entry in entries),
             rejects=[
                 _reject(row, entry, self._settings)
                 for row, entry in zip(rows, entries, strict=True)
@@ -346,6 +348,7 @@ def _report(index: Index, results: list[ShardResult], rejects: list[Reject]) -> 
         split_by=index.split_by,
         splits=splits,
         rejects=dict(sorted(Counter(reject.reason for reject in rejects).items())),
+        truncated=sum(result.truncated for result in results),
     )
 
 

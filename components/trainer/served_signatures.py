@@ -31,7 +31,7 @@ class Signatures(tf.Module):
     def __init__(self, card: ModelCard, keeps_length: bool) -> None:
         super().__init__(name="auricle")
         self._respond = functools.partial(feeding.serving(card.task).respond, labels=card.labels)
-        self._sample_rate = card.audio.sample_rate
+        self._audio = card.audio
         self._conditioner = Conditioner(card.audio, keeps_length)
         self.condition = tf.function(
             self._conditioner.waveforms, input_signature=[WAVEFORM, LENGTHS], autograph=False
@@ -59,7 +59,11 @@ class Signatures(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="audio")], autograph=False)
     def serving_wav(self, audio: tf.Tensor) -> Outputs:
         """string [batch], WAV files of any rate -> the task's outputs."""
-        decode = functools.partial(decode_wav, sample_rate=self._sample_rate)
+        decode = functools.partial(
+            decode_wav,
+            sample_rate=self._audio.sample_rate,
+            keeps_truncated=self._audio.truncated == "keep",
+        )
         return self._answer(self._conditioner.each(audio, decode))
 
     @tf.function(

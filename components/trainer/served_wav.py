@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from components.audio.channels import CANCELLED_POWER, EQUAL_POWER, QUIET_POWER
 from components.audio.limits import MAX_DURATION_S, SOURCE_RATES_HZ
+from components.audio.sizes import ANY_SIZE
 from components.trainer.served_resample import resample
 
 _FORMAT, _DATA = (int.from_bytes(name, "little") for name in (b"fmt ", b"data"))
 _RIFF, _WAVE = (int.from_bytes(name, "little") for name in (b"RIFF", b"WAVE"))
-_PIPED = 0xFFFFFFFF  # the size that a pipe states; a recorder that was killed states 0
 _EXTENSIBLE = 0xFFFE
 _PCM, _FLOAT = 1, 3
 _FIRST_CHUNK = 12  # where it begins
@@ -53,18 +54,24 @@ def _read_numbers(content: tf.Tensor, dtype: tf.DType, sample_bytes: int) -> tf.
     return tf.cast(numbers, tf.float32) / full_scale
 
 
-def decode_wav(audio: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """One WAV file, string, as float32 [samples], the mean of its channels, at `sample_rate` Hz.
+def decode_wav(
+    audio: tf.Tensor, sample_rate: int, keeps_truncated: bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """One WAV file, string, as float32 [samples], its channels mixed down, at `sample_rate` Hz.
 
     Beside it "", or why there are no samples: `empty`, `unreadable` (no format or no data in it),
-    `unsupported` (no WAV file, a codec or a rate that is not taken), `too_long`.
+    `unsupported` (no WAV file, a codec or a rate that is not taken), `too_long`, `truncated` (less
+    is there than its header says, unless `keeps_truncated`).
     """
     data = tf.io.decode_raw(audio, tf.uint8)
     size = tf.cast(tf.size(data), tf.int64)
     at_format, at_data = _find_chunks(data, size)
     format_ = _read_format(data, at_format)
-    frames = _content_bytes(data, size, at_data) // tf.maximum(format_.frame_bytes, 1)
+    there, promised = _content_bytes(data, size, at_data)
+    frames = there // tf.maximum(format_.frame_bytes, 1)
     error = _find_error(data, at_format, at_data, format_, frames)
+    is_cut = tf.equal(error, "") & (there + format_.frame_bytes < promised)
+    error = tf.where(is_cut & (not keeps_truncated), "truncated", error)
     content = data[at_data : at_data + frames * format_.frame_bytes]
     waveform = tf.cond(
         tf.equal(error, ""),
@@ -115,10 +122,15 @@ def _find_chunks(data: tf.Tensor, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
     return at_format, tf.where(is_there, at + _CHUNK_HEAD, missing)
 
 
-def _content_bytes(data: tf.Tensor, size: tf.Tensor, at_data: tf.Tensor) -> tf.Tensor:
-    stated = _number(data, at_data - 4, 4)
-    is_unknown = tf.equal(stated, 0) | tf.equal(stated, _PIPED)
-    return tf.where(is_unknown, size - at_data, tf.minimum(stated, size - at_data))
+def _content_bytes(
+    data: tf.Tensor, size: tf.Tensor, at_data: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """How many bytes of sound are there, and are promised, as `components.audio.sizes` has it."""
+    stated, there = _number(data, at_data - 4, 4), size - at_data
+    is_unknown = tf.equal(stated, 0) | ((stated >= ANY_SIZE) & (stated > size))
+    is_unknown |= tf.equal(stated, size) | tf.equal(stated, size - 8)
+    stated = tf.where(is_unknown, there, stated)
+    return tf.minimum(stated, there), stated
 
 
 def _read_format(data: tf.Tensor, at: tf.Tensor) -> _Format:
@@ -140,10 +152,34 @@ def _number(data: tf.Tensor, at: tf.Tensor | int, size: int) -> tf.Tensor:
     return tf.reduce_sum(read * tf.constant([256**place for place in range(size)], tf.int64))
 
 
+def _mix_down(frames: tf.Tensor) -> tf.Tensor:
+    """float32 [frames] of [frames, channels], as `components.audio.channels` chooses them."""
+    changes = frames - frames[:1]
+    count = tf.cast(tf.shape(frames)[0], tf.float64)
+    mean = tf.cast(tf.reduce_sum(changes, axis=0), tf.float64) / count
+    products = tf.cast(tf.matmul(changes, changes, transpose_a=True), tf.float64)
+    power = products / count - mean[:, None] * mean[None, :]
+    own = tf.linalg.diag_part(power)
+    loudest = tf.reduce_max(own)
+    is_kept = (own >= QUIET_POWER * loudest) | ~tf.reduce_all(tf.math.is_finite(own))
+    weights = tf.cast(is_kept, tf.float64)
+    kept = tf.reduce_sum(weights)
+    mixed = tf.linalg.matvec(power, weights)
+    mixed = tf.reduce_sum(mixed * weights) / kept**2
+    unrelated = tf.reduce_sum(own * weights) / kept**2
+    is_cancelled = (kept > 1) & (mixed < CANCELLED_POWER * unrelated)
+    first = tf.argmax(tf.cast(own >= EQUAL_POWER * loudest, tf.int32))
+    alone = tf.one_hot(first, tf.size(own), dtype=tf.float64)
+    weights = tf.cast(tf.where(is_cancelled, alone, weights), tf.float32)
+    return tf.reduce_sum(frames * weights, axis=1) / tf.reduce_sum(weights)
+
+
 def _decode(content: tf.Tensor, format_: _Format, sample_rate: int) -> tf.Tensor:
     codecs = [functools.partial(codec, content) for codec in _CODECS.values()]
     samples = tf.switch_case(format_.codec, codecs)
-    mono = tf.reduce_mean(tf.reshape(samples, [-1, format_.channels]), axis=1)
+    frames = tf.reshape(samples, [-1, format_.channels])
+    is_mono = tf.equal(format_.channels, 1) | tf.equal(tf.size(frames), 0)
+    mono = tf.cond(is_mono, lambda: tf.reshape(frames, [-1]), lambda: _mix_down(frames))
     rate_hz = tf.cast(format_.rate_hz, tf.int32)
     return tf.cond(
         tf.equal(rate_hz, sample_rate) | tf.equal(tf.size(mono), 0),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from components.audio.formats import is_supported
+from components.audio.formats import HEAD_BYTES, is_supported
 from components.audio.probe import Header, probe
 from components.evaluation.outlook import Outlook
 from components.example_gen.splits import divide, split_by
@@ -146,6 +146,8 @@ def _look_at_file(path: str) -> tuple[str, str] | None:
     try:
         with location_of(path).open() as file:
             first = file.read(_MAGIC_BYTES)
+            if first and not is_supported(first):  # an MP3's first frame may be far behind
+                first += file.read(HEAD_BYTES - len(first))
     except OSError as error:
         return "unreadable", str(error.strerror)
     if not first:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from components.audio.condition import condition
 from components.audio.decode import decode
-from components.audio.hearing import hearing_notes
+from components.audio.hearing import hearing_notes, recording_notes
 from components.audio.limits import MAX_DURATION_S
 from components.example_gen.file_names import AUDIO_SUFFIXES, is_audio, is_no_label
 from components.storage.local import open_regular
@@ -128,8 +128,8 @@ class ClipReader:
     def __call__(self, sound: Sound) -> ReadClip | str:
         try:
             content = sound if isinstance(sound, bytes) else read_audio_file(sound)
-            raw = decode(content, self.audio.sample_rate).waveform
-            clip = raw
+            decoded = decode(content, self.audio.sample_rate).checked(self.audio)
+            clip = raw = decoded.waveform
             if self.conditioned:
                 clip = condition(raw, self.audio, longest_s=self.longest_s)
         except ClipError as error:
@@ -137,7 +137,7 @@ class ClipReader:
         except OSError as error:
             return str(error.strerror)
         notes = [] if self.longest_s is not None else hearing_notes(raw, self.audio)
-        return ReadClip(clip, notes)
+        return ReadClip(clip, [*recording_notes(decoded), *notes])
 
 
 def longest_s(card: AudioTask) -> float | None:

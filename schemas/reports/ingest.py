@@ -47,13 +47,16 @@ class SplitCounts(Document):
 
 
 class IngestReport(Document):
-    """What became of the rows: rows = clips of all splits + rejects."""
+    """What became of the rows: rows = clips of all splits + rejects. Of `truncated` clips less was
+    there than there should be.
+    """
 
     rows: int
     generated: bool
     split_by: SplitBy
     splits: dict[str, SplitCounts]
     rejects: dict[str, int]
+    truncated: int = 0
 
     @property
     def is_cross_validated(self) -> bool:

@@ -24,6 +24,12 @@ class DataGate(Block):
     two_labels: bool = Field(
         True, description="Stop at the very same audio with two labels, in one split or in two."
     )
+    max_truncated_fraction: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of the clips that may be cut short, where audio.truncated keeps them.",
+    )
     max_drift: float = Field(
         0.3,
         ge=0.0,

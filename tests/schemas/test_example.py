@@ -33,7 +33,9 @@ VALUES = {
     "snr_db": 60.0,
     "speech_fraction": 1.0,
     "source_rate_hz": 8000,
+    "missing_s": 0.25,
     "source_channels": 2,
+    "heard_channels": 1,
 }
 
 LENGTHS = [0, 1, 70, 80, 90, 100, 120, 127, 128, 129, 200, 16383, 16384, 1 << 21]

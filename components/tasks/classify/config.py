@@ -39,7 +39,7 @@ class Threshold(Block):
     slices: list[Text] = Field(
         [],
         description="`at_least` also holds for every value of these: speaker, label, snr, duration,"
-        " or a key of the manifest.",
+        " truncated, or a key of the manifest.",
     )
 
 

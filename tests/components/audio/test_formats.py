@@ -51,6 +51,13 @@ def rejected(data: bytes) -> ClipError:
         ("WAVEX", "FLOAT", "FILE", ("wav", "float")),
         ("WAVEX", "ULAW", "FILE", ("wav", "ulaw")),
         ("RF64", "PCM_16", "FILE", ("wav", "pcm")),
+        ("WAV", "MS_ADPCM", "FILE", ("wav", "adpcm")),
+        ("WAV", "IMA_ADPCM", "FILE", ("wav", "adpcm")),
+        ("WAV", "G721_32", "FILE", ("wav", "adpcm")),
+        ("WAV", "GSM610", "FILE", ("wav", "gsm")),
+        ("AIFF", "IMA_ADPCM", "FILE", ("aiff", "adpcm")),
+        ("AIFF", "GSM610", "FILE", ("aiff", "gsm")),
+        ("AU", "G721_32", "FILE", ("au", "adpcm")),
         ("AIFF", "PCM_16", "FILE", ("aiff", "pcm")),
         ("AIFF", "PCM_24", "LITTLE", ("aiff", "pcm")),
         ("AIFF", "FLOAT", "FILE", ("aiff", "float")),
@@ -75,11 +82,8 @@ def test_what_is_on_the_lists_is_recognized_and_decoded(form, subtype, endian, e
 @pytest.mark.parametrize(
     ("form", "subtype", "words"),
     [
-        ("WAV", "MS_ADPCM", "a WAV file with the codec 0x0002"),
-        ("WAV", "IMA_ADPCM", "a WAV file with the codec 0x0011"),
-        ("WAV", "GSM610", "a WAV file with the codec 0x0031"),
-        ("AIFF", "IMA_ADPCM", "an AIFC file with the codec b'ima4'"),
-        ("AU", "G721_32", "an AU file with the encoding 23"),
+        ("WAV", "NMS_ADPCM_16", "a WAV file with the codec 0x0038"),
+        ("AIFF", "DWVW_16", "an AIFC file with the codec b'DWVW'"),
     ],
 )
 def test_a_codec_that_is_not_listed_is_refused_by_name(form, subtype, words):

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from components.audio.decode import decode
 from schemas.errors import ClipError
+from schemas.workflow.audio import Audio
 
 EXPECTED = Path(__file__).with_name("hard_files.csv")
 
 
 def verdict(path: Path) -> dict[str, str]:
     try:
-        clip = decode(path.read_bytes(), 16000)
+        clip = decode(path.read_bytes(), 16000).checked(Audio())
     except ClipError as error:
         return {"reason": error.reason, "rate_hz": "", "channels": "", "samples": ""}
     return {

@@ -107,3 +107,11 @@ def test_the_reason_names_every_broken_rule() -> None:
     assert reason is not None
     lines = reason.splitlines()
     assert [line.split(":")[0] for line in lines[1:]] == ["  - rejects", "  - anomalies"]
+
+
+def test_clips_that_are_cut_short_are_bounded_where_they_are_kept() -> None:
+    cut = report().model_copy(update={"truncated": 3})
+    clips = sum(split.clips for split in cut.splits.values())
+    assert rule("truncated", findings(report=cut)).passed
+    assert rule("truncated", findings(report=cut), max_truncated_fraction=3 / clips).passed
+    assert not rule("truncated", findings(report=cut), max_truncated_fraction=2.9 / clips).passed

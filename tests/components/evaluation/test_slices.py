@@ -8,7 +8,8 @@ from schemas.utterance import Utterance
 
 
 def example(**changes):
-    return {"metadata": "{}", "speaker": "ann", "snr_db": 15.0, "duration_s": 0.4} | changes
+    measured = {"snr_db": 15.0, "duration_s": 0.4, "missing_s": 0.0}
+    return {"metadata": "{}", "speaker": "ann", **measured} | changes
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,14 @@ def test_metadata_is_sliced_by():
         "speaker": "ann",
         "snr": "10 to 20 dB",
         "duration": "below 0.5 s",
+        "truncated": "no",
     }
+
+
+def test_clips_that_are_cut_short_are_a_slice():
+    assert slice_features(example(missing_s=0.25))["truncated"] == "yes"
+    row = Utterance("a", "a", "a", "no")
+    check_slices("gate.accuracy.slices", ["truncated"], [row], "label")
 
 
 def test_a_gate_on_what_no_clip_has_is_refused_before_anything_runs():

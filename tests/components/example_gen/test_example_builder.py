@@ -107,3 +107,22 @@ def test_a_file_that_nobody_could_read_is_a_reject(tmp_path):
 def test_a_clip_that_is_too_short_is_a_reject(ramp):
     entry, record = ClipReader(PLAIN)(_row(ramp, duration_s=0.01) | {"key": "k"})
     assert (entry.reason, entry.detail, record) == ("too_short", "0.010 s, less than 0.02 s", b"")
+
+
+def test_a_clip_that_is_cut_short_is_a_reject_or_says_so(ramp):
+    whole = ramp.read_bytes()
+    ramp.write_bytes(whole[: len(whole) // 2])
+    entry, record = ClipReader(PLAIN)(_row(ramp) | {"key": "k"})
+    assert (entry.reason, record, entry.is_truncated) == ("truncated", b"", False)
+    keep = PLAIN.model_copy(update={"truncated": "keep"})
+    entry, record = ClipReader(keep)(_row(ramp) | {"key": "k"})
+    assert (entry.reason, entry.is_truncated) == ("", True)
+    example, _ = ClipReader(keep).example(_row(ramp))
+    assert example["missing_s"] == pytest.approx(1.0, abs=0.01)
+    assert ClipReader(keep)(_row(ramp, duration_s=0.5) | {"key": "k"})[0].is_truncated is False
+
+
+def test_a_row_that_asks_for_more_than_the_file_has_is_truncated(ramp):
+    entry, _ = ClipReader(PLAIN)(_row(ramp, offset_s=1.5, duration_s=1.0) | {"key": "k"})
+    assert entry.reason == "truncated"
+    assert ClipReader(PLAIN)(_row(ramp, offset_s=1.5, duration_s=0.51) | {"key": "k"})[1]

@@ -80,6 +80,7 @@ def serialize(number: int, features: dict[str, Any]) -> bytes:
                 "audio": b"",
                 "source_rate_hz": 16000,
                 "source_channels": 1,
+                "heard_channels": 1,
                 "source_format": "wav",
             }
         )

@@ -58,7 +58,9 @@ class Row:
             "snr_db": 20.0,
             "speech_fraction": 0.5,
             "source_rate_hz": RATE,
+            "missing_s": 0.0,
             "source_channels": 1,
+            "heard_channels": 1,
             "source_format": "wav",
         }
 

@@ -61,7 +61,8 @@ def _example(number: int) -> bytes:
         dict.fromkeys(SIDE_FEATURES, 0.0)
         | dict.fromkeys(("id", "uri", "split_key", "speaker"), f"clip{number}")
         | {"label": LABELS[number % 2], "metadata": "{}", "audio": pcm.tobytes()}
-        | {"source_rate_hz": RATE, "source_channels": 1, "source_format": "wav"}
+        | {"source_rate_hz": RATE, "source_channels": 1}
+        | {"heard_channels": 1, "source_format": "wav"}
     )
 
 

@@ -204,6 +204,7 @@ def write_clips(folder: Path, loudness_db: list[float]) -> standard_artifacts.Ex
                 "rms_db": value,
                 "source_rate_hz": 16000,
                 "source_channels": 1,
+                "heard_channels": 1,
             }
             records.write(frame_record(encode_example(features, {"loudness_db": "float"})))
     examples = standard_artifacts.Examples()
@@ -233,7 +234,13 @@ def test_the_steps_that_judge_ask_the_task(tmp_path: Path) -> None:
     verdict = read_verdict(location_of(tmp_path) / "blessing" / "verdict.json")
     assert [rule.outcome for rule in verdict.rules] == ["held", "held"]
     assert verdict.headline.value == pytest.approx(1.0, abs=1e-5)
-    assert {s.feature for s in verdict.slices} == {"speaker", "room", "snr", "duration"}
+    assert {s.feature for s in verdict.slices} == {
+        "speaker",
+        "room",
+        "snr",
+        "duration",
+        "truncated",
+    }
 
 
 def test_history_and_registry_take_its_numbers(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import soundfile
 import soxr
 import tensorflow as tf
 
+from components.audio.decode import decode as decode_by_ingest
 from components.trainer.served_resample import USUAL_RATES_HZ, resample
 from components.trainer.served_wav import decode_wav
 
@@ -122,7 +123,7 @@ SAMPLES = np.arange(-50, 50, dtype="<i2") * 300
 FORMAT = (b"fmt ", plain_format(), None)
 
 
-@pytest.mark.parametrize("size", [0xFFFFFFFF, 0, None, 10_000])
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0, None])
 def test_sizes_that_were_never_filled_in_mean_to_the_end(decode: Decode, size: int | None) -> None:
     around = [(b"LIST", b"INFOISFT\x0d\0\0\0Lavf58.29.100\0", None), (b"odd ", b"abc", None)]
     waveform, error = decode(riff(FORMAT, *around, (b"data", SAMPLES.tobytes(), size)))
@@ -188,3 +189,26 @@ def test_what_ffmpeg_writes(decode: Decode, shared_data: Path, name: str) -> Non
     waveform, error = decode(file.read_bytes())
     assert error == ""
     assert len(waveform) == 2 * 2384
+
+
+def test_a_file_that_is_cut_is_refused_unless_it_is_to_be_kept(decode: Decode) -> None:
+    cut = written(sweep(RATE), RATE, subtype="PCM_16")[: RATE + 44]
+    assert decode(cut)[1] == "truncated"
+    whole = written(sweep(RATE), RATE, subtype="PCM_24")
+    assert decode(whole[:-3])[1] == ""
+    waveform, error = decode_wav(tf.constant(cut), RATE, keeps_truncated=True)
+    assert (len(waveform), error.numpy()) == (RATE // 2, b"")
+
+
+@pytest.mark.parametrize("second", [1.0, 0.02, 1e-3, 0.0, -1.0, -0.9, -0.5])
+@pytest.mark.parametrize("rest", [[], [0.0], [0.3, 0.0]])
+def test_channels_are_mixed_as_ingest_does(
+    decode: Decode, second: float, rest: list[float]
+) -> None:
+    noise = np.random.default_rng(5).normal(0, 0.05, RATE)
+    parts = [sweep(RATE), second * sweep(RATE), *(part * noise for part in rest)]
+    for subtype in ("PCM_16", "FLOAT"):
+        file = written(np.stack(parts, 1), RATE, subtype=subtype)
+        waveform, error = decode(file)
+        assert error == ""
+        np.testing.assert_allclose(waveform, decode_by_ingest(file, RATE).waveform, atol=2e-7)
