@@ -1,15 +1,12 @@
 """Headers of files, read in a child process."""
 
 import io
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from components.audio.probe import Header, probe, read_header
-from components.subprocess_pool import Failure, SubprocessPool
+from components.audio.probe import Header, probe
 
 
 def test_headers_come_in_order_and_faults_in_words(tmp_path: Path) -> None:
@@ -44,24 +41,3 @@ def test_a_header_that_says_nothing_or_what_cannot_be_is_not_believed(tmp_path: 
         (tmp_path / str(number)).write_bytes(content)
     found = list(probe(str(tmp_path / str(number)) for number in range(4)))
     assert found == [Header(1.0, 16000, 1)] * 4
-
-
-def crash(path: str) -> Header | str:
-    """What a decoder may do with a header."""
-    if path.endswith("crash"):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if path.endswith("hog"):
-        bytearray(1 << 40)
-    return read_header(path)
-
-
-def test_a_header_that_crashes_its_decoder_costs_itself_only(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.zeros(4000), 8000)
-    pool: SubprocessPool[str, Header | str] = SubprocessPool(crash)
-    try:
-        found = list(pool.map([str(tmp_path / name) for name in ("crash", "a.wav", "hog")]))
-    finally:
-        pool.close()
-    assert isinstance(found[0], Failure)
-    assert found[1] == Header(0.5, 8000, 1)
-    assert isinstance(found[2], Failure)
