@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from components.example_gen.file_names import is_of_macos
 from components.example_gen.spellings import Spellings
 from components.storage.interface import Writer
 from components.storage.location import storage_of
@@ -116,6 +117,10 @@ class _Rows:
         """Writes a row, or counts why it cannot be."""
         try:
             row = as_manifest_row(found.row, self.spellings)
+            if is_of_macos(str(row["audio_filepath"])):
+                raise RowError(
+                    "a file of macOS beside a recording, and none", row["audio_filepath"]
+                )
             if row.get("id") in self._ids:
                 raise RowError("another row has its id", row["id"])
             line = self._line(row)

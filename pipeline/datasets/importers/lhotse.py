@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from components.example_gen.file_names import visible
 from pipeline.datasets.importers.lhotse_recording import Recording, read_recording
 from pipeline.datasets.importers.row import (
     Found,
@@ -35,7 +36,10 @@ def list_rows(source: Path) -> Iterator[Item]:
     taken from the folder that holds the manifests.
     """
     found = {
-        kind: sorted([*source.glob(f"*{kind}*.jsonl"), *source.glob(f"*{kind}*.jsonl.gz")])
+        kind: [
+            *visible(source, source.glob(f"*{kind}*.jsonl")),
+            *visible(source, source.glob(f"*{kind}*.jsonl.gz")),
+        ]
         for kind in _KINDS
     }
     if found["recordings"] and found["supervisions"]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.example_gen.file_names import visible
 from pipeline.datasets.importers.row import Found, Item, Row, RowError, audio_path, read_json_lines
 from pipeline.datasets.importers.values import channel, text_value
 from schemas.errors import DataError
@@ -20,7 +21,8 @@ def list_rows(source: Path) -> Iterator[Item]:
     folder = source if source.is_dir() else source.parent
     files = [source]
     if source.is_dir():
-        files = sorted(path for path in source.iterdir() if path.name.endswith(_SUFFIXES))
+        inside = visible(source, source.iterdir())
+        files = [path for path in inside if path.name.endswith(_SUFFIXES)]
     if not files or not source.exists():
         raise DataError(f"{source} is not a nemo manifest, nor a folder with *.json or *.jsonl")
     for file in files:

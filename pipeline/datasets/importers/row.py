@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.example_gen.file_names import visible
 from components.example_gen.text_tables import read_objects
 from components.storage.location import location_of
 from schemas.errors import ClipError, DataError
@@ -65,8 +66,8 @@ def require(source: Path, *patterns: str, layout: str) -> None:
     if not source.is_dir():
         raise DataError(f"{source} is not a folder")
     for pattern in patterns:
-        if next(source.glob(pattern), None) is None:
-            names = sorted(path.name for path in source.iterdir())
+        if not any(visible(source, [path]) for path in source.glob(pattern)):
+            names = [path.name for path in visible(source, source.iterdir())]
             found = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "") or "nothing"
             raise DataError(
                 f"{source} is not a {layout} data set: expected {pattern}, found {found}"

@@ -259,3 +259,60 @@ def test_names_that_are_no_text_are_said_as_json_too(tmp_path, output):
     assert {skipped["place"] for skipped in said["first_skipped"]} == {
         "yes/\\udcff_nohash_0.wav", "yes/\\udcfe.wav",
     }  # fmt: skip
+
+
+APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        "
+LAYOUTS = {
+    "fsdd": {"recordings/7_ann_0.wav": ""},
+    "kaldi": {"wav.scp": "u1 a.wav\nu2 ._a.wav\n", "text": "u1 yes\nu2 yes\n", "a.wav": ""},
+    "nemo": {
+        "m.json": '{"audio_filepath": "a.wav", "label": "yes"}\n'
+        '{"audio_filepath": "__MACOSX/._a.wav", "label": "yes"}\n',
+        "a.wav": "",
+    },
+    "librispeech": {"dev/84/121/84-121.trans.txt": "84-121-0 GO\n", "dev/84/121/84-121-0.flac": ""},
+    "lhotse": {
+        "cuts.jsonl": json.dumps(
+            {
+                "id": "c",
+                "start": 0,
+                "duration": 1,
+                "channel": 0,
+                "supervisions": [
+                    {"id": "s", "recording_id": "r", "start": 0, "duration": 1, "text": "yes"}
+                ],
+                "recording": {
+                    "id": "r",
+                    "sources": [{"type": "file", "channels": [0], "source": "a.wav"}],
+                    "sampling_rate": 16000,
+                    "num_samples": 16000,
+                    "duration": 1,
+                    "channel_ids": [0],
+                },
+            }
+        )
+        + "\n",
+        "a.wav": "",
+    },
+    "commonvoice": {
+        "validated.tsv": "client_id\tpath\tsentence\nann\ta.mp3\tgo on\nann\t._a.mp3\tgo on\n",
+        "clips/a.mp3": "",
+    },
+    "speech_commands": {"yes/ann_nohash_0.wav": ""},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_a_mac_leaves_is_no_row_of_any_layout(tmp_path, output, layout):
+    """Beside each file one of macOS, a folder of the zip, and what disk stations make."""
+    source = tmp_path / "set"
+    for name, text in LAYOUTS[layout].items():
+        file = source / name
+        for place in (file, file.with_name(f"._{file.name}"), source / "__MACOSX" / name):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text.encode() if place == file else APPLE_DOUBLE)
+        for left in (".DS_Store", "Thumbs.db", "desktop.ini"):
+            file.with_name(left).write_bytes(b"\xff\xfe")
+    [row] = rows(layout, source, output)
+    assert not Path(row["audio_filepath"]).name.startswith("._")
+    assert set(IMPORTERS) == set(LAYOUTS)
