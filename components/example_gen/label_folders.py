@@ -1,5 +1,6 @@
 """The clips of a folder `label/clip`, with what a Speech Commands folder says of them."""
 
+import contextlib
 import posixpath
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -102,7 +103,8 @@ def clip_files(folder: Location, labels: Collection[str] | None) -> Iterator[str
     for label in folder.children()[1]:
         if not is_no_label(label) and (labels is None or plain(label) in labels):
             place = folder / label
-            yield from (str(place / name) for name in place.children()[0] if is_audio(name))
+            with contextlib.suppress(OSError):  # listed, such a folder is a reject
+                yield from (str(place / name) for name in place.children()[0] if is_audio(name))
 
 
 def list_files(folder: Location) -> list[Location]:

@@ -181,9 +181,10 @@ def _read_text(path: Path) -> str:
 
 
 def _neighbours(path: Path) -> str:
-    if not path.parent.is_dir():
+    try:
+        files = sorted(p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml"))
+    except OSError:
         return ""
-    files = sorted(p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml"))
     return f"; {path.parent} has {', '.join(files[:10])}" if files else ""
 
 

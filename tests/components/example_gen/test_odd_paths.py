@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from unprivileged import permissions_count
 
+from components.example_gen.label_folders import clip_files
 from components.example_gen.sources import Listing, list_utterances
+from components.storage.location import location_of
 from schemas.errors import DataError
 from schemas.workflow.data import Data
 
@@ -121,9 +123,11 @@ def test_a_folder_that_nobody_may_look_into(folder: Path) -> None:
     with permissions_count():
         found = list_utterances(Data(folder="."), folder)
     assert [row.uri for row in found.utterances] == ["no/1.wav", "yes/1.wav"]
+        looked_at = list(clip_files(location_of(folder), None))  # as the schedule looks
     assert {each.id: each.reason for each in found.rejects if "lock" in each.id} == {
         "locked": "unreadable"
     }
+    assert [path.removeprefix(f"{folder}/") for path in looked_at] == ["no/1.wav", "yes/1.wav"]
 
 
 def test_in_a_folder_they_are_rejects_too(folder: Path) -> None:

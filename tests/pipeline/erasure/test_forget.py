@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from made_runs import ANN, EVE, TOM, Artifact, Runs, verdict_naming
+from ml_metadata.proto import metadata_store_pb2
 from typer.testing import CliRunner
 from words import write_project
 
@@ -241,6 +242,19 @@ def test_a_kill_between_seal_and_file_keeps_the_baseline(
     forget(runs.project, ANN)
     assert not runs.directory.scratch.exists()
     check_nothing_is_left(runs)
+
+
+def test_what_a_killed_step_had_written_goes(runs: Runs) -> None:
+    [execution_type] = [t for t in runs.store.get_execution_types() if t.name == "Report"]
+    running = metadata_store_pb2.Execution(
+        type_id=execution_type.id, last_known_state=metadata_store_pb2.Execution.RUNNING
+    )
+    [number] = runs.store.put_executions([running])
+    page = runs.directory.artifacts / "Report" / "report" / str(number) / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(f"plays {ANN}")
+    forget(runs.project, ANN)
+    assert not page.exists()
 
 
 def test_a_cross_validation_knows_them_no_more(runs: Runs) -> None:
