@@ -122,8 +122,8 @@ def test_a_folder_that_nobody_may_look_into(folder: Path) -> None:
     assert [(each.reason, each.id) for each in found.rejects] == [("unreadable", "m.jsonl:3")]
     with permissions_count():
         found = list_utterances(Data(folder="."), folder)
-    assert [row.uri for row in found.utterances] == ["no/1.wav", "yes/1.wav"]
         looked_at = list(clip_files(location_of(folder), None))  # as the schedule looks
+    assert [row.uri for row in found.utterances] == ["no/1.wav", "yes/1.wav"]
     assert {each.id: each.reason for each in found.rejects if "lock" in each.id} == {
         "locked": "unreadable"
     }
