@@ -298,7 +298,7 @@ def _gather(
         pushed_to=pushed.path if pushed else None,
         reused=[name for name, outcome in outcomes.items() if outcome.is_reused],
         ran=[name for name, outcome in outcomes.items() if not outcome.is_reused],
-        notes=notes + _refused_push(outcomes["Pusher"]),
+        notes=list(dict.fromkeys([*notes, *_refused_push(outcomes["Pusher"])])),
     )
 
 
