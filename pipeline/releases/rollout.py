@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.versions.ledger import read_ledger
 from components.versions.manifest import check_version, read_manifest, verify
-from components.versions.serving import restore_version
+from components.versions.serving import pushed_versions, restore_version
 from pipeline.releases.reconcile import begin_step, read_step, reconcile, settle
 from pipeline.workspace.lock import check_reader, claim
 from pipeline.workspace.ownership import check_serving_owner
@@ -132,8 +132,16 @@ def list_versions(project: Project) -> Ledger:
 
 
 def find_damage(ledger: Ledger, directory: RunDirectory) -> dict[int, str]:
-    """Why a version is not what was published, by version; every file of all of them is read."""
+    """Why a version is not what was published, by version, also of those that nobody published;
+    every file of all of them is read.
+    """
     found = {}
+    for number, folder in pushed_versions(directory.serving):
+        if ledger.find(number) is None:
+            try:
+                read_manifest(folder)
+            except VersionError as error:
+                found[number] = str(error)
     for record in ledger.versions:
         if record.is_there:
             try:

@@ -1,6 +1,6 @@
 """Published versions on the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from components.evaluation.formatting import measured_text
 from pipeline.cli.output import say
@@ -32,14 +32,18 @@ def print_models(
             measured_text(verdict.headline.value, verdict.headline.unit) if verdict else "",
             f"{verdict.clips:,}" if verdict else "",
             record.entry or ("not yet" if record.is_there else ""),
-            _state(record, ledger, record.version in damage),
+            _state(record, ledger, damage),
         )
     console().print(rows)
     for line in damage.values():
         say(line)
     champion = ledger.champion
-    if champion is not None and champion.version in damage:
-        say("Model servers serve it all the same; `auricle rollback` serves another version")
+    served = max(damage, default=0)
+    if champion is not None and served >= champion.version:
+        say(
+            f"Model servers serve version {served} all the same; `auricle rollback` and `promote`"
+            " serve another"
+        )
     if has_registry and ledger.registered_state != ledger.state:
         say("The registry was not told all of this yet; the next run, rollback or promote does it")
 
@@ -59,10 +63,12 @@ def print_export(exported: Exported) -> None:
     say(f"Wrote {exported.folder}")
 
 
-def _state(record: VersionRecord, ledger: Ledger, is_damaged: bool) -> str:
+def _state(record: VersionRecord, ledger: Ledger, damage: Collection[int]) -> str:
+    is_damaged = record.version in damage
     words = ["damaged"] if is_damaged else []
-    if record == ledger.champion:
-        words.append("served" if is_damaged else "champion")
+    if record == ledger.champion and not is_damaged:
+        is_served = record.version > max(damage, default=0)
+        words.append("champion" if is_served else "champion, not served")
     if record == ledger.previous and not is_damaged:
         words.append("previous")
     if record.content != record.version:

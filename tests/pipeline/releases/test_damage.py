@@ -125,10 +125,13 @@ def test_models_names_what_is_damaged(project: Project, tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["models", str(file)]).output
     assert re.search(r"^3 .*damaged", said, re.M)
     assert "champion" not in said
+    (project.run_directory.serving.path / "9").mkdir()  # by hand: model servers would serve it
+    said = CliRunner().invoke(app, ["models", str(file)]).output
+    assert "serving/9 " in said and "serve version 9" in said
     file.write_text("name: digits\ndata: {folder: clips}\n")  # with a registry, never told
     assert "registry was not told" in CliRunner().invoke(app, ["models", str(file)]).output
     as_json = json.loads(CliRunner().invoke(app, ["models", str(file), "--json"]).output)
-    assert set(as_json["damaged"]) == {"3"}
+    assert set(as_json["damaged"]) == {"3", "9"}
 
 
 def test_a_ledger_from_before_takes_down_what_it_finds_once(project: Project) -> None:

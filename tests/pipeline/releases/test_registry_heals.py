@@ -211,3 +211,8 @@ def test_an_empty_database_is_filled_again(published: Published, tmp_path: Path)
         assert reconcile(copy.project) == []
     copy.check()
     assert not copy.directory.told.is_present()  # trainings are told again, too
+    shutil.rmtree(copy.directory.serving.path)
+    with claim(copy.project):
+        reconcile(copy.project)
+    aliases = set(copy.client.get_registered_model("digits").aliases)
+    assert aliases == {"candidate"}  # nothing is served, nor could be
