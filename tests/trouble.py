@@ -359,6 +359,13 @@ def _store_held(project: Path) -> None:
     os.read(reader, 4)
 
 
+def _registry_dead(project: Path) -> None:
+    """Nobody listens where MLflow is said to be."""
+    file = project / "workflow.yaml"
+    text = file.read_text().replace("  kind: none", "  kind: mlflow\n  uri: http://127.0.0.1:9")
+    file.write_text(text)
+
+
 def _small_files(project: Path) -> None:
     """Files may not grow: what a quota does to SQLite and TFRecords."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -376,6 +383,7 @@ TROUBLES: dict[str, Callable[[Path], None]] = {
     "no inodes": _no_inodes,
     "read only": _read_only,
     "store held": _store_held,
+    "registry dead": _registry_dead,
     "small files": _small_files,
 }
 

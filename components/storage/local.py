@@ -58,9 +58,14 @@ class LocalStorage(Storage):
     def append(self, name: str, content: bytes) -> None:
         file = Path(name)
         _make_parent(file)
-        with file.open("ab", buffering=0) as target:
-            target.write(content)
-            os.fsync(target.fileno())
+        with _named(name), file.open("ab", buffering=0) as target:
+            before = target.tell()
+            try:
+                _write_all(target, content)
+                os.fsync(target.fileno())
+            except OSError:
+                target.truncate(before)  # or the next line would go on where this one stopped
+                raise
 
     @contextlib.contextmanager
     def create(self, name: str, scratch: str | None = None) -> Iterator["BufferedFile"]:
@@ -69,7 +74,9 @@ class LocalStorage(Storage):
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".{file.name}.{uuid.uuid4().hex}"
         try:
-            with BufferedFile(draft.open("wb", buffering=0)) as target:
+            with _named(name):
+                target = BufferedFile(draft.open("wb", buffering=0))
+            with target:
                 yield target
             _make_parent(file)
             draft.replace(file)
@@ -286,9 +293,7 @@ class BufferedFile:
             self._file.close()
 
     def _flush(self) -> None:
-        left = memoryview(b"".join(self._parts))
-        while left:  # a write may stop short, at a signal or a full disk
-            left = left[self._file.write(left) :]
+        _write_all(self._file, b"".join(self._parts))
         self._parts.clear()
         self._held_bytes = 0
 
@@ -296,7 +301,7 @@ class BufferedFile:
 def _replace(file: Path, content: bytes) -> None:
     draft = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
-        with draft.open("wb") as target:
+        with _named(str(file)), draft.open("wb") as target:
             target.write(content)
             target.flush()
             os.fsync(target.fileno())
@@ -304,6 +309,24 @@ def _replace(file: Path, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """An error names the file that was to be written: one of a write names none, and who reads of
+    a draft does not know it.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename = name
+        raise
+
+
+def _write_all(file: IO[bytes], content: bytes) -> None:
+    left = memoryview(content)
+    while left:  # a write may stop short, at a signal or a full disk
+        left = left[file.write(left) :]
 
 
 def _copy_beside(source: str, target: Path) -> None:
