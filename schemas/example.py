@@ -99,6 +99,11 @@ def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
         if len(found) == 1 and kind == COMMON_FEATURES.get(name, kind):
             is_text = kind == "bytes" and name != "audio"
             values[name] = found[0].decode() if is_text else found[0]
+    # Examples of earlier versions, whose speakers may be forgotten, lack these.
+    if "missing_s" not in example.features.feature:
+        values["missing_s"] = 0.0
+    if "heard_channels" not in example.features.feature and "source_channels" in values:
+        values["heard_channels"] = values["source_channels"]
     if missing := COMMON_FEATURES.keys() - values.keys():
         raise ValueError(f"expected one value of its kind of {', '.join(sorted(missing))}")
     return values

@@ -114,6 +114,17 @@ def test_a_missing_feature_is_refused_by_name():
         encode_example(values | {"other": 1})
 
 
+def test_examples_of_earlier_versions_are_read_as_they_were_meant():
+    """All channels were heard, and nobody looked whether something was missing."""
+    from tensorflow.core.example.example_pb2 import Example
+
+    example = Example.FromString(encode_example(VALUES))
+    for name in ("missing_s", "heard_channels"):
+        del example.features.feature[name]
+    decoded = decode_example(example.SerializeToString())
+    assert (decoded["missing_s"], decoded["heard_channels"]) == (0.0, decoded["source_channels"])
+
+
 def test_decoding_refuses_what_is_no_utterance():
     from tensorflow.core.example.example_pb2 import Example
 
