@@ -21,13 +21,13 @@ def text_of(row: Mapping[str, object], key: str) -> str:
     if key not in row:
         raise ClipError("bad_row", f"no key {key!r}; got {', '.join(map(repr, row))}"[:300])
     value = row[key]
-    if _is_number(value) and abs(value) < math.inf:
+    if not isinstance(value, str) and _is_number(value) and abs(value) < math.inf:
         value = str(value)
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+    if isinstance(value, str) and value.strip() and is_text(value):
+        if len(value) <= LONGEST_TEXT:
+            return value
         got = f"{len(value):,}, which begin with {value[:40]!r}"
         raise ClipError("bad_row", f"{key}: expected up to {LONGEST_TEXT:,} characters, got {got}")
-    if isinstance(value, str) and value.strip() and is_text(value):
-        return value
     raise ClipError("bad_row", f"{key}: expected a non-empty string, got {value!r:.200}")
 
 
