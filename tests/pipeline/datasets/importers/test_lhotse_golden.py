@@ -18,12 +18,12 @@ CUTS = (GOLDEN / "cuts.jsonl").read_text().splitlines()
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The recordings: a sample of the first channel is its number, one of the second 20,000 less
+    """The recordings: a sample of the first channel is its number, one of the second 16,000 less
     it.
     """
     folder = tmp_path_factory.mktemp("lhotse")
     up = np.arange(4 * RATE)
-    both = np.stack([up, 20000 - up], axis=1).astype(np.int16)
+    both = np.stack([up, up - 16000], axis=1).astype(np.int16)
     for name, samples in (("call", both), ("mono", both[:, 0]), ("other", both[:, 1])):
         soundfile.write(folder / f"{name}.wav", samples, RATE)
     return folder
