@@ -325,21 +325,22 @@ def _with_known_targets(listing: Listing, data: Data, targets: feeding.Targets) 
     """Rows with targets that the task cannot use become rejects; those with a label that the
     workflow leaves out are only counted.
     """
-    kept, rejects, left_out, last = [], list(listing.rejects), Counter[str](), ""
+    kept, rejects, left_out = [], list(listing.rejects), Counter[str]()
+    last = unknown = ""
     for row in listing.utterances:
         try:
             targets.check_target(row.target, data)
         except ClipError as error:
             if error.reason == "unknown_label":
                 left_out[row.target] += 1
-                last = error.detail
+                last, unknown = error.detail, row.target
             else:
                 rejects.append(_rejected(row.id, row.uri, error))
         else:
             kept.append(row)
     if not kept:
         # Only now: of many labels the nearest to each would take a minute.
-        near = f": {last}; nearest: {nearest(max(left_out), data.labels or [])!r}" if last else ""
+        near = f": {last}; nearest: {nearest(unknown, data.labels or [])!r}" if last else ""
         raise DataError(f"data: no row is left{near or _first(rejects)}")
     return replace(
         listing, utterances=kept, rejects=rejects, left_out=dict(sorted(left_out.items()))
