@@ -1,6 +1,7 @@
 """Draws an explanation: what was heard, what decided, and the same in words."""
 
 import io
+import warnings
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from components.explanation.attribution import Attribution
 from components.explanation.salient_ranges import decisive_ranges, in_words
+from schemas.text import visible
 
 _STRONG_PERCENTILE = (
     99.5  # of the magnitudes: drawn opaque, so that one cell does not hide the rest
@@ -52,11 +54,13 @@ def explanation_png(
     above.tick_params(labelbottom=False)
     for axes in (above, below):
         axes.set_facecolor("none")
-    above.set_title(f"{label}, score {first.score:.3f}", loc="left", parse_math=False)
+    above.set_title(f"{visible(label)}, score {first.score:.3f}", loc="left", parse_math=False)
     _draw_over_time(below, attributions)
     buffer = io.BytesIO()
     text = explanation_text(attributions, label)
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Description": text, "Software": None})
+    with warnings.catch_warnings():  # the font lacks some scripts, and draws boxes
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Description": text, "Software": None})
     return buffer.getvalue()
 
 

@@ -40,11 +40,13 @@ class Markdown(str):
 
 def escape_markdown(text: str) -> Markdown:
     """`text` as Markdown that shows it as it is: no markup, no HTML, no other line."""
-    seen = visible(text.strip())
+    inside = text.strip()
+    before, after = (" " * (text != each) for each in (text.lstrip(), text.rstrip()))
+    seen = visible(inside)
     for character, entity in {"&": "&amp;", "<": "&lt;", ">": "&gt;"}.items():
         seen = seen.replace(character, entity)
     escaped = _MARKUP.sub(r"\\\g<0>", seen)
-    return Markdown(_BEGINNING.sub(_escape_beginning, escaped))
+    return Markdown(f"{before}{_BEGINNING.sub(_escape_beginning, escaped)}{after}")
 
 
 def _escape_beginning(found: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """Draws what a classifier's scores are worth: PNG and SVG whose colours follow the page's theme."""
 
 import io
+import warnings
 
 import numpy as np
 from matplotlib import colormaps
@@ -47,7 +48,9 @@ def labelled_confusion_png(labels: list[str], counts: list[list[int]]) -> bytes:
                 ink = "white" if shares[row, column] > _DARK else "black"
                 axes.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=8)
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    with warnings.catch_warnings():  # the font lacks some scripts, and draws boxes
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -81,3 +81,8 @@ def test_a_page_shines_through_only_where_it_is_asked_to() -> None:
 
 def test_nothing_attributed_is_a_picture_too() -> None:
     assert redness(explanation_png({"gradients": attribution(5, weight=0.0)}, "x")).max() < 0.1
+
+
+@pytest.mark.parametrize("label", ["$\\frac$", "\x1b[31m", "a\nb", "左", "[/b]"])
+def test_any_label_can_be_drawn(label: str) -> None:
+    assert explanation_png({"gradients": attribution(5)}, label).startswith(b"\x89PNG")
