@@ -93,8 +93,3 @@ def audio_path(folder: Path, written: str) -> str:
 def transcript(text: str) -> Row:
     """A text; one word of it is also the label."""
     return {"text": text, "label": text if len(text.split()) == 1 else None}
-
-
-def without_empty(row: Row) -> Row:
-    """`row` without the keys that hold nothing."""
-    return {key: value for key, value in row.items() if value not in (None, "")}
