@@ -118,14 +118,18 @@ def read_feedback(directory: RunDirectory) -> list[FeedbackClip]:
     Raises:
         InputError: the manifest was changed so that it cannot be read.
     """
+    clips: list[FeedbackClip] = []
     try:
-        lines = directory.feedback.read().splitlines()
-        return [FeedbackClip.model_validate_json(line) for line in lines]
+        clips.extend(map(FeedbackClip.model_validate_json, directory.feedback.read().splitlines()))
     except FileNotFoundError:
         return []
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
-        raise InputError(f"{directory.feedback} is no manifest of feedback: {what}") from error
+        raise InputError(
+            f"{directory.feedback}:{len(clips) + 1}: no clip of feedback ({what}); mend the line,"
+            " or delete it, and its clip is used no more"
+        ) from error
+    return clips
 
 
 def list_feedback(project: Project) -> list[FeedbackClip]:

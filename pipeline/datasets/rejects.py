@@ -22,6 +22,8 @@ def read_rejects(project: Project, reason: str | None = None) -> list[Reject]:
     except FileNotFoundError:
         message = f"no run of {project.name} has read its recordings yet ({file})"
         raise InputError(message) from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"{file} is damaged; the next run writes it anew ({error})") from None
     return [reject for reject in rejects if reason is None or reject.reason == reason]

@@ -122,12 +122,13 @@ def _check_files(directory: RunDirectory) -> None:
     """
     if not directory.root.is_local:
         return
-    names = {file.name for file in directory.files}
-    if wrong := sorted(names & set(directory.root.children()[1])):
-        raise RunDirectoryError(
-            f"{directory.root / wrong[0]} is a folder, where a run directory has a file; move it"
-            " away"
-        )
+    parents = {file.parent for file in directory.files}
+    folders = {parent / name for parent in parents for name in parent.children()[1]}
+    for file in directory.files:
+        if file in folders:
+            raise RunDirectoryError(
+                f"{file} is a folder, where a run directory has a file; move it away"
+            )
 
 
 def _names_in(folder: Location) -> list[str]:

@@ -131,7 +131,16 @@ class RunDirectory:
     def files(self) -> list[Location]:
         """All that are replaced whole, or added to."""
         written = (self.format, self.ledger, self.step, self.told, self.judgements, self.seen)
-        return [*written, self.agreed, self.seen_files, self.decisions, self.forgotten, self.report]
+        return [
+            *written,
+            self.agreed,
+            self.seen_files,
+            self.decisions,
+            self.forgotten,
+            self.report,
+            self.rejects,
+            self.feedback,
+        ]
 
     @property
     def schedule(self) -> Path:
