@@ -29,7 +29,9 @@ def checked_path(path: Path | None) -> Path | None:
         InputError: no file could ever be there, or nobody may look.
     """
     try:
-        if path is not None:
+        if path is not None and path.is_dir():
+            next(path.iterdir(), None)
+        elif path is not None:
             path.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass

@@ -67,12 +67,20 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
             and file.is_file()
         )
         if not inside:
+            _refuse_locked(path)
             raise InputError(
                 f"{path}: no audio file in this folder or one level below; expected one of"
                 f" {' '.join(AUDIO_SUFFIXES)}"
             )
         found += inside
     return found
+
+
+def _refuse_locked(folder: Path) -> None:
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}") from error
 
 
 def _is_folder(path: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+from unprivileged import permissions_count
 
 from components.audio.pcm16 import wav_file
 from pipeline.cli import app
@@ -59,6 +60,18 @@ def test_a_file_of_any_size_is_not_read_whole(
         read_audio_file(Path("/proc/self/status"))
     (tmp_path / "ten.wav").write_bytes(b"0123456789")
     assert read_audio_file(tmp_path / "ten.wav") == b"0123456789"
+
+
+def test_a_folder_that_nobody_may_look_into(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    with permissions_count():
+        with pytest.raises(InputError, match="Permission denied"):
+            find_audio([locked])
+        for command in (["plan"], ["init"], ["import", "kaldi"]):
+            ran = CliRunner().invoke(app, [*command, str(locked)])
+            assert isinstance(ran.exception, InputError), ran.exception
+            assert "Permission denied" in str(ran.exception)
 
 
 @pytest.mark.parametrize(
