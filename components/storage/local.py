@@ -75,13 +75,13 @@ class LocalStorage(Storage):
         draft = folder / f".{file.name}.{uuid.uuid4().hex}"
         try:
             with _named(name):
-                target = BufferedFile(draft.open("wb", buffering=0))
+                target = BufferedFile(draft.open("wb", buffering=0), name)
             with target:
                 yield target
             _make_parent(file)
             draft.replace(file)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            _discard(draft)
             raise
 
     def entry(self, name: str) -> Entry | None:
@@ -270,8 +270,9 @@ def _of_mode(mode: int) -> str:
 class BufferedFile:
     """A file that is being written; holds `content` until there is enough to write."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], name: str) -> None:
         self._file = file
+        self._name = name  # that an error says
         self._parts: list[bytes] = []
         self._held_bytes = 0
 
@@ -293,7 +294,8 @@ class BufferedFile:
             self._file.close()
 
     def _flush(self) -> None:
-        _write_all(self._file, b"".join(self._parts))
+        with _named(self._name):
+            _write_all(self._file, b"".join(self._parts))
         self._parts.clear()
         self._held_bytes = 0
 
@@ -307,8 +309,14 @@ def _replace(file: Path, content: bytes) -> None:
             os.fsync(target.fileno())
         draft.replace(file)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        _discard(draft)
         raise
+
+
+def _discard(draft: Path) -> None:
+    """Deletes a draft where that is possible; what went wrong before is what is said."""
+    with contextlib.suppress(OSError):
+        draft.unlink()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
 
 _LONGEST_WAIT_S = 120.0
+_OF_THE_DISK = ("disk I/O error", "disk is full", "readonly database", "unable to open")
 _LOOK_S = 1.0  # as long each look waits itself
 
 
@@ -108,6 +109,8 @@ def _open(file: Path, migrate: bool) -> "MetadataStore":
 
 def _way_out(file: Path, what: str) -> str:
     what = what.partition(". ")[0]
+    if any(words in what for words in _OF_THE_DISK):
+        return f"{file} cannot be written: {what}. See to the disk (df -h, df -i, mount); run again"
     return (
         f"{file} cannot be used: {what}. Run with the version of auricle that wrote it, or move it"
         " away: the next run then does everything anew, and versions and history stay"

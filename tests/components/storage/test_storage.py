@@ -3,6 +3,7 @@
 import concurrent.futures
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -373,3 +374,31 @@ def test_a_location_is_found_by_its_uri(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="gs://"):
         location_of("gs://bucket/a")
     assert location_of(tmp_path / "x").path == tmp_path / "x"
+
+
+def test_what_a_full_disk_cut_off_leaves_no_trace_and_is_named(tmp_path: Path) -> None:
+    """Files of this process may not grow beyond 4 KiB, as those of a disk that is full."""
+    log = tmp_path / "log.jsonl"
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(_write_more_than_fits, (str(log),)) == [str(log)] * 3
+    assert log.read_bytes() == b"first\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+
+
+def _write_more_than_fits(name: str) -> list[str]:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    place = location_of(name)
+    place.append(b"first\n")
+
+    def create() -> None:
+        with place.create() as file:
+            file.write(bytes(5000))
+
+    named = []
+    for write in (lambda: place.append(bytes(5000)), lambda: place.put(bytes(5000)), create):
+        try:
+            write()
+        except OSError as error:
+            named.append(str(error.filename))
+    return named
