@@ -87,19 +87,19 @@ def _starts(data: bytes) -> list[int]:
         at = data.find(MAGIC + head)
         while at >= 0:
             starts.append(at)
-            info = _read_info(data[at:])
-            at = data.find(MAGIC + head, at + (info.audio_at if info else 1))
+            info = _read_info(data, at)
+            at = data.find(MAGIC + head, info.audio_at if info else at + 1)
     return sorted(starts)
 
 
-def _read_info(data: bytes) -> _Info | None:
-    at, is_last = len(MAGIC), False
+def _read_info(data: bytes, start: int = 0) -> _Info | None:
+    at, is_last = start + len(MAGIC), False
     while not is_last:
         if at + 4 > len(data):
             return None
         is_last, size = data[at] >= 0x80, int.from_bytes(data[at + 1 : at + 4], "big")
         at += 4 + size
-    packed = int.from_bytes(data[_INFO_AT : _INFO_AT + 8], "big")
+    packed = int.from_bytes(data[start + _INFO_AT : start + _INFO_AT + 8], "big")
     return _Info(packed >> 44, packed & _TOTAL, at)
 
 

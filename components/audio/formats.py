@@ -93,7 +93,7 @@ def _container(data: bytes) -> str | None:
         return "flac"
     if _is_adts_frame(data):
         return "aac"
-    return "mp3" if _is_mpeg_audio_frame(data) or mpeg.starts_as_mp3(data) else None
+    return "mp3" if _is_mpeg_audio_frame(data) or mpeg.starts_as_mp3(data[:HEAD_BYTES]) else None
 
 
 def _is_adts_frame(data: bytes) -> bool:

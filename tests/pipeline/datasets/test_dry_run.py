@@ -74,6 +74,37 @@ def test_counts_hours_and_splits(tmp_path: Path) -> None:
     assert plan.run_directory == str(tmp_path.resolve() / "runs" / "words")
 
 
+def test_a_header_that_states_no_length_gives_no_hours_of_its_own(tmp_path: Path) -> None:
+    path = write_set(tmp_path)
+    for file in sorted((tmp_path / "clips").iterdir())[:6]:
+        soundfile.write(file, np.random.default_rng(0).normal(0, 0.1, 8000), 8000, format="FLAC")
+        content = bytearray(file.read_bytes())
+        content[21] &= 0xF0  # STREAMINFO's total of samples (RFC 9639, 8.2)
+        content[22:26] = bytes(4)
+        file.write_bytes(content)
+    assert plan_of(path).hours == pytest.approx(18 / 3600)
+
+
+def test_no_header_is_read_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged file may crash its decoder: that is for child processes."""
+
+    def crash(*arguments: object) -> None:
+        raise AssertionError("a decoder was asked in the main process")
+
+    path = write_set(tmp_path)
+    monkeypatch.setattr("components.audio.decode.AudioFile.__init__", crash)
+    assert plan_of(path).hours == pytest.approx(18 / 3600)
+
+
+def test_an_mp3_far_behind_zeros_is_not_foreseen_as_a_reject(tmp_path: Path) -> None:
+    extra = row("late.mp3")
+    path = write_set(tmp_path, extra)
+    late = tmp_path / "clips" / "late.mp3"
+    soundfile.write(late, np.random.default_rng(0).normal(0, 0.1, 8000), 8000, format="MP3")
+    late.write_bytes(bytes(5000) + late.read_bytes())
+    assert plan_of(path).rejects == []
+
+
 def test_stated_durations_are_taken_and_offsets_counted(tmp_path: Path) -> None:
     extra = row("ann_go_0.wav", id="a", offset=0.25, duration=0.5) + row("ann_go_0.wav", offset=0.6)
     plan = plan_of(write_set(tmp_path, extra))

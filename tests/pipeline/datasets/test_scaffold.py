@@ -165,6 +165,18 @@ def test_clip_length_holds_nineteen_of_twenty(
     assert init(tmp_path / "clips", tmp_path / "w.yaml").audio.clip_s == clip_s
 
 
+def test_clips_whose_headers_state_no_length_are_measured(tmp_path: Path) -> None:
+    for label in LABELS:
+        for take in range(10):
+            file = tmp_path / "clips" / label / f"{take}.flac"
+            write_clip(file, 1.0)
+            content = bytearray(file.read_bytes())
+            content[21] &= 0xF0  # STREAMINFO's total of samples (RFC 9639, 8.2)
+            content[22:26] = bytes(4)
+            file.write_bytes(content)
+    assert init(tmp_path / "clips", tmp_path / "w.yaml").audio.clip_s == 1.0
+
+
 def test_nothing_is_overwritten_unless_forced(tmp_path: Path) -> None:
     write_manifest(tmp_path / "data" / "manifest.jsonl", speakers=3)
     output = tmp_path / "w.yaml"
