@@ -118,7 +118,13 @@ def _explain(error: ValidationError, document: Document) -> list[Problem]:
         _explain_one(kind, path, document) for _, (_, kind, path) in ordered[:_MOST_PROBLEMS]
     ]
     counted = [Problem(line, key, "no such thing") for key, (line, *_) in ordered[_MOST_PROBLEMS:]]
-    return [*explained, *counted, *_explain_conflicts(error, document)]
+    # What lacks something because a key in it could not be read lacks nothing.
+    conflicts = [
+        each
+        for each in _explain_conflicts(error, document)
+        if not any(key.startswith(f"{each.key}.") for key in known)
+    ]
+    return [*explained, *counted, *conflicts]
 
 
 def _explain_one(kind: str, path: KeyPath, document: Document) -> Problem:

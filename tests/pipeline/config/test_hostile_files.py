@@ -52,6 +52,16 @@ def test_it_is_refused_in_words(what: str, tmp_path: Path) -> None:
     assert [visible(line) for line in lines] == lines
 
 
+def test_a_key_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
+    file = tmp_path / "workflow.yaml"
+    for text in ('"a\\0b"', '"\\ud800"', "!foo x"):
+        file.write_text(f"name: x\ndata: {{folder: {text}}}\n")
+        with pytest.raises(WorkflowError) as refused:
+            read_workflow(file)
+        [line] = str(refused.value).splitlines()
+        assert line.startswith(f"{file}:2: data.folder: got ")
+
+
 def test_others_are_counted(tmp_path: Path) -> None:
     file = tmp_path / "workflow.yaml"
     file.write_text(BASE + "".join(f"k{n}: 1\n" for n in range(50)))
