@@ -69,7 +69,9 @@ class Utterance:
     @property
     def audio(self) -> tuple[str, float, float | None, int | None]:
         """The part of a file that it is: the same of two rows that are the same audio."""
-        file = posixpath.normpath(self.path) if self.path else self.id
+        file = self.path or self.id
+        if "/." in file or "//" in file:
+            file = posixpath.normpath(file)
         return file, self.offset_s, self.duration_s, self.channel
 
     @property

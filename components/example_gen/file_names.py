@@ -5,7 +5,7 @@ folders. Nothing is opened. What is left behind is never a label, a clip or a re
 """
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 AUDIO_SUFFIXES = (
@@ -44,6 +44,7 @@ _SYSTEM_FOLDERS = (
     *("__macosx", "__pycache__", "@eadir", "@recycle", "@recently-snapshot", "#recycle"),
     *("#snapshot", "$recycle.bin", "recycler", "system volume information", "lost+found"),
 )
+_RUN_DIRECTORY = {"workflow.json", "format.json"}  # as `pipeline.workspace` makes it
 _APPLE_DOUBLE = "._"  # what macOS writes beside a file on a disk that is not its own
 
 
@@ -72,6 +73,11 @@ def is_other_file(name: str) -> bool:
     )
 
 
+def is_run_directory(files: Collection[str]) -> bool:
+    """Whether a folder of these files is where a workflow runs, which may lie beside its data."""
+    return set(files) >= _RUN_DIRECTORY
+
+
 def is_no_label(name: str) -> bool:
     """Whether a folder holds no clips of a label, whatever is in it.
 
@@ -88,6 +94,8 @@ def is_of_macos(path: str) -> bool:
     (True, True, False)
     """
     if _APPLE_DOUBLE not in path and "__" not in path:  # of a million rows most, at once
+        return False
+    if _APPLE_DOUBLE not in path and "__" not in path:  # of a million rows, most
         return False
     parts = path.replace("\\", "/").split("/")
     return parts[-1].startswith(_APPLE_DOUBLE) or "__macosx" in (part.lower() for part in parts)

@@ -12,6 +12,7 @@ from components.example_gen.file_names import (
     is_left_behind,
     is_no_label,
     is_other_file,
+    is_run_directory,
 )
 from components.example_gen.spellings import Spellings
 from components.example_gen.split_lists import (
@@ -116,15 +117,18 @@ def _list_label(
     folder: Location, label: str, targets: feeding.TargetReader, found: FolderListing
 ) -> None:
     clips, folders = ([], []) if is_no_label(label) else (folder / label).children()
-    if not is_no_label(label):
+    if is_run_directory(clips):
+        clips, folders = [], []
+    elif not is_no_label(label):
         _reject_oddities(folder, label, found)
-    if all(map(is_other_file, clips)) and all(map(is_left_behind, folders)):
+    left = {name for name in folders if _is_left(folder / label / name)}
+    if all(map(is_other_file, clips)) and left == set(folders):
         found.ignore(f"{label}/")
         return
     for name in sorted([*clips, *folders]):
         uri = f"{label}/{name}"
         is_folder = name in folders
-        if is_left_behind(name) if is_folder else is_other_file(name):
+        if name in left if is_folder else is_other_file(name):
             found.ignore(f"{uri}/" if is_folder else uri)
             continue
         try:
@@ -138,6 +142,14 @@ def _reject_oddities(folder: Location, label: str, found: FolderListing) -> None
     for name, kind in sorted((folder / label).oddities().items()):
         if not is_other_file(name):
             found.reject(posixpath.join(label, name), ClipError("missing", kind))
+
+
+def _is_left(folder: Location) -> bool:
+    if is_left_behind(folder.name):
+        return True
+    with contextlib.suppress(OSError):  # which may not be looked into
+        return is_run_directory(folder.children()[0])
+    return False
 
 
 def _read_clip(

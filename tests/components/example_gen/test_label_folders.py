@@ -67,6 +67,16 @@ def test_what_programs_and_people_leave_is_named_and_nothing_else(tmp_path, name
     assert name.startswith(listing.ignored[0])
 
 
+@pytest.mark.parametrize("place", ["runs/words", "runs"])
+def test_a_run_directory_beside_the_labels_is_none(tmp_path, place):
+    touch(tmp_path / "clips", "yes/1.wav", "no/1.wav", "workflow.yaml")
+    for name in ("workflow.json", "format.json", "history/1.json", "feedback/2.wav"):
+        touch(tmp_path / "clips" / place, name)
+    listing = listed(tmp_path / "clips")
+    assert [row.id for row in listing.utterances] == ["no/1.wav", "yes/1.wav"]
+    assert (listing.rejects, set(listing.ignored)) == ([], {"runs/", "workflow.yaml"})
+
+
 def test_labels_that_begin_with_an_underscore_are_labels(tmp_path):
     touch(tmp_path / "clips", "_unknown_/1.wav", "_silence_/1.wav", "_background_/1.wav")
     listing = listed(tmp_path / "clips")
