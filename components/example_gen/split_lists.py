@@ -62,10 +62,10 @@ class SplitLists:
         return assign_split(row, split.model_copy(update=listed))
 
     def that_name(self, there: Collection[str]) -> "SplitLists":
-        """The lists that name some of the clips `there`."""
+        """The lists with the clips that are `there`; without those that name none of them."""
         known = set(map(_plain, there))
-        used = {file: clips for file, clips in self.clips.items() if clips & known}
-        return SplitLists(self.folder, used)
+        used = {file: clips & known for file, clips in self.clips.items()}
+        return SplitLists(self.folder, {file: clips for file, clips in used.items() if clips})
 
     def notes(self) -> Iterator[str]:
         """What the lists say, in words."""
