@@ -199,8 +199,8 @@ def _say_background(folder: Location, folders: list[str], data: Data) -> Iterato
     if clips:
         place = posixpath.join(data.folder or "", BACKGROUND_FOLDER)
         yield (
-            f"{BACKGROUND_FOLDER} is no label: its recordings without words ({len(clips):,}) are for"
-            f" a workflow that spots keywords (data.background: {place})"
+            f"{BACKGROUND_FOLDER} is no label: its recordings without words ({len(clips):,}) are"
+            f" for a workflow that spots keywords (data.background: {place})"
         )
 
 
