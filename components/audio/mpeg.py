@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from components.audio.layout import AS_IT_IS, Layout
-from schemas.errors import ClipError
 
 _ENOUGH = 4  # frames in a row, which nothing else has
 _SYNC = re.compile(rb"\xff[\xe2-\xff]")
@@ -87,19 +86,10 @@ def starts_as_mp3(data: bytes) -> bool:
 
 
 def lay_out(data: bytes) -> Layout:
-    """The layout of the MP3 file `data`, or of several that were joined.
-
-    Raises ClipError: `unreadable` (the joined ones differ in rate, or in mono and stereo).
-    """
+    """The layout of the MP3 file `data`, or of several that were joined."""
     recordings = list(_find_recordings(data))
     if not recordings:
         return AS_IT_IS
-    kinds = {(each.kind.rate_hz, each.kind.is_mono) for each in recordings}
-    if len(kinds) > 1:
-        found = " and ".join(
-            f"{hz} Hz {'mono' if mono else 'stereo'}" for hz, mono in sorted(kinds)
-        )
-        raise ClipError("unreadable", f"several recordings in one file, of {found}", "mpeg")
     samples = recordings[0].kind.samples
     lost = [_missing(each) for each in recordings]
     counted = all(each.head is None for each in recordings)
