@@ -8,6 +8,7 @@ left or may only be read, and that is gone with it (Linux, as root or with user 
 
 import ctypes
 import errno
+import functools
 import io
 import json
 import os
@@ -127,6 +128,7 @@ def trouble_project(folder: Path) -> Path:
     return folder
 
 
+@functools.cache
 def can_mount() -> bool:
     """Whether children may have file systems of their own here."""
     pid = os.fork()

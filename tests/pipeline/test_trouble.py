@@ -57,19 +57,21 @@ def cells() -> Iterator[tuple[str, str]]:
     if EVERYTHING:
         yield from ((trouble, command) for trouble in TROUBLES for command in COMMANDS)
         return
-    yield from (("output full", command) for command in (*LISTS, *CHANGES))
+    shown = ("plan", "models", "runs", "init", "rollback", "forget")
+    yield from (("output full", command) for command in shown)
     for trouble in OUTPUT[:2]:
-        yield from ((trouble, command) for command in ("plan", "rollback", "forget"))
+        yield from ((trouble, command) for command in ("plan", "rollback"))
     yield ("closed output and error", "rollback")
     yield from (("disk almost full", command) for command in CHANGES)
-    for trouble in DISK[1:]:
+    yield from (("disk full", command) for command in ("import", "rollback", "run"))
+    for trouble in DISK[2:]:
         yield from ((trouble, command) for command in WRITERS)
     yield from (("store held", command) for command in ("rollback", "forget"))
     yield from (("registry dead", command) for command in ("models", "rollback", "forget"))
     yield from (("small files", command) for command in ("forget", "export"))
 
 
-READERS = ("rejects", "why", "models", "compare", "clips", "decisions", "forget")
+READERS = ("rejects", "why", "compare", "clips", "decisions", "forget")
 READ_KINDS = (  # of the files of a run directory, those that these commands read
     *("tones/workflow.json", "format.json", "versions.json", "seen.json", "history/*.json"),
     *("rejects/rejects.jsonl", "metadata.sqlite", "index-*.jsonl", "shards/*/*.tfrecord"),
