@@ -46,6 +46,8 @@ class FfmpegDecoder:
             self.channels = context.channels
         except self._errors as error:
             raise self._clip_error(error) from error
+        if not self.rate_hz or not self.channels:
+            raise ClipError("unreadable", "no sample rate, or no channels", self.name)
         seconds = self._length_s()
         self.promised = None if seconds is None else round(seconds * self.rate_hz)
         self.frames = _ENDLESS if seconds is None else int((seconds + 1.0) * self.rate_hz)
