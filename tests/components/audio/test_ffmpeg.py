@@ -7,6 +7,7 @@ import pytest
 from components.audio.decode import decode
 from components.audio.formats import Format, is_supported, recognize
 from schemas.errors import ClipError
+from schemas.workflow.audio import Audio
 
 av = pytest.importorskip("av", reason="needs the extra auricle[ffmpeg]")
 
@@ -87,3 +88,14 @@ def test_without_pyav_the_extra_is_named(monkeypatch):
     data = encode(chirp(), *KINDS["m4a"][1:])
     with pytest.raises(ClipError, match=r"'auricle\[ffmpeg\]'"):
         decode(data, RATE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+def test_a_file_that_is_cut_loses_nothing_in_silence(kind, share):
+    _, muxer, codec = KINDS[kind]
+    data = encode(chirp(), muxer, codec)
+    with pytest.raises(ClipError) as refused:
+        decode(data[: round(share * len(data))], RATE).checked(Audio())
+    # FFmpeg finds nothing in an MP4 file without the index at its end, and stops at half a frame.
+    assert refused.value.reason in ("truncated", "unreadable")
