@@ -24,7 +24,7 @@ from pipeline.erasure.forget import Traces
 from pipeline.inference.explain import Explanation
 from pipeline.inference.predict import Predictions
 from pipeline.notifications import Deliveries
-from pipeline.releases.rollout import Exported, Rollout
+from pipeline.releases.rollout import Exported, Rollout, Versions
 from pipeline.runners.vertex import Compiled
 from pipeline.runs.compare import Comparison
 from pipeline.runs.records import RunRecord
@@ -32,7 +32,6 @@ from pipeline.runs.result import RunResult
 from pipeline.scheduling.scheduler import Decision
 from schemas.reports.rejects import Reject
 from schemas.reports.verdict import Verdict
-from schemas.versions import Ledger
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +56,7 @@ COMMANDS: list[tuple[tuple[str, ...], Any]] = [
     (("compare", "1", "2"), Comparison),
     (("predict", "workflow.yaml", CLIP), Predictions),
     (("explain", "workflow.yaml", CLIP), Explanation),
-    (("models", "workflow.yaml"), Ledger),
+    (("models", "workflow.yaml"), Versions),
     (("export", "workflow.yaml", "1", "copy"), Exported),
     (("rollback", "workflow.yaml"), Rollout),
     (("promote", "workflow.yaml", "2", "--force"), Rollout),
