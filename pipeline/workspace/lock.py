@@ -52,7 +52,8 @@ def lock(directory: RunDirectory, name: str, what: str, advice: str = "") -> Ite
             raise BusyError(f"{what} ({error}){advice}") from None
         except OSError as error:
             raise RunDirectoryError(
-                f"cannot write run directory {directory.root}: {error}"
+                f"cannot write run directory {directory.root}: {error.strerror or error}; mend"
+                " that, or name another run.directory"
             ) from error
         yield
 
