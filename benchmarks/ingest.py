@@ -275,6 +275,8 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
                 "audio": to_pcm16(condition(samples, audio, frames_db)),
                 "source_rate_hz": file.samplerate,
                 "source_channels": file.channels,
+                "heard_channels": file.channels,
+                "missing_s": 0.0,
                 "source_format": file.format.lower(),
             }
         )
