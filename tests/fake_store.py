@@ -111,4 +111,4 @@ class FakeStore(ObjectStorage):
 
 def _entry(header: dict[str, str]) -> Entry:
     size_bytes, written_s = int(header["size"]), float(header["written_s"])
-    return Entry(header["name"], size_bytes, header["generation"], written_s)
+    return Entry(header["name"], size_bytes, header["generation"], written_s, header["sha256"])

@@ -18,14 +18,16 @@ class HeldError(Exception):
 
 
 class Entry(NamedTuple):
-    """A file in a listing; `stamp` differs whenever its content may. `written_s` is when it was
-    written, in seconds since 1970, by the storage's clock.
+    """A file in a listing; `stamp` differs whenever its content may: of an object it is the
+    generation that `read` tells. `written_s` is when it was written, in seconds since 1970, by the
+    storage's clock. `digest` is what `Storage.digest` says, where a listing says it as well.
     """
 
     name: str
     size_bytes: int
     stamp: str
     written_s: float
+    digest: str = ""
 
 
 class Stored(NamedTuple):
@@ -101,6 +103,12 @@ class Storage(ABC):
         links, pipes; `.` where the folder itself is a link. Sorted.
         """
         return []  # what a store holds is files
+
+    @abstractmethod
+    def scan(self, folder: str) -> Iterator[Entry | str]:
+        """What is directly in `folder`, of one listing, a page at a time: of a file its entry, of a
+        folder its name. In any order; a folder may come twice.
+        """
 
     @abstractmethod
     def children(self, folder: str) -> tuple[list[str], list[str]]:

@@ -111,6 +111,13 @@ class LocalStorage(Storage):
                     found.append(path[len(folder) + 1 :])
         return sorted(found)
 
+    def scan(self, folder: str) -> Iterator[Entry | str]:
+        files, folders = self.children(folder)
+        yield from folders
+        for name in files:
+            if (entry := self.entry(f"{folder}/{name}")) is not None:
+                yield entry
+
     def children(self, folder: str) -> tuple[list[str], list[str]]:
         files: list[str] = []
         folders: list[str] = []

@@ -150,6 +150,9 @@ class Location:
     def irregular(self) -> list[str]:
         return self.storage.irregular(self._name)
 
+    def scan(self) -> Iterator[Entry | str]:
+        return self.storage.scan(self._name)
+
     def children(self) -> tuple[list[str], list[str]]:
         return self.storage.children(self._name)
 

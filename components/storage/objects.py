@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from components.storage.interface import ABSENT, HeldError, StaleError, Storage, Stored
+from components.storage.interface import ABSENT, Entry, HeldError, StaleError, Storage, Stored
 
 _CLAIM = ".publishing"
 _ENDED = b""
@@ -49,12 +49,24 @@ class ObjectStorage(Storage):
         yield content
         self.put(name, content.getvalue())
 
-    def children(self, folder: str) -> tuple[list[str], list[str]]:
-        files: set[str] = set()
-        folders: set[str] = set()
+    def scan(self, folder: str) -> Iterator[Entry | str]:
+        last = None
         for entry in self.list_files(folder):
             first, slash, _ = entry.name[len(folder) + 1 :].partition("/")
-            (folders if slash else files).add(first)
+            if slash:
+                if first != last:
+                    yield (last := first)
+            elif first:  # a name that ends in a slash is only the mark of a folder
+                yield entry
+
+    def children(self, folder: str) -> tuple[list[str], list[str]]:
+        files: list[str] = []
+        folders: set[str] = set()
+        for found in self.scan(folder):
+            if isinstance(found, str):
+                folders.add(found)
+            else:
+                files.append(found.name[len(folder) + 1 :])
         return sorted(files), sorted(folders)
 
     def glob(self, folder: str, pattern: str) -> list[str]:

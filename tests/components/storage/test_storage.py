@@ -170,6 +170,27 @@ def test_a_stamp_tells_a_change(case: Case) -> None:
     assert len(stamps) == 3
 
 
+def test_one_listing_tells_of_each_file_what_its_entry_tells(case: Case) -> None:
+    storage, root = case.storage, case.root
+    for name in ("b", "a b", "deep/c", "deep/d/e", "ä#%41?.wav"):
+        storage.put(f"{root}/{name}", name.encode())
+    found = list(storage.scan(root))
+    files = {entry.name: entry for entry in found if not isinstance(entry, str)}
+    assert sorted(files) == [f"{root}/{name}" for name in ("a b", "b", "ä#%41?.wav")]
+    assert all(storage.entry(name) == entry for name, entry in files.items())
+    assert all(entry.digest in ("", storage.digest(name)) for name, entry in files.items())
+    assert {name for name in found if isinstance(name, str)} == {"deep"}
+    assert list(storage.scan(f"{root}/nothing")) == []
+
+
+def test_the_mark_of_a_folder_is_no_file_in_it(tmp_path: Path) -> None:
+    store = FakeStore(tmp_path)
+    for name in ("set/", "set/yes/", "set/yes/1.wav", "set//no/1.wav"):
+        store.put(name, b"")
+    assert store.children("set") == ([], ["", "yes"])
+    assert store.children("set/yes") == (["1.wav"], [])
+
+
 def test_a_store_with_checksums_reads_nothing_for_a_digest(tmp_path: Path) -> None:
     store = FakeStore(tmp_path)
     store.put("a", b"content")
