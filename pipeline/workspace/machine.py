@@ -18,6 +18,11 @@ _READ_ONLY_WORDS = ("Read-only file system", "readonly database")
 _LOCKED_WORDS = ("database is locked", "Concurrent writes aborted")
 _DAMAGED_WORDS = ("file is not a database", "malformed", "no such table")
 _MANY_FILES = (errno.EMFILE, errno.ENFILE)
+# What no mistake of ours can cause.
+_REFUSALS = (
+    *_FULL, *_MANY_FILES, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EFBIG,
+    errno.ENOMEM, errno.ESTALE, errno.ELOOP, errno.ENAMETOOLONG,
+)  # fmt: skip
 
 
 def machine_fault(error: BaseException) -> RunDirectoryError | None:
@@ -27,6 +32,14 @@ def machine_fault(error: BaseException) -> RunDirectoryError | None:
         if said:
             return RunDirectoryError(said)
     return None
+
+
+def may_be_ours(error: BaseException) -> bool:
+    """Whether what `machine_fault` found could as well be a mistake of Auricle: a file that is not
+    there, or is there already.
+    """
+    codes = [each.errno for each in _chain(error) if isinstance(each, OSError)]
+    return bool(codes) and not any(code in _REFUSALS for code in codes)
 
 
 def is_full(error: BaseException) -> bool:
@@ -74,7 +87,7 @@ def _first_of(error: shutil.Error) -> str:
 
 def _full(what: str, error: OSError) -> str:
     with contextlib.suppress(OSError, TypeError):
-        folder = os.path.dirname(os.fspath(error.filename)) or "."  # noqa: PTH120 - maybe bytes
+        folder = os.path.dirname(os.path.abspath(error.filename))  # noqa: PTH100, PTH120 - maybe bytes
         while not os.path.isdir(folder):  # noqa: PTH112 - likewise
             folder = os.path.dirname(folder)  # noqa: PTH120
         if not os.statvfs(folder).f_favail:
