@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 GENERATED_SCHEME = "generated:"  # of the uri of a clip of generated speech
 MUST_PASS = "must_pass"  # key of the metadata; such a clip tests, and stays out of all statistics
@@ -32,6 +33,16 @@ def is_keyword(label: str) -> bool:
     return not label.startswith("_")
 
 
+class Seen(NamedTuple):
+    """What the listing of a store said of an object: its size, the generation it is of, and what
+    stands for its content.
+    """
+
+    size_bytes: int
+    stamp: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One recorded clip with its target, before anything was decoded.
@@ -40,7 +51,7 @@ class Utterance:
         id: names the utterance for ever; the same in every checkout.
         uri: the file as the source names it, relative to the source; `generated:word/voice/take`
             for generated speech.
-        path: the file on this machine, absolute; empty for generated speech.
+        path: the file: an absolute path on this machine, or a URI; empty for generated speech.
         target: what a model is to answer, as text; a classifier's label.
         speaker: who speaks; empty where nobody knows.
         offset_s: where in the file it begins, in seconds.
@@ -48,6 +59,8 @@ class Utterance:
         channel: the one channel of the file that it is, counted from 0; None is the mean of all.
         split: train, eval or test, where the manifest says so; else empty.
         metadata: what else the manifest says about it, as far as it is text or numbers, by key.
+        seen: what its store said when it was listed; None of a file of this machine, and where the
+            store's listing does not say enough.
     """
 
     id: str
@@ -60,6 +73,7 @@ class Utterance:
     channel: int | None = None
     split: str = ""
     metadata: dict[str, object] = field(default_factory=dict)
+    seen: Seen | None = None
 
     @property
     def split_key(self) -> str:

@@ -1,14 +1,19 @@
 """A file as it was hashed before the run: what is read is that content, or the run ends."""
 
+import errno
 import hashlib
+import io
+import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 
 from components.audio.decode import AudioFile, Decoded
+from components.storage.interface import Entry
 from components.storage.location import location_of
 from schemas.errors import AuricleError, ClipError
+from schemas.utterance import Seen
 
 _MOST_IN_MEMORY = 64 << 20
 _BLOCK_BYTES = 1 << 20
@@ -18,21 +23,22 @@ class Recording:
     """One file, of which any part can be decoded.
 
     A file of up to 64 MiB is held in memory. Of a larger one only the parts asked for are read, and
-    its stamp is watched. `digest` is what `digest_files` said of it.
+    its stamp is watched. `digest` is what `digest_files` said of it, `seen` what the listing of its
+    store did: an object is then read once, and its generation says that it is the one.
 
     Raises:
         ClipError: it cannot be read, and could not when it was indexed (`digest` is empty).
         AuricleError: it is not the one that was indexed.
     """
 
-    def __init__(self, path: str, digest: str) -> None:
+    def __init__(self, path: str, digest: str, seen: Seen | None = None) -> None:
         self._place = location_of(path)
         self._audio: AudioFile | None = None
         self._content = b""
+        self._file: BinaryIO = io.BytesIO()
+        self._entry: Entry | None = None
         try:
-            self._entry = self._place.entry()
-            self._file = self._place.open()
-            found = self._read_all()
+            found = self._read_object(seen, digest) if seen is not None else self._read_file()
         except OSError as error:
             if digest:
                 raise AuricleError(f"{path} is gone since the run began: {error}") from error
@@ -86,8 +92,10 @@ class Recording:
         self._file.seek(0)
         return self._file
 
-    def _read_all(self) -> str:
+    def _read_file(self) -> str:
         """The digest of the content, which is kept if it is small."""
+        self._entry = self._place.entry()
+        self._file = self._place.open()
         if self._entry is not None and self._entry.size_bytes <= _MOST_IN_MEMORY:
             with self._file:
                 self._content = self._file.read()
@@ -99,3 +107,20 @@ class Recording:
         while block := self._file.read(_BLOCK_BYTES):
             digest.update(block)
         return digest.hexdigest()
+
+    def _read_object(self, seen: Seen, digest: str) -> str:
+        """The digest of an object that was listed, without asking for it where it is still that."""
+        if seen.size_bytes <= _MOST_IN_MEMORY:
+            self._file.close()
+            self._content, stamp = self._place.stored()
+        else:
+            self._file = self._place.open()
+            stamp = ""
+        if stamp == seen.stamp:
+            return digest
+        self._entry = self._place.entry()
+        if self._entry is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._place))
+        if stamp not in ("", self._entry.stamp):  # written again while it was read
+            return ""
+        return digest if self._entry.stamp == seen.stamp else self._place.digest()

@@ -19,7 +19,7 @@ from components.example_gen.shard_entry import LABELS, Entry, Row, TargetFeature
 from schemas.errors import ClipError
 from schemas.example import FeatureValue, encode_example
 from schemas.tfrecord import frame_record
-from schemas.utterance import GENERATED_SCHEME
+from schemas.utterance import GENERATED_SCHEME, Seen
 from schemas.workflow.audio import Audio
 from schemas.workflow.generated import Generated
 
@@ -104,7 +104,8 @@ class ClipReader:
             if self._recording is not None:
                 self._recording.close()
             self._path, self._recording = "", None
-            self._recording = Recording(row["path"], row["sha256"])
+            seen = Seen(*row["seen"]) if "seen" in row else None
+            self._recording = Recording(row["path"], row["sha256"], seen)
             self._path = row["path"]
         assert self._recording is not None
         rate = self._audio.sample_rate

@@ -44,7 +44,8 @@ def write_index(
         OSError: the directory cannot be written.
     """
     # Empty for a file that cannot be read: its worker will say why.
-    contents = digest_files({row.path for row in listing.utterances if row.path}, cache_path)
+    unseen = {row.path for row in listing.utterances if row.path and not _is_seen(row)}
+    contents = digest_files(unseen, cache_path)
     shards = _lay_out(listing.utterances, data)
     targeting = feeding.features(listing.task)
     digest = hashlib.sha256()
@@ -55,13 +56,16 @@ def write_index(
         block = []
         shard_digest = hashlib.sha256()
         for row in rows:
-            sha256 = contents.get(row.path, "")
+            sha256 = row.seen.digest if row.seen else ""
+            sha256 = sha256 or contents.get(row.path, "")
             content = _content_line(row, targeting.encode_target(row.target), sha256)
             digest.update(content)
             # What cannot be read now may be readable next time: it is never known again.
             key = _key(content) if sha256 or not row.path else ""
             shard_digest.update(key.encode() or uuid.uuid4().bytes)
-            place = {"path": row.path, "key": key}
+            place: dict[str, object] = {"path": row.path, "key": key}
+            if row.seen:
+                place["seen"] = row.seen
             block.append(b"%b, %b" % (json.dumps(place).encode()[:-1], content[1:]))
         digest.update(split.encode())
         text = b"".join(block)
@@ -127,6 +131,11 @@ def _content_line(row: Utterance, target: Mapping[str, FeatureValue], sha256: st
     if row.channel is not None:  # else the line is that of before rows named channels
         content["channel"] = row.channel
     return index_line(content)
+
+
+def _is_seen(row: Utterance) -> bool:
+    """Whether its store said what stands for its content."""
+    return row.seen is not None and bool(row.seen.digest)
 
 
 def _key(content: bytes) -> str:

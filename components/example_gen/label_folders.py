@@ -14,6 +14,7 @@ from components.example_gen.file_names import (
     is_other_file,
     is_run_directory,
 )
+from components.example_gen.folders import scan_folder
 from components.example_gen.spellings import Spellings
 from components.example_gen.split_lists import (
     SPLIT_LISTS,
@@ -27,7 +28,7 @@ from schemas.errors import ClipError, DataError
 from schemas.manifest import is_text
 from schemas.reports.rejects import Reject
 from schemas.text import plain
-from schemas.utterance import Utterance
+from schemas.utterance import Seen, Utterance
 from schemas.workflow.data import Data
 
 _EXPECTED = f"expected label/clip, a clip being one of {' '.join(AUDIO_SUFFIXES)}"
@@ -116,9 +117,12 @@ def list_files(folder: Location) -> list[Location]:
 def _list_label(
     folder: Location, label: str, targets: feeding.TargetReader, found: FolderListing
 ) -> None:
-    clips, folders = ([], []) if is_no_label(label) else (folder / label).children()
+    clips: dict[str, Seen | None] = {}
+    folders: list[str] = []
+    if not is_no_label(label):
+        clips, folders = scan_folder(folder / label)
     if is_run_directory(clips):
-        clips, folders = [], []
+        clips, folders = {}, []
     elif not is_no_label(label):
         _reject_oddities(folder, label, found)
     left = {name for name in folders if _is_left(folder / label / name)}
@@ -132,7 +136,8 @@ def _list_label(
             found.ignore(f"{uri}/" if is_folder else uri)
             continue
         try:
-            found.rows.append(_read_clip(folder, label, name, is_folder, targets, found.spellings))
+            row = _read_clip(folder, label, name, is_folder, targets, found.spellings)
+            found.rows.append(replace(row, seen=clips[name]))
         except ClipError as error:
             found.reject(uri, error)
 

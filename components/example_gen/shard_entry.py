@@ -1,7 +1,7 @@
 """A shard, and what became of each of its rows: a line of the shard's ledger."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from typing_extensions import NotRequired
 
@@ -11,12 +11,14 @@ from schemas.example import LABEL_FEATURES, FeatureKind
 class Row(TypedDict):
     """A row of an index; beside these keys it has the features of the target, under their names.
 
-    `key` stands for all of it but `path`.
+    `key` stands for all of it but `path`, and `seen`: what the listing of its store said of the
+    file (`schemas.utterance.Seen`).
     """
 
     id: str
     uri: str
     path: str
+    seen: NotRequired[list[Any]]
     speaker: str
     split_key: str
     offset_s: float

@@ -31,7 +31,7 @@ from schemas.reports.rejects import Reject
 from schemas.secrets import masked
 from schemas.tasks import FIRST_TASK
 from schemas.text import nearest, plain
-from schemas.utterance import GENERATED_SCHEME, MUST_PASS, TWO_LABELS, Utterance
+from schemas.utterance import GENERATED_SCHEME, MUST_PASS, TWO_LABELS, Seen, Utterance
 from schemas.workflow.data import Data
 from schemas.workflow.generated import Generated
 
@@ -157,7 +157,8 @@ def _list_manifests(
 ) -> Listing:
     manifests = find_manifests(data, workflow_dir)
     root = common_root(manifest_patterns(data), workflow_dir)
-    allowed = place_of(data.root, workflow_dir) if data.root else root
+    roots = [data.root] if isinstance(data.root, str) else data.root
+    allowed = None if roots is None else [place_of(each, workflow_dir) for each in roots]
     listing = _read_manifests(manifests, root, allowed, is_forgotten, targets)
     if not listing.utterances:
         names = ", ".join(str(path) for path in manifests[:3])
@@ -168,18 +169,21 @@ def _list_manifests(
 def _read_manifests(
     manifests: Iterable[Location],
     root: Location | None,
-    allowed: Location | None,
+    allowed: list[Location] | None,
     is_forgotten: IsForgotten,
     targets: feeding.TargetReader,
 ) -> Listing:
-    """Recordings have to lie below `allowed`; where it is None, beside or below their manifest."""
+    """Recordings have to lie below one of `allowed`; where it is None, below `root`, or beside or
+    below their manifest, and those that a row names by a URI anywhere.
+    """
     rows: list[Utterance] = []
     rejects: list[Reject] = []
     ignored: list[str] = []
     forgotten = 0
     spellings = Spellings()
     for manifest in manifests:
-        folders = Folders(manifest.parent, allowed or manifest.parent)
+        bounds = [root or manifest.parent] if allowed is None else allowed
+        folders = Folders(manifest.parent, bounds, any_uri=allowed is None)
         for row in _manifest_rows(manifest, root, folders, is_forgotten, targets, spellings):
             if row is None:
                 forgotten += 1
@@ -200,7 +204,7 @@ def _with_feedback(
     """
     folder = manifest.parent
     reader = _FeedbackTargets(targets)
-    found = _read_manifests([manifest], folder.parent, folder, is_forgotten, reader)
+    found = _read_manifests([manifest], folder.parent, [folder], is_forgotten, reader)
     splits = {row.speaker: row.split for row in listing.utterances if row.speaker}
     rows = [
         replace(
@@ -257,8 +261,8 @@ def _manifest_rows(
             elif is_of_macos(written := text_of(row, "audio_filepath")):
                 yield join_names(prefix, written)
             else:
-                path, named = folders.path_of(written), _uri(written, prefix, root)
-                yield _utterance(row, path, named, targets, spellings)
+                found, named = folders.find(written), _uri(written, prefix, root)
+                yield _utterance(row, found, named, targets, spellings)
         except ClipError as error:
             uri = row.get("audio_filepath")
             uri = masked(uri) if isinstance(uri, str) and is_text(uri) else ""
@@ -274,7 +278,7 @@ def _uri(written: str, prefix: str, root: Location | None) -> str:
 
 def _utterance(
     row: dict[str, object],
-    path: str,
+    found: tuple[str, Seen | None],
     uri: str,
     targets: feeding.TargetReader,
     spellings: Spellings,
@@ -285,6 +289,7 @@ def _utterance(
     if duration_s == 0.0:
         raise ClipError("empty", "duration is 0")
     channel = channel_of(row)
+    path, seen = found
     return Utterance(
         id=text_of(row, "id") if row.get("id") is not None else _own_id(uri, offset_s, channel),
         uri=uri,
@@ -302,6 +307,7 @@ def _utterance(
             and key != targets.KEY
             and isinstance(row[key], str | int | float)
         },
+        seen=seen,
     )
 
 

@@ -38,7 +38,7 @@ def storage_of(uri: str | Path) -> tuple[Storage, str]:
         raise ValueError(f"{uri}: no storage for {scheme}://; known: local paths, and {known}")
     if scheme not in _made:
         _made[scheme] = _SCHEMES[scheme]()
-    return _made[scheme], name
+    return _made[scheme], name.rstrip("/")  # of a folder that is written with a slash
 
 
 def location_of(place: "str | Path | Location") -> "Location":

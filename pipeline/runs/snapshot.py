@@ -140,8 +140,10 @@ def read_snapshot(file: Location) -> RunSnapshot | None:
 
 
 def recording_stamps(listing: Listing) -> dict[str, str]:
-    """The stamp of each recording that is there, by its path."""
-    return dict(stamp_files(sorted({row.path for row in listing.utterances if row.path})))
+    """The stamp of each recording that is there, by its path: of objects that of their listing."""
+    seen = {row.path: row.seen.stamp for row in listing.utterances if row.seen}
+    others = {row.path for row in listing.utterances if row.path and not row.seen}
+    return seen | dict(stamp_files(sorted(others)))
 
 
 def write_file_stamps(stamps: dict[str, str], directory: RunDirectory) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schemas.cron import why_no_cron
+from schemas.places import fault_of_uri
 from schemas.secrets import has_secret
 from schemas.spans import has_spans, why_no_spans
 from schemas.text import nearest, visible
@@ -26,6 +27,9 @@ from schemas.workflow.schedule import Schedule
 from schemas.workflow.train import Train
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PLACES = re.compile(
+    r"(data\.(manifests|folder|root|background)|run\.directory|push\.directory)(\[\d+\])?"
+)
 _SAID_ELSEWHERE = ("registry.uri", "notify.webhook")
 
 REQUIRED_OPTIONS = {
@@ -280,7 +284,7 @@ def model_conflicts(model: Model) -> Iterator[Conflict]:
 
 def text_conflicts(settings: object, key: str = "") -> Iterator[Conflict]:
     """Anywhere in a workflow's `settings` a URI with a secret, which is never said, or a character
-    that ends a line or acts on a terminal; a command may need them.
+    that ends a line or acts on a terminal; a command may need them. And URIs that are mistyped.
     """
     if isinstance(settings, dict):
         for name, value in settings.items():
@@ -296,6 +300,8 @@ def text_conflicts(settings: object, key: str = "") -> Iterator[Conflict]:
             "a URI with a password, a query or a fragment, which may be secret",
             "a URI without them; clients find their credentials in the environment",
         )
+    elif isinstance(settings, str) and _PLACES.fullmatch(key) and (meant := fault_of_uri(settings)):
+        yield Conflict((key,), f"{settings!r:.200}, which is no URI", f"{meant!r:.200}")
 
 
 def registry_conflicts(registry: Registry) -> Iterator[Conflict]:

@@ -43,18 +43,18 @@ class Data(Block):
 
     manifests: Text | list[Text] | None = Field(
         None,
-        description="JSON-lines manifests: a path or glob, or a list of them; `{SPAN}` stands for a"
-        " number, `{YYYY}`, `{MM}` and `{DD}` for a date.",
+        description="JSON-lines manifests: a path, URI or glob, or a list of them; `{SPAN}` stands"
+        " for a number, `{YYYY}`, `{MM}` and `{DD}` for a date.",
     )
     folder: Text | None = Field(
         None,
         description="A folder of `label/clip.wav`; in one of Speech Commands its lists say the"
         " split.",
     )
-    root: Text | None = Field(
+    root: Text | list[Text] | None = Field(
         None,
-        description="Folder below which all recordings of manifests have to lie; that of the"
-        " manifests if not given.",
+        description="Folders below which all recordings of manifests have to lie; if not given,"
+        " paths have to lie below that of the manifests, and URIs may lie anywhere.",
     )
     generated: Generated | None = Field(None, description="Generated speech instead of recordings.")
     window: int | None = Field(

@@ -100,10 +100,19 @@ def test_recordings_lie_where_they_may(store: Location, tmp_path: Path) -> None:
     rows = [f'{{"audio_filepath": "{name}", "label": "x", "id": "{name}"}}\n' for name in places]
     (store / "a/manifest.jsonl").put("".join(rows).encode())
     listing = list_utterances(Data(manifests=f"{store}/a/manifest.jsonl"), tmp_path)
-    assert [row.id for row in listing.utterances] == ["1.wav", "fake://bucket/a/1.wav"]
-    assert sorted(reject.reason for reject in listing.rejects) == ["missing", "outside", "outside"]
-    data = Data(manifests=f"{store}/a/manifest.jsonl", root=str(store))
-    assert len(list_utterances(data, tmp_path).utterances) == 4
+    assert [row.id for row in listing.utterances] == ["1.wav", *places[3:1:-1]]
+    assert {reject.uri: reject.reason for reject in listing.rejects} == {
+        "../b/1.wav": "outside",
+        "gone.wav": "missing",
+    }
+    for root, ids in (
+        (f"{store}/a", ["1.wav", places[3]]),
+        ([f"{store}/b"], ["../b/1.wav", places[2]]),
+        ([f"{store}/a", f"{store}/b"], places[:4]),
+        (str(store), places[:4]),
+    ):
+        data = Data(manifests=f"{store}/a/manifest.jsonl", root=root)
+        assert sorted(row.id for row in list_utterances(data, tmp_path).utterances) == sorted(ids)
 
 
 def test_a_scheme_that_nobody_knows_is_said(tmp_path: Path) -> None:
