@@ -2,9 +2,12 @@
 and recorded, where recordings lie beside a developer's checkout.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import emulators
 import pytest
+from emulators import SCHEMES, Emulators
 from speech import write_digits, write_sentences
 
 SHARED_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
@@ -34,6 +37,25 @@ def sentences(
         shared = request.getfixturevalue("shared_data")
         return sorted((shared / "speechocean").rglob("*.flac"))[:20]
     return write_sentences(tmp_path_factory.mktemp("sentences") / "flac")
+
+
+@pytest.fixture(scope="session")
+def running_stores() -> Iterator[Emulators]:
+    yield emulators.start()
+    emulators.stop()
+
+
+@pytest.fixture
+def stores(running_stores: Emulators, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulators]:
+    """Both object stores on loopback, found by this process and those that it starts."""
+    yield emulators.connect(monkeypatch)
+    running_stores.refuse_nothing()
+
+
+@pytest.fixture(params=SCHEMES)
+def bucket(request: pytest.FixtureRequest, stores: Emulators) -> str:
+    """The URI of a new bucket, `gs://` and `s3://`."""
+    return stores.bucket(request.param)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,8 +13,22 @@ from components.storage.local import LocalStorage
 
 _BLOCK_BYTES = 1 << 20
 _LOCAL = LocalStorage()
+
+
+def _open_gcs() -> Storage:
+    from components.storage.gcs import GcsStorage
+
+    return GcsStorage()
+
+
+def _open_s3() -> Storage:
+    from components.storage.s3 import S3Storage
+
+    return S3Storage()
+
+
 # Makes the storage of a scheme when a URI of it is first met, so that its client loads late.
-_SCHEMES: dict[str, Callable[[], Storage]] = {}
+_SCHEMES: dict[str, Callable[[], Storage]] = {"gs": _open_gcs, "s3": _open_s3}
 _made: dict[str, Storage] = {}
 
 
@@ -61,6 +75,9 @@ class Location:
 
     def __truediv__(self, inside: str | int) -> "Location":
         return Location(self.storage, f"{self._name}/{inside}")
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return location_of, (str(self),)  # in another process, of the storage that it has there
 
     def __str__(self) -> str:
         return self.storage.uri(self._name)
@@ -173,7 +190,9 @@ class Location:
         if target.storage is self.storage:
             self.storage.copy(self._name, target._name)
         else:
-            target.put(self.read())
+            with self.open() as source, target.create() as copy:
+                while block := source.read(_BLOCK_BYTES):
+                    copy.write(block)
 
     def digest(self) -> str:
         return self.storage.digest(self._name)

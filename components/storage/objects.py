@@ -6,7 +6,9 @@ they become folders that are published whole, leases that end with their holder,
 
 import contextlib
 import fnmatch
+import itertools
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -16,9 +18,19 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from components.storage.interface import ABSENT, Entry, HeldError, StaleError, Storage, Stored
+from components.storage.interface import (
+    ABSENT,
+    Entry,
+    HeldError,
+    StaleError,
+    Storage,
+    Stored,
+    Writer,
+)
 
 _CLAIM = ".publishing"
+_MAGIC = frozenset("*?[")
+_BLOCK_BYTES = 1 << 20
 _ENDED = b""
 
 
@@ -44,10 +56,14 @@ class ObjectStorage(Storage):
                 return
 
     @contextlib.contextmanager
-    def create(self, name: str, scratch: str | None = None) -> Iterator[BytesIO]:  # type: ignore[override]
+    def create(self, name: str, scratch: str | None = None) -> Iterator[Writer]:
         content = BytesIO()
-        yield content
+        yield content  # type: ignore[misc]
         self.put(name, content.getvalue())
+
+    def put_file(self, name: str, file: Path) -> None:
+        """Writes a file of this machine; a store that can sends it in parts."""
+        self.put(name, file.read_bytes())
 
     def scan(self, folder: str) -> Iterator[Entry | str]:
         last = None
@@ -71,8 +87,11 @@ class ObjectStorage(Storage):
 
     def glob(self, folder: str, pattern: str) -> list[str]:
         parts = tuple(pattern.split("/"))
+        # Only what the pattern names without a sign is asked for: a bucket may hold millions.
+        fixed = list(itertools.takewhile(lambda part: not _MAGIC & set(part), parts[:-1]))
         depth = len(folder) + 1
-        found = (entry.name[depth:] for entry in self.list_files(folder))
+        top = "/".join((folder, *fixed))
+        found = (entry.name[depth:] for entry in self.list_files(top))
         return [name for name in found if _matches(tuple(name.split("/")), parts)]
 
     def delete_all(self, folder: str) -> None:
@@ -95,10 +114,14 @@ class ObjectStorage(Storage):
         if self.entry(f"{name}/{manifest}") is not None:  # asked under the claim: nobody is at it
             self.delete(f"{name}/{_CLAIM}")
             raise taken
-        files = [file for file in sorted(staged.rglob("*")) if file.is_file()]
-        for file in sorted(files, key=lambda file: file == staged / manifest):
-            inside = file.relative_to(staged).as_posix()
-            self.put(f"{name}/{inside}", file.read_bytes(), if_match=ABSENT)
+        last = staged / manifest
+        for file in sorted(staged.rglob("*")):
+            if file.is_file() and file != last:
+                self.put_file(f"{name}/{file.relative_to(staged).as_posix()}", file)
+        try:
+            self.put(f"{name}/{manifest}", last.read_bytes(), if_match=ABSENT)
+        except StaleError as error:
+            raise taken from error
         self.delete(f"{name}/{_CLAIM}")
 
     def published(self, parent: str, manifest: str) -> list[str]:
@@ -166,13 +189,17 @@ class ObjectStorage(Storage):
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / PurePosixPath(name).name
             if self.entry(name) is not None:
-                target.write_bytes(self.read(name).content)
+                self._bring(name, target)
             else:
                 for entry in self.list_files(name):
                     file = target / entry.name[len(name) + 1 :]
                     file.parent.mkdir(parents=True, exist_ok=True)
-                    file.write_bytes(self.read(entry.name).content)
+                    self._bring(entry.name, file)
             yield target
+
+    def _bring(self, name: str, file: Path) -> None:
+        with self.open(name) as source, file.open("wb") as target:
+            shutil.copyfileobj(source, target, _BLOCK_BYTES)
 
 
 def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
