@@ -68,6 +68,44 @@ SOURCES_AND_SPLITS = {
     ],
 }
 
+# Of the block `run.beam` in a workflow without files of this machine: what is wrong of it where.
+_ELSEWHERE = "name: digits\ndata: {generated: {}}\nrun: {directory: 'gs://bucket/run', beam: {"
+_DATAFLOW = (
+    "project: my-project, region: europe-west4, temp_location: 'gs://bucket/tmp',"
+    " sdk_container_image: 'registry/my-project/auricle-beam:1'"
+)
+_TO_DATAFLOW = f"runner: DataflowRunner, options: {{{_DATAFLOW}, "
+_TO_JOB_SERVICE = "runner: PortableRunner, options: {job_endpoint: 'jobs:8099', "
+BEAM_OPTIONS = {
+    "runner: DataflowRunner, options: {project: my-project": ["runner"],
+    "runner: FlinkRunner, options: {environment_config: 'auricle:1'": ["runner"],
+    "runner: SparkRunner, options: {environment_config: 'auricle:1'": ["runner"],
+    "runner: PortableRunner, options: {environment_config: 'auricle:1'": ["runner"],
+    "runner: FlinkRunner, options: {flink_master: 'flink:8081'": ["runner"],
+    "runner: SparkRunner, options: {spark_master_url: spark, environment_config: 'a:1'": [
+        "options.spark_master_url"
+    ],
+    "workers: 2, runner: PortableRunner, options: {job_endpoint: 'a:1', environment_config: 'b'": [
+        "workers"
+    ],
+    _TO_DATAFLOW + "staging_location: /tmp": ["options.staging_location"],
+    _TO_DATAFLOW.replace("auricle-beam", "A B"): ["options.sdk_container_image"],
+    _TO_DATAFLOW + "num_workers: 9, max_num_workers: 8": ["options.num_workers"],
+    _TO_DATAFLOW + "autoscaling_algorithm: NONE, max_num_workers: 8": ["options.max_num_workers"],
+    _TO_DATAFLOW + "machine_type: fast": ["options.machine_type"],
+    _TO_DATAFLOW + "service_account_email: me": ["options.service_account_email"],
+    _TO_DATAFLOW + "labels: [team=speech, Cost]": ["options.labels"],
+    _TO_DATAFLOW + "worker_zone: us-east1-b": ["options.worker_zone"],
+    _TO_DATAFLOW + "streaming: true": ["options.streaming"],
+    _TO_DATAFLOW + "template_location: 'gs://b/t'": ["options.template_location"],
+    _TO_JOB_SERVICE + "environment_type: CLOUD": ["options.environment_type"],
+    _TO_JOB_SERVICE + "environment_type: LOOPBACK": ["options.environment_type"],
+    _TO_JOB_SERVICE + "environment_type: PROCESS": ["options.environment_type"],
+    _TO_JOB_SERVICE + "environment_type: EXTERNAL, environment_config: pool": [
+        "options.environment_type"
+    ],
+}
+
 COMBINATIONS = {
     _SHORT + "frontend: {frame_length_ms: 1500}\n": ["3: frontend.frame_length_ms"],
     _SHORT + "audio: {clip_s: 0.02}\n": ["3: audio.clip_s", "3: audio.clip_s", "3: audio.clip_s"],
@@ -94,14 +132,20 @@ COMBINATIONS = {
     _SHORT + "model: {architecture: rnn, peephole: true}\n": ["3: model.peephole"],
     _SHORT + "gate: {false_rejects: {at_most: 0.1}}\n": ["3: gate.false_rejects"],
     _SHORT + "gate: {accuracy: {slices: [label]}}\n": ["3: gate.accuracy.slices"],
-    _SHORT + "run: {beam: {runner: DataflowRunner, options: {project: p}}}\n": [
-        "3: run.beam.runner"
-    ],
-    _SHORT + "run: {beam: {runner: FlinkRunner}}\n": ["3: run.beam.runner"],
-    _SHORT + "run: {beam: {runner: SparkRunner}}\n": ["3: run.beam.runner"],
-    _SHORT + "run: {beam: {runner: PortableRunner}}\n": ["3: run.beam.runner"],
-    _SHORT + "run: {beam: {workers: 2, runner: PortableRunner, options: {job_endpoint: a}}}\n": [
-        "3: run.beam.workers"
-    ],
     _SHORT + "run: {beam: {options: {runner: X}}}\n": ["3: run.beam.options.runner"],
+    _SHORT + "run: {beam: {options: {direct_num_workers: 2}}}\n": [
+        "3: run.beam.options.direct_num_workers"
+    ],
+    _SHORT + "run: {beam: {options: {s3_secret_access_key: k}}}\n": [
+        "3: run.beam.options.s3_secret_access_key"
+    ],
+    # Files of this machine, and workers that do not see its disk.
+    _SHORT + f"run: {{beam: {{runner: DataflowRunner, options: {{{_DATAFLOW}}}}}}}\n": [
+        "3: run.beam.runner",
+        "3: run.beam.runner",
+    ],
+    **{
+        f"{_ELSEWHERE}{beam}}}}}}}\n": [f"3: run.beam.{key}" for key in keys]
+        for beam, keys in BEAM_OPTIONS.items()
+    },
 }

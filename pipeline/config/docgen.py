@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.config import schema_help as expectations
 from pipeline.config.yaml_source import KeyPath, dotted
-from schemas.workflow.conflicts import REQUIRED_OPTIONS
+from schemas.workflow.beam_conflicts import REQUIRED_OPTIONS
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_FILE = ROOT / "schemas" / "workflow.schema.json"
@@ -46,7 +46,12 @@ has a default unless it says *required*.
 _RUNNERS = """\
 ## Options that a Beam runner needs
 
-`run.beam.options` has to give these; all other options of Apache Beam are accepted too.
+`run.beam.options` has to give these. Others of Apache Beam that the runner reads are accepted;
+names that it does not read, values of another type and values that contradict each other are
+refused before anything starts. FlinkRunner, SparkRunner and PortableRunner also need an image in
+`environment_config`, or another `environment_type`: `EXTERNAL` with the `host:port` of a worker
+pool, `PROCESS` with `{"command": "..."}`, or `LOOPBACK` with a cluster on this machine.
+`docs/deploy/README.md` says which runner was tried with what.
 """
 
 

@@ -9,6 +9,7 @@ from components.evaluation.slices import check_slices
 from components.example_gen.background import list_background
 from components.example_gen.splits import check_data_set, divide
 from components.tasks import feeding, parts
+from pipeline.dag.beam import check_reach
 from pipeline.workspace.project import Project
 from schemas.background import BackgroundRecording
 from schemas.errors import DataError
@@ -28,6 +29,7 @@ def check_inputs(project: Project, rows: list[Utterance]) -> list[BackgroundReco
     Raises:
         DataError: no model can be made, or judged, from them.
     """
+    check_reach(project.workflow.run.beam, rows)
     check_rows(project.workflow, rows)
     return background_of(project, rows)
 

@@ -8,7 +8,7 @@ import numpy as np
 from components.data_gate.rules import Findings, foresee, stopped_because
 from components.example_gen.leakage import StoredClip, certify
 from components.example_gen.splits import divide, split_by
-from pipeline.dag.beam import beam_pipeline_args
+from pipeline.dag.beam import beam_pipeline_args, check_reach
 from pipeline.datasets.checks import check_rows
 from pipeline.workspace.disk import check_writable, needed_bytes, require_space
 from pipeline.workspace.lock import check_owner
@@ -33,6 +33,7 @@ def why_refused(
         beam_pipeline_args(project.workflow.run.beam)
         if project.is_local:
             check_run_directory(project)
+        check_reach(project.workflow.run.beam, rows)
         check_rows(project.workflow, list(rows))
         if project.is_local:
             needed = needed_bytes(project.workflow, len(rows))

@@ -22,7 +22,7 @@ from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 from schemas.workflow.notify import Notify
 from schemas.workflow.registry import Registry
-from schemas.workflow.run import Beam, Run
+from schemas.workflow.run import Run
 from schemas.workflow.schedule import Schedule
 from schemas.workflow.train import Train
 
@@ -31,14 +31,6 @@ _PLACES = re.compile(
     r"(data\.(manifests|folder|root|background)|run\.directory|push\.directory)(\[\d+\])?"
 )
 _SAID_ELSEWHERE = ("registry.uri", "notify.webhook")
-
-REQUIRED_OPTIONS = {
-    "DirectRunner": (),
-    "DataflowRunner": ("project", "region", "temp_location"),
-    "FlinkRunner": ("flink_master",),
-    "SparkRunner": ("spark_master_url",),
-    "PortableRunner": ("job_endpoint",),
-}
 
 
 @dataclass(frozen=True)
@@ -345,29 +337,6 @@ def notify_conflicts(notify: Notify) -> Iterator[Conflict]:
     if notify.on != type(notify)().on and notify.webhook is None and notify.command is None:
         yield Conflict(
             ("notify.on", "notify"), "nobody to tell", "notify.webhook or notify.command beside it"
-        )
-
-
-def beam_conflicts(beam: Beam) -> Iterator[Conflict]:
-    """Between a Beam runner and its options."""
-    missing = [name for name in REQUIRED_OPTIONS[beam.runner] if name not in beam.options]
-    if missing:
-        yield Conflict(
-            ("run.beam.runner", *(f"run.beam.options.{name}" for name in missing)),
-            f"{beam.runner} without {', '.join(missing)}",
-            f"{', '.join(missing)} under run.beam.options",
-        )
-    if beam.workers is not None and beam.runner != "DirectRunner":
-        yield Conflict(
-            ("run.beam.workers", "run.beam.runner"),
-            f"workers for the {beam.runner}",
-            "workers with the DirectRunner only; other runners take theirs from run.beam.options",
-        )
-    if "runner" in beam.options:
-        yield Conflict(
-            ("run.beam.options.runner", "run.beam.runner"),
-            "a runner among the options",
-            "the runner as run.beam.runner",
         )
 
 

@@ -10,12 +10,17 @@ BeamRunner = Literal[
     "DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"
 ]
 
+Value = str | int | float | bool | list[str]  # of an option
+
 
 class Beam(Block):
     """What runs the audio."""
 
     runner: BeamRunner = Field(
-        "DirectRunner", description="Beam runner; DirectRunner runs on this machine."
+        "DirectRunner",
+        description="Beam runner; DirectRunner runs on this machine. `docs/deploy/README.md` says"
+        " what the others were tried on: PortableRunner with Beam's own job service, DataflowRunner"
+        " up to its submission, FlinkRunner and SparkRunner not at all.",
     )
     workers: int | None = Field(
         None,
@@ -23,7 +28,7 @@ class Beam(Block):
         le=1024,
         description="Processes of a Beam worker that decode; by the size of the work if not given.",
     )
-    options: dict[str, str | int | float | bool | list[str]] = Field(
+    options: dict[str, Value] = Field(
         {}, description="Further Beam pipeline options, by name without dashes."
     )
 

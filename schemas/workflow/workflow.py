@@ -22,6 +22,7 @@ from schemas.tasks import FIRST_TASK, TASKS, is_task, load_part, meant_task
 from schemas.workflow import conflicts
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
+from schemas.workflow.beam_conflicts import beam_conflicts
 from schemas.workflow.block import Block
 from schemas.workflow.data import Data
 from schemas.workflow.data_gate import DataGate
@@ -112,5 +113,5 @@ class Workflow(Block):
         yield from conflicts.schedule_conflicts(self.schedule)
         yield from conflicts.notify_conflicts(self.notify)
         yield from load_part(self.task, "config").conflicts(self)
-        yield from conflicts.beam_conflicts(self.run.beam)
+        yield from beam_conflicts(self.run, self.data)
         yield from conflicts.vertex_conflicts(self.run)

@@ -129,10 +129,10 @@ def test_a_conflict_is_not_blamed_on_what_was_left_out(tmp_path: Path) -> None:
     assert len(lines) == 1
     lines = refusal(
         tmp_path,
-        SHORT + "run: {beam: {runner: PortableRunner, options: {job_endpoint: {a: 1}}}}\n",
+        SHORT + "run: {beam: {runner: DirectRunner, options: {direct_num_workers: {a: 1}}}}\n",
     )
     assert len(lines) == 1
-    assert "run.beam.options.job_endpoint: " in lines[0]
+    assert "run.beam.options.direct_num_workers: " in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from pipeline.dag.beam import (
     CLIPS_THAT_EARN_A_PROCESS,
     beam_pipeline_args,
+    check_reach,
     ingest_pipeline_args,
 )
-from schemas.errors import WorkflowError
-from schemas.workflow.run import Beam
+from schemas.errors import DataError, WorkflowError
+from schemas.utterance import Utterance
+from schemas.workflow.run import Beam, BeamRunner, Value
 
 
 class _Step(BaseBeamExecutor):
@@ -61,9 +63,84 @@ def test_options_become_flags_beam_understands() -> None:
     }
 
 
-def test_an_option_beam_does_not_know_is_refused() -> None:
-    with pytest.raises(WorkflowError, match=r"run.beam.options.projct: .* 'project'"):
-        beam_pipeline_args(Beam(runner="DataflowRunner", options={"projct": "p"}))
+@pytest.mark.parametrize(
+    ("runner", "options", "said"),
+    [
+        ("DataflowRunner", {"projct": "p"}, "options.projct: .* of Apache Beam; .* 'project'"),
+        ("DataflowRunner", {"flink_master": "f:1"}, "flink_master: the DataflowRunner does not"),
+        ("DataflowRunner", {"max_num_workers": "many"}, "max_num_workers: .*'many'"),
+        ("DataflowRunner", {"max_num_workers": 1.5}, "max_num_workers: .*'1.5'"),
+        ("DataflowRunner", {"max_num_workers": True}, "max_num_workers: got True, expected a"),
+        ("DataflowRunner", {"use_public_ips": "no"}, "use_public_ips: got 'no', expected true or"),
+        ("DataflowRunner", {"autoscaling_algorithm": "SOME"}, "'SOME' .*THROUGHPUT_BASED"),
+        ("DataflowRunner", {"machine_type": ["a", "b"]}, "machine_type: got a list"),
+        ("DirectRunner", {"num_workers": 2}, "num_workers: .* 'direct_num_workers'"),
+        ("FlinkRunner", {"paralelism": 2}, "paralelism: .* 'parallelism'"),
+        ("FlinkRunner", {"sdk_container_image": "a:1"}, "the FlinkRunner does not read it"),
+        ("SparkRunner", {"parallelism": 2}, "the SparkRunner does not read it"),
+        ("PortableRunner", {"ingest_processes": 2}, "not a pipeline option of Apache Beam"),
+    ],
+)
+def test_an_option_that_is_not_read_or_no_value_of_it_is_refused(
+    runner: BeamRunner, options: dict[str, Value], said: str
+) -> None:
+    with pytest.raises(WorkflowError, match=said):
+        beam_pipeline_args(Beam(runner=runner, options=options))
+
+
+@pytest.mark.parametrize(
+    ("runner", "options"),
+    [
+        ("DirectRunner", {"direct_num_workers": 2, "direct_running_mode": "multi_threading"}),
+        ("FlinkRunner", {"flink_master": "f:8081", "parallelism": 4, "environment_config": "a"}),
+        ("SparkRunner", {"spark_master_url": "local[2]", "spark_rest_url": "http://s:6066"}),
+        ("PortableRunner", {"job_endpoint": "j:8099", "flink_master": "f:1"}),
+        ("PortableRunner", {"project": "p", "experiments": ["a"], "s3_region_name": "eu"}),
+    ],
+)
+def test_what_a_runner_reads_is_handed_on_as_beam_reads_it(
+    runner: BeamRunner, options: dict[str, Value]
+) -> None:
+    arguments = beam_pipeline_args(Beam(runner=runner, options=options))
+    read = PipelineOptions(arguments).get_all_options(drop_default=True)
+    assert {name: read[name] for name in options} == options
+
+
+ELSEWHERE = {"job_endpoint": "jobs:8099", "environment_type": "EXTERNAL"}
+
+
+@pytest.mark.parametrize(
+    ("runner", "options", "is_seen"),
+    [
+        ("DirectRunner", {}, True),
+        ("DataflowRunner", {}, False),
+        ("FlinkRunner", {"flink_master": "[local]", "environment_type": "LOOPBACK"}, True),
+        ("FlinkRunner", {"flink_master": "[local]", "environment_config": "image"}, False),
+        ("FlinkRunner", {"flink_master": "flink:8081", "environment_type": "PROCESS"}, False),
+        ("SparkRunner", {"spark_master_url": "local[4]", "environment_type": "PROCESS"}, True),
+        ("PortableRunner", ELSEWHERE | {"environment_config": "localhost:50000"}, False),
+        ("PortableRunner", ELSEWHERE | {"job_endpoint": "localhost:8099"}, False),
+        (
+            "PortableRunner",
+            ELSEWHERE | {"job_endpoint": "localhost:1", "environment_config": "127.0.0.1:2"},
+            True,
+        ),
+    ],
+)
+def test_recordings_on_this_disk_are_for_workers_that_see_it(
+    runner: BeamRunner, options: dict[str, Value], is_seen: bool
+) -> None:
+    beam_block = Beam(runner=runner, options=options)
+    check_reach(beam_block, [make_row("gs://bucket/a.wav"), make_row("")])
+    if is_seen:
+        check_reach(beam_block, [make_row("/data/a.wav")])
+    else:
+        with pytest.raises(DataError, match=f"{runner} .* /data/a.wav and 1 more lie"):
+            check_reach(beam_block, [make_row("/data/b.wav"), make_row("/data/a.wav")])
+
+
+def make_row(path: str) -> Utterance:
+    return Utterance(id="a", uri="a", path=path, target="yes", speaker="ann")
 
 
 def test_processes_have_to_be_earned() -> None:

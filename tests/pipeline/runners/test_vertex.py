@@ -10,7 +10,12 @@ from schemas.workflow.workflow import Workflow
 
 DATAFLOW = {
     "runner": "DataflowRunner",
-    "options": {"project": "of-beam", "region": "europe-west1", "temp_location": "gs://bucket/tmp"},
+    "options": {
+        "project": "of-beam",
+        "region": "europe-west1",
+        "temp_location": "gs://bucket/tmp",
+        "sdk_container_image": "auricle/beam:1",
+    },
 }
 
 
@@ -24,8 +29,11 @@ def make_workflow(run: dict[str, Any], **blocks: Any) -> Workflow:
     ("run", "place"),
     [
         ({"vertex": {"project": "mine", "region": "europe-west4"}}, ("mine", "europe-west4")),
-        ({"beam": DATAFLOW}, ("of-beam", "europe-west1")),
-        ({"beam": DATAFLOW, "vertex": {"project": "mine"}}, ("mine", "europe-west1")),
+        ({"directory": "gs://bucket/run", "beam": DATAFLOW}, ("of-beam", "europe-west1")),
+        (
+            {"directory": "gs://bucket/run", "beam": DATAFLOW, "vertex": {"project": "mine"}},
+            ("mine", "europe-west1"),
+        ),
         ({"beam": {"options": {"project": "of-nobody", "region": "nowhere"}}}, None),
         ({}, None),
     ],
@@ -39,7 +47,14 @@ def test_project_and_region(run: dict[str, Any], place: tuple[str, str] | None) 
 
 
 def test_no_registry_is_no_registry() -> None:
-    assert vertex_registry(make_workflow({"beam": DATAFLOW}, registry={"kind": "none"})) is None
+    assert (
+        vertex_registry(
+            make_workflow(
+                {"directory": "gs://bucket/run", "beam": DATAFLOW}, registry={"kind": "none"}
+            )
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize("missing", ["project", "region"])
