@@ -14,10 +14,11 @@ from pipeline.cli.arguments import (
     load,
     show,
 )
-from pipeline.cli.output import say_json
+from pipeline.cli.output import say, say_json
 from schemas.errors import DataGateError, InputError
 
 if TYPE_CHECKING:
+    from pipeline.datasets.dry_run import Plan
     from pipeline.workspace.project import Project
 
 app = typer.Typer()
@@ -112,15 +113,26 @@ def fetch(
 
 
 @app.command()
-def plan(file: WorkflowOrRecordings, as_json: AsJson = False) -> None:
+def plan(
+    file: WorkflowOrRecordings,
+    scale: Annotated[
+        str | None,
+        typer.Option(metavar="HOURS", help="What it would take with so many hours, as in 1000h."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show what a run would do, without doing it.
 
     Prints clips, hours, classes and splits, the rows that would be rejected as far as can be told
     without decoding, what accuracy would be enough, the disk space needed, and the steps. Where a
     run would stop, the exit code is the run's: 2 for input that cannot be used, 3 for a gate.
 
+    With --scale a sample is ingested and trained on, in a folder that goes away again, and its cost
+    extrapolated: storage, hours of workers, time by number of workers, money at list prices.
+
     \b
       auricle plan workflow.yaml
+      auricle plan workflow.yaml --scale 1000h
       auricle plan recordings/            what `run` would do with them; no file is written
       auricle plan workflow.yaml --json
     """
@@ -128,11 +140,27 @@ def plan(file: WorkflowOrRecordings, as_json: AsJson = False) -> None:
     from pipeline.cli.views.plan import print_plan
     from pipeline.datasets.dry_run import make_plan
 
+    hours = None if scale is None else _parsed_hours(scale)
     made = make_plan(project)
+    if hours is not None and made.refused is None:
+        made = _with_scale(made, project, hours)
     show(made, as_json, print_plan)
     if made.refused is not None:
         kind = DataGateError if made.exit_code == DataGateError.exit_code else InputError
         raise kind(f"A run would be refused. {made.refused}")
+
+
+def _parsed_hours(scale: str) -> float:
+    from pipeline.datasets.at_scale import parse_hours
+
+    return parse_hours(scale)
+
+
+def _with_scale(made: "Plan", project: "Project", hours: float) -> "Plan":
+    from pipeline.datasets.at_scale import estimate
+
+    say("Ingesting a sample of the recordings, and training on it", err=True)
+    return made.model_copy(update={"at_scale": estimate(project, made.splits, hours)})
 
 
 def _planned(file: Path) -> "Project":

@@ -16,6 +16,7 @@ from components.example_gen.splits import divide, split_by
 from components.storage.location import location_of
 from components.tasks import feeding
 from pipeline.dag.steps import STEPS
+from pipeline.datasets.at_scale import AtScale
 from pipeline.datasets.checks import background_of, outlooks
 from pipeline.datasets.refusals import why_refused
 from pipeline.datasets.rows import list_rows
@@ -60,6 +61,7 @@ class Plan(BaseModel):
     and so are those that `data.labels` leaves out, by label, and files that are no recordings.
     `notes` say what to know of how the data was read.
     `outlooks` say what the rules of the gate could say of the clips that will test the model.
+    `at_scale` is what more hours of such recordings would take, where that was asked for.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Plan(BaseModel):
     needed_bytes: int
     free_bytes: int | None
     steps: list[PlannedStep]
+    at_scale: AtScale | None = None
 
     @property
     def clips(self) -> int:

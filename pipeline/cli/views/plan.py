@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from components.evaluation.formatting import amount_text
+from pipeline.cli.views.at_scale import print_at_scale
 from pipeline.cli.views.terminal import console, headed, table
 from pipeline.datasets.dry_run import Plan
 from pipeline.datasets.rows import left_out_text
@@ -52,6 +53,8 @@ def print_plan(plan: Plan) -> None:
         f"Writes about {plan.needed_bytes / 1e6:,.0f} MB to {plan.run_directory}{free}",
         soft_wrap=True,
     )
+    if plan.at_scale is not None:
+        print_at_scale(plan.at_scale)
 
 
 def _left_out(plan: Plan) -> Iterator[str]:
