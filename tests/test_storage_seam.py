@@ -37,6 +37,7 @@ EXCEPTIONS: dict[str, set[str]] = {
         "components/subprocess_pool.py",
         "components/versions/serving.py",
         "pipeline/cli/crash_report.py",
+        "pipeline/datasets/sample_run.py",
         "pipeline/runners/console/capture.py",
         "pipeline/workspace/lock.py",
     },
