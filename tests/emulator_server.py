@@ -107,8 +107,7 @@ class _GcsHandler(gcs_server.RequestHandler):
         if fault is not None and fault.keep_bytes < 0:
             self._refuse(fault.status, fault.code, fault.message)
             return
-        if fault is not None:
-            self.wfile = _Broken(self.wfile, fault.keep_bytes)
+        client, self.wfile = self.wfile, io.BytesIO()  # a slow reader holds up nobody
         with self._ledger.lock:
             status = _unmet(self.storage, bucket, name, query)
             if status:
@@ -117,6 +116,10 @@ class _GcsHandler(gcs_server.RequestHandler):
                 self._refuse(404, "notFound", "no such generation")
             else:
                 gcs_server.Router(self).handle(method)
+        answer, self.wfile = self.wfile.getvalue(), client
+        if fault is not None:
+            answer = answer[: answer.index(b"\r\n\r\n") + 4 + fault.keep_bytes]
+        self.wfile.write(answer)
 
     def _target(self, path: str, query: dict[str, str], body: bytes) -> tuple[str, str]:
         """The bucket and the object that a request would change."""
@@ -147,22 +150,6 @@ class _GcsHandler(gcs_server.RequestHandler):
     do_PUT = functools.partialmethod(_handle, "PUT")  # noqa: N815
     do_PATCH = functools.partialmethod(_handle, "PATCH")  # noqa: N815
     do_DELETE = functools.partialmethod(_handle, "DELETE")  # noqa: N815
-
-
-class _Broken(io.RawIOBase):
-    """Lets so many bytes of a body through, and then no more."""
-
-    def __init__(self, target: Any, keep_bytes: int) -> None:
-        self._target, self._left = target, keep_bytes
-        self._in_body = False
-
-    def write(self, content: Any) -> int:
-        whole = len(content)
-        if self._in_body:
-            content, self._left = content[: self._left], max(0, self._left - whole)
-        self._in_body = self._in_body or bytes(content).endswith(b"\r\n\r\n")
-        self._target.write(content)
-        return whole
 
 
 def _generation(storage: Storage, bucket: str, name: str) -> str:

@@ -76,6 +76,8 @@ class GcsStorage(RemoteStorage[_Client]):
     batch = 100  # as the store's interface for batches allows
 
     def _connect(self) -> _Client:
+        # The client would ask for the bucket of each object from a thread, to trace calls by it.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         credentials, project = _find_credentials()
         # Without a project the client asks for one in the ways that were bounded above.
         buckets = storage.Client(project=project or "none", credentials=credentials)

@@ -24,7 +24,6 @@ from components.storage.objects import ObjectStorage
 from components.storage.ranged import Stream, open_object, read_object
 from components.storage.trouble import (
     BucketError,
-    ForbiddenError,
     Meaning,
     StoreError,
     Trouble,
@@ -303,12 +302,25 @@ class RemoteStorage(ObjectStorage, Generic[Client]):
         place = self._place(name)
         if meaning.trouble is Trouble.STALE:
             return StaleError(f"{self.uri(name)} was written by another process")
-        if meaning.trouble is Trouble.ABSENT and place.bucket not in self._seen:
-            # Of an object that is not there, and of a bucket, a store says the same.
-            with contextlib.suppress(ForbiddenError):  # it is there, and may not be listed
-                look = functools.partial(self._list, Key(place.bucket, ""), "", deep=False, some=1)
-                self._ask(place.bucket, look)
+        if meaning.trouble is Trouble.ABSENT and not self._has_bucket(place.bucket):
+            meaning = meaning._replace(trouble=Trouble.NO_BUCKET)
         return error_of(meaning, self.uri(name), self.credentials)
+
+    def _has_bucket(self, bucket: str) -> bool:
+        """Whether there is such a bucket, as far as it says so: of an object that is not there, and
+        of its bucket, a store says the same.
+        """
+        if bucket in self._seen:
+            return True
+        try:
+            self._list(Key(bucket, ""), "", deep=False, some=1)
+        except Exception as error:
+            meaning = self._meaning(error)
+            if meaning is None:
+                raise
+            return meaning.trouble not in (Trouble.ABSENT, Trouble.NO_BUCKET)
+        self._seen.add(bucket)
+        return True
 
     def _see_it_compare(self, name: str, content: bytes) -> None:
         """Refuses a store behind another address than the cloud's that takes a conditional write
