@@ -243,7 +243,7 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
     import soxr
 
     from components.audio.condition import condition
-    from components.audio.measure import frame_levels_db, measure
+    from components.audio.measure import find_levels, measure_all
     from components.audio.pcm16 import to_pcm16
     from components.example_gen.splits import hash_unit
     from schemas.example import encode_example
@@ -259,8 +259,8 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
             samples = file.read(dtype="float32", always_2d=True).mean(axis=1)
             if file.samplerate != audio.sample_rate:
                 samples = soxr.resample(samples, file.samplerate, audio.sample_rate)
-        frames_db = frame_levels_db(samples, audio.sample_rate)
-        values = measure(samples, audio.sample_rate, frames_db)
+        levels = find_levels(samples[None], audio.sample_rate)
+        [values] = measure_all(samples[None], audio.sample_rate, levels)
         position = hash_unit(row["speaker"])
         split = 2 if position < 0.1 else 1 if position < 0.2 else 0
         return split, encode_example(
@@ -272,7 +272,7 @@ def _serializer(manifest: Path) -> Callable[[str, bytes], tuple[int, bytes]]:
                 "speaker": row["speaker"],
                 "label": row["label"],
                 "metadata": "{}",
-                "audio": to_pcm16(condition(samples, audio, frames_db)),
+                "audio": to_pcm16(condition(samples, audio, levels)),
                 "source_rate_hz": file.samplerate,
                 "source_channels": file.channels,
                 "heard_channels": file.channels,

@@ -3,11 +3,12 @@
 Decoders are C code fed with files from anywhere. What they do happens in children with limits, into
 which neither Beam nor TensorFlow is imported (they start in 0.3 s). Items travel in chunks; where a
 child dies, its chunk is done again item by item, so that the one to blame is known, and one that
-was killed by mistake has a second chance. Large results come through shared memory.
+was killed by mistake has a second chance. Arrays, and bytes in a `pickle.PickleBuffer`, come
+through shared memory.
 """
 
 import contextlib
-import io
+import functools
 import itertools
 import math
 import mmap
@@ -49,6 +50,12 @@ _MAIN = (
     " from components.subprocess_pool import serve; serve(*map(int, sys.argv[1:]))"
 )
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+# glibc gives arrays of more than 128 KiB back to the system when they are freed: that each is
+# cleared anew took a third of the time of measuring and conditioning many clips together.
+_KEEPING_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
 _LOG_BYTES = 4000
 
 
@@ -69,7 +76,8 @@ class Failure:
 
 
 # To a child: the function first, then items, and None at the end.
-_Message = tuple[Callable[[object], object], Limits] | list[object] | None
+_Many = Callable[[Iterator[object]], Iterable[object]]
+_Message = tuple[_Many, Limits] | list[object] | None
 
 
 class SubprocessPool(Generic[Item, Result]):
@@ -80,12 +88,18 @@ class SubprocessPool(Generic[Item, Result]):
 
     def __init__(
         self,
-        function: Callable[[Item], Result],
+        function: Callable[[Item], Result] | Callable[[Iterator[Item]], Iterable[Result]],
         processes: int = 1,
         limits: Limits = Limits(),
+        many: int | None = None,
     ) -> None:
-        self._children = [_Child(function, limits) for _ in range(processes)]
+        """With `many`, `function` is given up to so many items to go through, and gives as many
+        results; where one of them is too much for it, it is given each alone.
+        """
+        applied: object = functools.partial(map, function) if many is None else function
+        self._children = [_Child[Item, Result](applied, limits) for _ in range(processes)]
         self._limits = limits
+        self._chunk = many or _CHUNK
 
     def close(self) -> None:
         """Ends the children."""
@@ -98,7 +112,7 @@ class SubprocessPool(Generic[Item, Result]):
         Raises:
             AuricleError: `function` raised it, or something else, which is its text.
         """
-        tasks = _Tasks(items, ahead=_CHUNK * _CHUNKS_AHEAD * len(self._children))
+        tasks = _Tasks(items, self._chunk, _CHUNKS_AHEAD * len(self._children))
         done: dict[int, Result | Failure] = {}
         try:
             for turn in itertools.count():
@@ -146,11 +160,12 @@ class SubprocessPool(Generic[Item, Result]):
 
 
 class _Tasks(Generic[Item]):
-    """Chunks of numbered items, at most `ahead` items before the one whose turn it is."""
+    """Chunks of numbered items, at most `ahead` chunks before the one whose turn it is."""
 
-    def __init__(self, items: Iterable[Item], ahead: int) -> None:
+    def __init__(self, items: Iterable[Item], chunk: int, ahead: int) -> None:
         self._items = enumerate(items)
-        self._ahead = ahead
+        self._chunk = chunk
+        self._ahead = chunk * ahead
         self._taken = 0
         self._again: deque[_Chunk[Item]] = deque()
 
@@ -160,7 +175,7 @@ class _Tasks(Generic[Item]):
             return self._again.popleft()
         if self._taken - turn >= self._ahead:
             return []
-        chunk = list(itertools.islice(self._items, _CHUNK))
+        chunk = list(itertools.islice(self._items, self._chunk))
         self._taken += len(chunk)
         return chunk
 
@@ -170,45 +185,48 @@ class _Tasks(Generic[Item]):
 
 
 class _Answers(Generic[Result]):
-    """Answers pickled, but the large bytes in them in shared memory: a socket is slow for those.
+    """Answers pickled, but what is large in them in shared memory: a socket is slow for that.
 
     The chunks that a child was given take turns. It gets the next one only when the answers to the
     last but one were read, so no memory is written before it was read.
     """
 
     def __init__(self, memory_fd: int) -> None:
-        self._memory = mmap.mmap(memory_fd, _CHUNKS_GIVEN * _SHARED_BYTES)
+        self._memory = memoryview(mmap.mmap(memory_fd, _CHUNKS_GIVEN * _SHARED_BYTES))
         self._turn = 0
 
     def dump(self, answers: list[Result] | AuricleError) -> bytes:
         """What `load` makes the answers of."""
-        file = io.BytesIO()
-        pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+        places: list[tuple[int, int, bool]] = []
         at, end = self._next_room()
 
-        def share(item: object) -> tuple[int, int] | None:
+        def share(buffer: pickle.PickleBuffer) -> bool:
+            """Puts it into the memory; True where it has to go with the answers."""
             nonlocal at
-            if type(item) is not bytes or not _SHARED_FROM_BYTES <= len(item) <= end - at:
-                return None
-            place = at, at + len(item)
-            self._memory[slice(*place)] = item
-            at = place[1]
-            return place
+            content = buffer.raw()
+            if not _SHARED_FROM_BYTES <= content.nbytes <= end - at:
+                return True
+            start, at = at, at + content.nbytes
+            self._memory[start:at] = content
+            places.append((start, at, content.readonly))
+            return False
 
-        pickler.persistent_id = share  # type: ignore[method-assign]
-        pickler.dump(answers)
-        return file.getvalue()
+        dumped = pickle.dumps(answers, pickle.HIGHEST_PROTOCOL, buffer_callback=share)
+        return pickle.dumps((places, dumped))
 
-    def load(self, dumped: bytes) -> list[Result] | AuricleError:
+    def load(self, message: bytes) -> list[Result] | AuricleError:
         """The answers, copied out of the shared memory."""
         self._next_room()
-        unpickler = pickle.Unpickler(io.BytesIO(dumped))
-        unpickler.persistent_load = lambda place: self._memory[slice(*place)]  # type: ignore[method-assign]
-        return unpickler.load()
+        places, dumped = pickle.loads(message)
+        shared = [
+            (bytes if is_fixed else bytearray)(self._memory[start:end])
+            for start, end, is_fixed in places
+        ]
+        return pickle.loads(dumped, buffers=shared)
 
     def close(self) -> None:
         """Lets go of the memory."""
-        self._memory.close()
+        self._memory.release()
 
     def _next_room(self) -> tuple[int, int]:
         start = self._turn * _SHARED_BYTES
@@ -224,7 +242,7 @@ class _Child(Generic[Item, Result]):
     _log: IO[bytes]
     _process: subprocess.Popen[bytes]
 
-    def __init__(self, function: Callable[[Item], Result], limits: Limits) -> None:
+    def __init__(self, function: object, limits: Limits) -> None:
         self._function = function
         self._limits = limits
         self._runs = False
@@ -298,6 +316,7 @@ class _Child(Generic[Item, Result]):
                 start_new_session=True,  # Ctrl-C is for us, who then stop it
                 env=os.environ
                 | _ONE_THREAD
+                | _KEEPING_MEMORY
                 | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         os.close(memory)
@@ -324,9 +343,7 @@ def serve(connection_fd: int, memory_fd: int) -> None:
         _limit_memory(limits.memory_bytes)
         while isinstance(items := chunks.get(), list):
             try:
-                answer: list[object] | AuricleError = [
-                    _apply(function, item, limits) for item in items
-                ]
+                answer: list[object] | AuricleError = _apply(function, items, limits)
             except AuricleError as error:
                 answer = error
             except Exception:
@@ -347,13 +364,23 @@ def _receive(connection: Connection, chunks: "queue.SimpleQueue[_Message]") -> N
         os._exit(1)  # the main thread would wait for ever
 
 
-def _apply(function: Callable[[Item], Result], item: Item, limits: Limits) -> Result | Failure:
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + limits.cpu_s, hard))
+def _apply(function: _Many, items: list[object], limits: Limits) -> list[object]:
+    """A result for each item; those of too much memory are done alone, to know which it is."""
     try:
-        return function(item)
+        return list(function(_limited(items, limits)))
     except MemoryError:
-        return Failure(f"needs more than {limits.memory_bytes >> 20} MiB of memory")
+        if len(items) == 1:
+            return [Failure(f"needs more than {limits.memory_bytes >> 20} MiB of memory")]
+    return [result for item in items for result in _apply(function, [item], limits)]
+
+
+def _limited(items: list[object], limits: Limits) -> Iterator[object]:
+    """Each item, with as much CPU from there on as one may take."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    for item in items:
+        until_s = math.ceil(time.process_time()) + limits.cpu_s
+        resource.setrlimit(resource.RLIMIT_CPU, (until_s, hard))
+        yield item
 
 
 def _limit_memory(more_bytes: int) -> None:

@@ -145,6 +145,7 @@ def _float_entry(key: bytes, value: FeatureValue) -> tuple[bytes, ...]:
     return (b"\x0a%c%b\x12\x08\x12\x06\x0a\x04%b" % (len(key) + 10, key, _FLOAT.pack(value)),)
 
 
+@functools.lru_cache(typed=True)  # rates and channels: few, and the same again and again
 def _int64_entry(key: bytes, value: FeatureValue) -> tuple[bytes, ...]:
     if isinstance(value, (bytes, str, float)):
         raise TypeError

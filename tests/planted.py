@@ -4,6 +4,7 @@ import ctypes
 import os
 import threading
 from pathlib import Path
+from pickle import PickleBuffer
 
 from fake_store import FakeStore
 
@@ -28,6 +29,12 @@ def decoder(item):
     return item
 
 
+def decoder_of_many(items):
+    """Each of text `items` as bytes, answered when all are there."""
+    decoded = [decoder(item).encode() for item in items]
+    return [PickleBuffer(item) for item in decoded]
+
+
 def no_function():
     """Raises where it is unpickled."""
     return _Unpicklable()
@@ -44,18 +51,21 @@ class _Unpicklable:
 class CrashingReader(ClipReader):
     """A decoder with a memory bug, which the file `crash.wav` finds."""
 
-    def __call__(self, row):
+    def __call__(self, rows):
+        return super().__call__(map(self._look_at, rows))
+
+    def _look_at(self, row):
         if row["uri"] == "crash.wav":
             ctypes.string_at(0)
-        return super().__call__(row)
+        return row
 
 
 class ReaderFromStore(ClipReader):
     """Knows the storage of tests in its own process too: its folder is `STORE`."""
 
-    def __call__(self, row):
+    def __call__(self, rows):
         register_scheme("fake", lambda: FakeStore(Path(os.environ["STORE"])))
-        return super().__call__(row)
+        return super().__call__(rows)
 
 
 class CrashingWindowReader(WindowReader):

@@ -5,16 +5,19 @@ better after the one before: silence is found after noise is gone, and the level
 kept. How clips are stored, and what they mean, is not known here.
 """
 
+import math
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
 
-from components.audio.measure import FRAME_MS, frame_levels_db, is_active
+from components.audio.measure import FRAME_MS, Levels, find_levels, frame_levels_db, is_active
 from components.audio.mel import ms_to_samples
 from schemas.errors import ClipError
 from schemas.workflow.audio import Audio
 
 SILENT_PEAK_DB = -70.0
+SILENT_PEAK = 10.0 ** (SILENT_PEAK_DB / 20.0)
 TARGET_RMS_DB = -23.0
 TARGET_PEAK_DB = -1.0
 HANGOVER_MS = 80.0  # kept around what is loud: soft onsets, releases of plosives, fricatives
@@ -30,7 +33,7 @@ FEWEST_FRAMES = 12  # of fewer, a quantile says nothing
 def condition(
     waveform: np.ndarray,
     audio: Audio,
-    frames_db: np.ndarray | None = None,
+    levels: Levels | None = None,
     longest_s: float | None = None,
 ) -> np.ndarray:
     """`waveform` after all that `audio` asks for: float32 [round(clip_s * sample_rate)].
@@ -38,37 +41,81 @@ def condition(
     With `longest_s`, `clip_s` says nothing: the clip stays as long as it is, and one that is still
     longer than that after trimming is refused, since a target may speak of any part of it.
 
-    `waveform` is float [samples] at `audio.sample_rate`; `frames_db` are its
-    `measure.frame_levels_db`, where they are known already.
+    `waveform` is float [samples] at `audio.sample_rate`; `levels` are its `measure.find_levels`,
+    where they are known already.
 
     Raises ClipError: `empty` (no samples), `non_finite` (NaN or infinity), `silent` (nothing
     within `SILENT_PEAK_DB` of full scale, a constant offset aside), `too_short`, `too_long`.
     """
-    _check(waveform)
-    if len(waveform) < audio.min_s * audio.sample_rate:
-        length_s = len(waveform) / audio.sample_rate
-        raise ClipError("too_short", f"{length_s:.3f} s, less than {audio.min_s:g} s")
-    if audio.denoise:
-        waveform, frames_db = denoise(waveform, audio.sample_rate), None
-    if audio.trim:
-        waveform = trim(waveform, audio.sample_rate, frames_db)
-    waveform = normalize(waveform, audio.normalize)
+    [fault] = find_faults(waveform[None], audio)
+    if fault is not None:
+        raise fault
     if longest_s is None:
-        return fit_length(waveform, round(audio.clip_s * audio.sample_rate))
-    if len(waveform) > longest_s * audio.sample_rate:
-        length_s = len(waveform) / audio.sample_rate
+        conditioned: np.ndarray = condition_all(waveform[None], audio, levels)[0]
+        return conditioned
+    [kept] = _kept_parts(waveform[None], audio, levels)
+    if len(kept) > longest_s * audio.sample_rate:
+        length_s = len(kept) / audio.sample_rate
         raise ClipError("too_long", f"{length_s:.3f} s, more than {longest_s:g} s")
-    return waveform
+    return normalize(kept, audio.normalize)
 
 
-def _check(waveform: np.ndarray) -> None:
-    if not len(waveform):
-        raise ClipError("empty", "no samples")
-    highest, lowest = float(waveform.max()), float(waveform.min())
+def condition_all(waveforms: np.ndarray, audio: Audio, levels: Levels | None = None) -> np.ndarray:
+    """Each of `waveforms` as `condition` gives it alone: float32 [clips, samples of `clip_s`].
+
+    `waveforms` are float [clips, samples] in which `find_faults` found none; `levels` are theirs,
+    where they are known already.
+    """
+    conditioned = np.zeros((len(waveforms), round(audio.clip_s * audio.sample_rate)), np.float32)
+    for kept, fitted in zip(_kept_parts(waveforms, audio, levels), conditioned, strict=True):
+        gain = _gain(kept, audio.normalize)
+        window, start = _window(kept, len(fitted))
+        np.multiply(window, gain, out=fitted[start : start + len(window)])
+    return conditioned
+
+
+def find_faults(waveforms: np.ndarray, audio: Audio) -> list[ClipError | None]:
+    """Why `condition` refuses each of `waveforms`, float [clips, samples]; None of one it takes.
+
+    `too_long` is not looked for: it is told after trimming.
+    """
+    clips, num_samples = waveforms.shape
+    if not num_samples:
+        return [ClipError("empty", "no samples")] * clips
+    highest, lowest = waveforms.max(axis=1), waveforms.min(axis=1)
+    is_short = num_samples < audio.min_s * audio.sample_rate
+    with np.errstate(invalid="ignore", over="ignore"):
+        middle = (highest - lowest) / 2
+    if not is_short and (np.isfinite(middle) & (middle >= SILENT_PEAK)).all():
+        return [None] * clips
+    short = ClipError(
+        "too_short", f"{num_samples / audio.sample_rate:.3f} s, less than {audio.min_s:g} s"
+    )
+    return [
+        _fault(*extremes) or (short if is_short else None)
+        for extremes in zip(highest.tolist(), lowest.tolist(), strict=True)
+    ]
+
+
+def _fault(highest: float, lowest: float) -> ClipError | None:
     if not np.isfinite(highest - lowest):
-        raise ClipError("non_finite", f"samples from {lowest} to {highest}")
-    if (highest - lowest) / 2 < 10.0 ** (SILENT_PEAK_DB / 20.0):
-        raise ClipError("silent", f"nothing above {SILENT_PEAK_DB:.0f} dBFS")
+        return ClipError("non_finite", f"samples from {lowest} to {highest}")
+    if (highest - lowest) / 2 < SILENT_PEAK:
+        return ClipError("silent", f"nothing above {SILENT_PEAK_DB:.0f} dBFS")
+    return None
+
+
+def _kept_parts(waveforms: np.ndarray, audio: Audio, levels: Levels | None) -> Iterator[np.ndarray]:
+    """What is left of each of `waveforms` after denoising and trimming: float32 [samples]."""
+    waveforms = np.asarray(waveforms, np.float32)
+    if audio.denoise:
+        waveforms = np.stack([denoise(waveform, audio.sample_rate) for waveform in waveforms])
+        levels = None
+    if not audio.trim:
+        return iter(waveforms)
+    levels = levels or find_levels(waveforms, audio.sample_rate)
+    spans = _spans(levels.active, audio.sample_rate)
+    return (waveform[start:end] for waveform, (start, end) in zip(waveforms, spans, strict=True))
 
 
 def denoise(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -130,10 +177,16 @@ def trim(waveform: np.ndarray, sample_rate: int, frames_db: np.ndarray | None = 
     """
     if frames_db is None:
         frames_db = frame_levels_db(waveform, sample_rate)
-    active = np.flatnonzero(is_active(frames_db))
+    [(start, end)] = _spans(is_active(frames_db)[None], sample_rate)
+    return waveform[start:end]
+
+
+def _spans(active: np.ndarray, sample_rate: int) -> Iterable[tuple[int, int]]:
+    """The samples from the first to the last active frame, and the hangover, of each clip."""
     step, hangover = ms_to_samples(FRAME_MS, sample_rate), ms_to_samples(HANGOVER_MS, sample_rate)
-    start = max(0, active[0] * step - hangover)
-    return waveform[start : (active[-1] + 1) * step + hangover]
+    starts = np.maximum(0, active.argmax(axis=1) * step - hangover)
+    ends = (active.shape[1] - active[:, ::-1].argmax(axis=1)) * step + hangover
+    return zip(starts.tolist(), ends.tolist(), strict=True)
 
 
 def normalize(waveform: np.ndarray, level: Literal["rms", "peak", "none"]) -> np.ndarray:
@@ -143,30 +196,44 @@ def normalize(waveform: np.ndarray, level: Literal["rms", "peak", "none"]) -> np
     `TARGET_PEAK_DB`. `none`: as it is.
     """
     waveform = np.asarray(waveform, np.float32)
-    peak = float(np.abs(waveform).max(initial=0.0))
-    if level == "none" or peak == 0.0:
-        return waveform
+    return waveform * _gain(waveform, level)
+
+
+def _gain(waveform: np.ndarray, level: Literal["rms", "peak", "none"]) -> np.float32:
+    if level == "none" or not len(waveform):
+        return np.float32(1.0)
+    peak = max(float(waveform.max()), -float(waveform.min()))
+    if peak == 0.0:
+        return np.float32(1.0)
     gain = 10.0 ** (TARGET_PEAK_DB / 20.0) / peak
     if level == "rms":
-        rms = float(np.sqrt(np.add.reduce(np.square(waveform, dtype=np.float64)) / len(waveform)))
+        samples = waveform.astype(np.float64)
+        rms = math.sqrt(float(np.einsum("s,s->", samples, samples)) / len(samples))
         gain = min(gain, 10.0 ** (TARGET_RMS_DB / 20.0) / rms)
-    return waveform * np.float32(gain)
+    return np.float32(gain)
 
 
 def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:
     """`waveform` in exactly `num_samples`: float32.
 
     A shorter one gets zeros on both sides, an odd one more after; of a longer one the window with
-    the most energy is kept, the first of equals.
+    the most energy is kept, the first of equals: a part of the same memory.
     """
-    waveform = np.asarray(waveform, np.float32)
+    waveform, start = _window(np.asarray(waveform, np.float32), num_samples)
+    if len(waveform) == num_samples:
+        return waveform
+    fitted = np.zeros(num_samples, np.float32)
+    fitted[start : start + len(waveform)] = waveform
+    return fitted
+
+
+def _window(waveform: np.ndarray, num_samples: int) -> tuple[np.ndarray, int]:
+    """The part of `waveform` that `num_samples` have room for, and where in them it starts."""
     missing = num_samples - len(waveform)
     if missing >= 0:
-        fitted = np.zeros(num_samples, np.float32)
-        fitted[missing // 2 : missing // 2 + len(waveform)] = waveform
-        return fitted
+        return waveform, missing // 2
     energy = np.cumsum(np.square(waveform, dtype=np.float64))
     windows = energy[num_samples - 1 :].copy()
     windows[1:] -= energy[:-num_samples]
     start = int(windows.argmax())
-    return waveform[start : start + num_samples]
+    return waveform[start : start + num_samples], 0

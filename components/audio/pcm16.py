@@ -10,11 +10,17 @@ FULL_SCALE = 32768  # of what int16 holds; 1.0 of a waveform
 
 def to_pcm16(waveform: np.ndarray) -> bytes:
     """`waveform` [samples] as little-endian 16-bit PCM; what passes full scale is clipped."""
-    scaled = np.asarray(waveform, np.float32) * FULL_SCALE
+    [pcm] = to_pcm16_all(waveform[None])
+    return pcm
+
+
+def to_pcm16_all(waveforms: np.ndarray) -> list[bytes]:
+    """Each of `waveforms` [clips, samples], as `to_pcm16` gives it alone."""
+    scaled = np.asarray(waveforms, np.float32) * FULL_SCALE
     np.rint(scaled, out=scaled)
     np.minimum(scaled, FULL_SCALE - 1, out=scaled)  # np.clip takes three times as long
     np.maximum(scaled, -FULL_SCALE, out=scaled)
-    return scaled.astype("<i2").tobytes()
+    return [samples.tobytes() for samples in scaled.astype("<i2")]
 
 
 def from_pcm16(pcm: bytes) -> np.ndarray:

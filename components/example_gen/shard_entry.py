@@ -53,6 +53,10 @@ class Entry(NamedTuple):
         return bool(self.reason)
 
 
+# A row's entry, with no place yet, and its framed record: bytes, or a view of some.
+Outcome = tuple[Entry, bytes]
+
+
 @dataclass(frozen=True)
 class Shard:
     """One output file, and where in the index file its rows are, in bytes.

@@ -20,7 +20,7 @@ from components.example_gen.files import (
     open_uncompressed,
     whole_file,
 )
-from components.example_gen.shard_entry import Entry, Shard
+from components.example_gen.shard_entry import Entry, Outcome, Shard
 from components.storage.location import location_of
 from schemas.errors import AuricleError
 from schemas.tfrecord import crc32c, unframe_record
@@ -55,7 +55,7 @@ class ShardStore:
             return None
         return StoredShard(data_uri, entries)
 
-    def write(self, shard: Shard, outcomes: Iterable[tuple[Entry, bytes]]) -> StoredShard:
+    def write(self, shard: Shard, outcomes: Iterable[Outcome]) -> StoredShard:
         """Stores the entries of all rows with their framed records (empty for a reject)."""
         name, entries, start, checksum = self._name(shard), [], 0, 0
         with whole_file(self._uri, f"{name}{_DATA}", self._scratch) as file:

@@ -27,7 +27,7 @@ from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
 from components.example_gen.leakage import StoredClip, certify
-from components.example_gen.shard_entry import Entry, Row, Shard, TargetFeatures
+from components.example_gen.shard_entry import Entry, Outcome, Row, Shard, TargetFeatures
 from components.example_gen.shards import EarlierRecords, ShardStore
 from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
@@ -42,9 +42,11 @@ from schemas.tfrecord import unframe_record
 from schemas.utterance import is_must_pass
 from schemas.workflow.audio import Audio
 
-Pool = SubprocessPool[Row, tuple[Entry, bytes]]
+Pool = SubprocessPool[Row, Outcome]
 
 _PROGRESS_EVERY_S = 1.0
+_FEWEST_AT_ONCE, _MOST_AT_ONCE = 16, 64  # rows
+_SAMPLES_AT_ONCE = 1 << 20
 _NAMED_ERROR = re.compile(r"^schemas\.errors\.(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
 
 
@@ -150,6 +152,14 @@ def named_error(error: Exception) -> AuricleError | None:
     return None
 
 
+def _rows_at_once(audio: Audio, target: TargetFeatures) -> int:
+    """How many rows a child is given: their records should fit into the memory it shares."""
+    if target.variable_length:
+        return _FEWEST_AT_ONCE
+    clip_samples = max(1, round(audio.clip_s * audio.sample_rate))
+    return min(_MOST_AT_ONCE, max(1, _SAMPLES_AT_ONCE // clip_samples))
+
+
 def settings_digest(audio: Audio, index: Index) -> str:
     """Names the settings that decide what a row becomes; others may change without a new ingest."""
     generated = index.generated.model_dump_json() if index.generated else ""
@@ -173,8 +183,10 @@ class _WriteShardFn(beam.DoFn):
         self._settings = settings_digest(self._audio, index)
         self._store = ShardStore(self._places.store, self._settings)
         clips = ClipReader(self._audio, index.generated, index.target)
-        self._pool: Pool = SubprocessPool(clips, self._processes)
-        self._mender: Pool = SubprocessPool(clips)  # of records damaged since an earlier ingest
+        many = _rows_at_once(self._audio, index.target)
+        self._pool: Pool = SubprocessPool(clips, self._processes, many=many)
+        # Of records damaged since an earlier ingest.
+        self._mender: Pool = SubprocessPool(clips, many=1)
         self._progress = _Progress(index, self._places.examples)
 
     def teardown(self) -> None:
@@ -200,7 +212,7 @@ class _WriteShardFn(beam.DoFn):
         self._reused.inc(reused)
         yield result
 
-    def _outcomes(self, rows: list[Row], earlier: EarlierRecords) -> Iterator[tuple[Entry, bytes]]:
+    def _outcomes(self, rows: list[Row], earlier: EarlierRecords) -> Iterator[Outcome]:
         """What becomes of each row: its entry, and its framed record."""
         fresh = self._pool.map(row for row in rows if row["key"] not in earlier)
         for row in rows:
@@ -320,7 +332,7 @@ class _Progress:
             report_progress(self._done, self._total, "clips")
 
 
-def _reject_failure(row: Row, outcome: tuple[Entry, bytes] | Failure) -> tuple[Entry, bytes]:
+def _reject_failure(row: Row, outcome: Outcome | Failure) -> Outcome:
     if isinstance(outcome, Failure):
         return Entry(row["key"], reason="unreadable", detail=outcome.detail), b""
     return outcome

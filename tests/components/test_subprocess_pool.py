@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from planted import decoder, no_function
+from planted import decoder, decoder_of_many, no_function
 from waiting import wait_for_end
 
 from components.subprocess_pool import Failure, Limits, SubprocessPool
@@ -19,8 +20,8 @@ _TEXT = {"capture_output": True, "text": True, "check": True}
 def pools():
     made = []
 
-    def make(function=decoder, processes=1, **limits):
-        made.append(SubprocessPool(function, processes, Limits(**limits)))
+    def make(function=decoder, processes=1, many=None, **limits):
+        made.append(SubprocessPool(function, processes, Limits(**limits), many))
         return made[-1]
 
     yield make
@@ -101,6 +102,27 @@ def test_items_are_taken_little_by_little(pools):
 def test_items_and_results_may_be_large(pools):
     items = [bytes([n]) * 100_000 for n in range(100)]
     assert list(pools().map(items)) == items
+
+
+def test_arrays_come_as_they_were_and_may_be_changed(pools):
+    items = [np.full((100, n), n, np.float32) for n in range(1, 300)]
+    for item, answer in zip(items, pools(np.copy).map(items), strict=True):
+        np.testing.assert_array_equal(answer, item)
+        answer += 1
+
+
+def test_of_many_items_at_once_each_costs_itself_only(pools):
+    items = ["ab" * 1000 * n for n in range(150)]
+    items[5], items[70] = "crash", "swell"
+    pool = pools(decoder_of_many, many=64, memory_bytes=1 << 30)
+    answers = list(pool.map(items))
+    failures = {n: answer.detail for n, answer in enumerate(answers) if isinstance(answer, Failure)}
+    assert failures == {
+        5: "the decoder died of SIGSEGV",
+        70: "needs more than 1024 MiB of memory",
+    }
+    for n, answer in enumerate(answers):
+        assert n in failures or bytes(answer) == items[n].encode()
 
 
 def test_what_was_asked_for_in_vain_is_not_answered_to_the_next(pools):

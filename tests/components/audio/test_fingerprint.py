@@ -9,7 +9,12 @@ import soxr
 
 from components.audio.condition import condition
 from components.audio.decode import decode
-from components.audio.fingerprint import SAME_RECORDING, correlation, fingerprint
+from components.audio.fingerprint import (
+    SAME_RECORDING,
+    correlation,
+    fingerprint,
+    fingerprint_all,
+)
 from components.audio.synthesis import generate, voices
 from schemas.workflow.audio import Audio
 from schemas.workflow.generated import Generated
@@ -96,3 +101,14 @@ def test_more_padding_changes_nothing() -> None:
     waveform = np.trim_zeros(condition(speak("left", 2), AUDIO))
     some, much = np.pad(waveform, (3000, 4000)), np.pad(waveform, (9000, 5000))
     np.testing.assert_array_equal(fingerprint(some, RATE), fingerprint(much, RATE))
+
+
+@pytest.mark.parametrize(
+    ("rate", "samples"),
+    [(8000, 8000), (16000, 900), (16000, 3000), (22050, 22050), (44100, 30_001), (16000, 0)],
+)
+def test_a_fingerprint_is_the_same_alone_and_among_others(rate, samples):
+    waveforms = np.random.default_rng(1).normal(0, 0.1, (9, samples)).astype(np.float32)
+    waveforms[3, : samples // 2] = waveforms[4, samples // 3 :] = waveforms[5] = 0
+    for waveform, found in zip(waveforms, fingerprint_all(waveforms, rate), strict=True):
+        np.testing.assert_array_equal(found, fingerprint(waveform, rate))

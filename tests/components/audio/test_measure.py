@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.audio.measure import FLOOR_DB, frame_levels_db, is_active, measure
+from components.audio.measure import FLOOR_DB, frame_levels_db, is_active, measure, measure_all
 
 RATE = 16000
 FEATURES = {
@@ -99,3 +99,12 @@ def test_speech_stands_out_of_its_recordings(sentences):
     features = [measure(*soundfile.read(clip, dtype="float32")) for clip in sentences]
     assert np.median([f["snr_db"] for f in features]) > 15
     assert all(0.2 < f["speech_fraction"] < 1.0 for f in features)
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 159, 161, 16_000, 16_007])
+def test_a_clip_is_measured_the_same_alone_and_among_others(num_samples):
+    waveforms = np.random.default_rng(1).normal(0, 0.3, (9, num_samples)).astype(np.float32)
+    waveforms *= np.logspace(-4, 1, 9, dtype=np.float32)[:, None]
+    waveforms[3] = 0
+    together = measure_all(waveforms, RATE)
+    assert together == [measure(waveform, RATE) for waveform in waveforms]

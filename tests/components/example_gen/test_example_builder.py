@@ -1,10 +1,13 @@
 import hashlib
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 
 from components.example_gen.example_builder import ClipReader
+from components.example_gen.shard_entry import LABELS
 from schemas.errors import AuricleError, ClipError
 from schemas.example import COMMON_FEATURES, LABEL_FEATURES, decode_example, encode_example
 from schemas.workflow.audio import Audio
@@ -105,24 +108,53 @@ def test_a_file_that_nobody_could_read_is_a_reject(tmp_path):
 
 
 def test_a_clip_that_is_too_short_is_a_reject(ramp):
-    entry, record = ClipReader(PLAIN)(_row(ramp, duration_s=0.01) | {"key": "k"})
+    [(entry, record)] = ClipReader(PLAIN)([_row(ramp, duration_s=0.01) | {"key": "k"}])
     assert (entry.reason, entry.detail, record) == ("too_short", "0.010 s, less than 0.02 s", b"")
 
 
 def test_a_clip_that_is_cut_short_is_a_reject_or_says_so(ramp):
     whole = ramp.read_bytes()
     ramp.write_bytes(whole[: len(whole) // 2])
-    entry, record = ClipReader(PLAIN)(_row(ramp) | {"key": "k"})
+    [(entry, record)] = ClipReader(PLAIN)([_row(ramp) | {"key": "k"}])
     assert (entry.reason, record, entry.is_truncated) == ("truncated", b"", False)
     keep = PLAIN.model_copy(update={"truncated": "keep"})
-    entry, record = ClipReader(keep)(_row(ramp) | {"key": "k"})
+    [(entry, record)] = ClipReader(keep)([_row(ramp) | {"key": "k"}])
     assert (entry.reason, entry.is_truncated) == ("", True)
     example, _ = ClipReader(keep).example(_row(ramp))
     assert example["missing_s"] == pytest.approx(1.0, abs=0.01)
-    assert ClipReader(keep)(_row(ramp, duration_s=0.5) | {"key": "k"})[0].is_truncated is False
+    [(entry, _)] = ClipReader(keep)([_row(ramp, duration_s=0.5) | {"key": "k"}])
+    assert entry.is_truncated is False
 
 
 def test_a_row_that_asks_for_more_than_the_file_has_is_truncated(ramp):
-    entry, _ = ClipReader(PLAIN)(_row(ramp, offset_s=1.5, duration_s=1.0) | {"key": "k"})
-    assert entry.reason == "truncated"
-    assert ClipReader(PLAIN)(_row(ramp, offset_s=1.5, duration_s=0.51) | {"key": "k"})[1]
+    rows = [_row(ramp, offset_s=1.5, duration_s=length_s) for length_s in (1.0, 0.51)]
+    (refused, _), (_, record) = ClipReader(PLAIN)(row | {"key": "k"} for row in rows)
+    assert refused.reason == "truncated"
+    assert bytes(record)
+
+
+@pytest.mark.parametrize("variable_length", [False, True])
+@pytest.mark.parametrize("denoise", [False, True])
+def test_a_clip_becomes_the_same_alone_and_among_others(ramp, tmp_path, variable_length, denoise):
+    """Of clips of several lengths, rates and channels, with some that cannot be used."""
+    rng = np.random.default_rng(5)
+    rows = [_row(ramp), _row(tmp_path / "gone.wav"), _row(ramp, offset_s=9.0)]
+    for number in range(40):
+        rate = (8000, 16000, 44100)[number % 3]
+        samples = rng.normal(
+            0, 0.1, (round(rate * (0.3, 1.0, 1.7)[number % 5 % 3]), number % 2 + 1)
+        )
+        samples[: rng.integers(1, len(samples))] *= 10 ** -rng.uniform(0, 3)
+        samples *= 0 if number % 11 == 5 else 1  # silence
+        path = tmp_path / f"{number}.{'flac' if number % 4 else 'wav'}"
+        soundfile.write(path, samples, rate)
+        rows.append(_row(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+    rows = [row | {"key": str(number)} for number, row in enumerate(rows)]
+    target = replace(LABELS, variable_length=variable_length)
+    make = ClipReader(PLAIN.model_copy(update={"trim": True, "denoise": denoise}), target=target)
+    alone = {row["key"]: next(make([row])) for row in rows}
+    for together in (rows, rows[::-1], rows[7:31]):
+        for row, (entry, record) in zip(together, make(together), strict=True):
+            assert (entry, bytes(record)) == (alone[row["key"]][0], bytes(alone[row["key"]][1]))
+    reasons = Counter(entry.reason for entry, _ in alone.values())
+    assert reasons == {"": 37, "silent": 4, "unreadable": 1, "empty": 1}
