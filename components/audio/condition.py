@@ -69,8 +69,11 @@ def condition_all(waveforms: np.ndarray, audio: Audio, levels: Levels | None = N
     conditioned = np.zeros((len(waveforms), round(audio.clip_s * audio.sample_rate)), np.float32)
     for kept, fitted in zip(_kept_parts(waveforms, audio, levels), conditioned, strict=True):
         gain = _gain(kept, audio.normalize)
-        window, start = _window(kept, len(fitted))
-        np.multiply(window, gain, out=fitted[start : start + len(window)])
+        if len(kept) > len(fitted):
+            fitted[:] = fit_length(kept * gain, len(fitted))
+        else:
+            start = (len(fitted) - len(kept)) // 2
+            np.multiply(kept, gain, out=fitted[start : start + len(kept)])
     return conditioned
 
 
@@ -217,23 +220,16 @@ def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:
     """`waveform` in exactly `num_samples`: float32.
 
     A shorter one gets zeros on both sides, an odd one more after; of a longer one the window with
-    the most energy is kept, the first of equals: a part of the same memory.
+    the most energy is kept, the first of equals.
     """
-    waveform, start = _window(np.asarray(waveform, np.float32), num_samples)
-    if len(waveform) == num_samples:
-        return waveform
-    fitted = np.zeros(num_samples, np.float32)
-    fitted[start : start + len(waveform)] = waveform
-    return fitted
-
-
-def _window(waveform: np.ndarray, num_samples: int) -> tuple[np.ndarray, int]:
-    """The part of `waveform` that `num_samples` have room for, and where in them it starts."""
+    waveform = np.asarray(waveform, np.float32)
     missing = num_samples - len(waveform)
     if missing >= 0:
-        return waveform, missing // 2
+        fitted = np.zeros(num_samples, np.float32)
+        fitted[missing // 2 : missing // 2 + len(waveform)] = waveform
+        return fitted
     energy = np.cumsum(np.square(waveform, dtype=np.float64))
     windows = energy[num_samples - 1 :].copy()
     windows[1:] -= energy[:-num_samples]
     start = int(windows.argmax())
-    return waveform[start : start + num_samples], 0
+    return waveform[start : start + num_samples]
