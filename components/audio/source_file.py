@@ -5,14 +5,14 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from components.audio.decode import AudioFile, Decoded
 from components.storage.interface import Entry
 from components.storage.location import location_of
-from schemas.errors import AuricleError, ClipError
+from schemas.errors import ClipError, DataError
 from schemas.utterance import Seen
 
 _MOST_IN_MEMORY = 64 << 20
@@ -28,7 +28,7 @@ class Recording:
 
     Raises:
         ClipError: it cannot be read, and could not when it was indexed (`digest` is empty).
-        AuricleError: it is not the one that was indexed.
+        DataError: it is not the one that was indexed.
     """
 
     def __init__(self, path: str, digest: str, seen: Seen | None = None) -> None:
@@ -41,10 +41,11 @@ class Recording:
             found = self._read_object(seen, digest) if seen is not None else self._read_file()
         except OSError as error:
             if digest:
-                raise AuricleError(f"{path} is gone since the run began: {error}") from error
+                words = f"{path} cannot be read any more: {error.strerror or error}"
+                raise DataError(words) from error
             raise ClipError("unreadable", error.strerror or str(error)) from error
         if found != digest:
-            raise AuricleError(f"{path} changed since the run began; run again")
+            raise DataError(f"{path} changed since the run began; run again")
 
     def decode(
         self,
@@ -68,8 +69,10 @@ class Recording:
             for block in self._opened().stream(sample_rate, offset_s):
                 self._check_unchanged()
                 yield block
+            self._check_unchanged()
         except ClipError:
             self._audio = None
+            self._check_unchanged()
             raise
 
     def close(self) -> None:
@@ -83,8 +86,13 @@ class Recording:
         return self._audio
 
     def _check_unchanged(self) -> None:
-        if not self._file.closed and self._place.entry() != self._entry:
-            raise AuricleError(f"{self._place} changed while it was read; run again")
+        """An object that is open is of one generation; a store refuses to go on with another."""
+        if isinstance(self._file, _Watched):
+            if (error := self._file.error) is not None:
+                words = f"{self._place} cannot be read any more: {error.strerror or error}"
+                raise DataError(words) from error
+        elif not self._file.closed and self._place.entry() != self._entry:
+            raise DataError(f"{self._place} changed while it was read; run again")
 
     def _rewound(self) -> BinaryIO | bytes:
         if self._file.closed:
@@ -92,10 +100,14 @@ class Recording:
         self._file.seek(0)
         return self._file
 
+    def _open(self) -> BinaryIO:
+        file = self._place.open()
+        return file if self._place.is_local else cast(BinaryIO, _Watched(file))
+
     def _read_file(self) -> str:
         """The digest of the content, which is kept if it is small."""
         self._entry = self._place.entry()
-        self._file = self._place.open()
+        self._file = self._open()
         if self._entry is not None and self._entry.size_bytes <= _MOST_IN_MEMORY:
             with self._file:
                 self._content = self._file.read()
@@ -114,7 +126,7 @@ class Recording:
             self._file.close()
             self._content, stamp = self._place.stored()
         else:
-            self._file = self._place.open()
+            self._file = self._open()
             stamp = ""
         if stamp == seen.stamp:
             return digest
@@ -124,3 +136,38 @@ class Recording:
         if stamp not in ("", self._entry.stamp):  # written again while it was read
             return ""
         return digest if self._entry.stamp == seen.stamp else self._place.digest()
+
+
+class _Watched(io.RawIOBase):
+    """An object that is open. Decoders take an error of their file for its end: it is kept for who
+    asked them.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._inside = file
+        self.error: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._inside.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._inside.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            content = self._inside.read(len(buffer))
+        except OSError as error:
+            self.error = self.error or error
+            return 0
+        buffer[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        self._inside.close()
+        super().close()

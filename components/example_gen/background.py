@@ -39,8 +39,9 @@ def list_background(
     patterns = [data.background] if isinstance(data.background, str) else data.background
     patterns = [_inside_folder(pattern, workflow_dir) for pattern in patterns]
     files = _find(patterns, workflow_dir)
-    labelled = {str(location_of(row.path).normalised()) for row in utterances if row.path}
-    if both := [str(file) for file in files if str(file.normalised()) in labelled]:
+    named = {str(file.normalised()): str(file) for file in files}
+    rows = (str(location_of(row.path).normalised()) for row in utterances if row.path)
+    if both := sorted({named[path] for path in rows if path in named}):
         more = f" ({len(both)} files are)" if len(both) > 1 else ""
         raise DataError(
             f"{_KEY}: expected recordings without any of the words; {both[0]} has a label in this"
@@ -81,7 +82,11 @@ def write_background(
 
 def _inside_folder(pattern: str, workflow_dir: Path) -> str:
     """The pattern; of a folder, of all that is in it."""
-    is_folder = any(place_of(pattern, workflow_dir).children())
+    try:
+        is_folder = any(place_of(pattern, workflow_dir).children())
+    except OSError as error:
+        words = error.strerror or error
+        raise DataError(f"{_KEY}: {pattern} cannot be read: {words}") from error
     return f"{pattern.rstrip('/')}/*" if is_folder else pattern
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from components.example_gen.spelled_paths import as_spelled
 from components.storage.location import Location, location_of
-from schemas.errors import ClipError
+from components.storage.trouble import BusyStoreError, CredentialsError
+from schemas.errors import ClipError, DataError
 from schemas.places import fault_of_uri
 from schemas.secrets import has_secret, masked
 from schemas.text import composed, some
@@ -36,7 +37,8 @@ class Folders:
     def find(self, written: str) -> tuple[str, Seen | None]:
         """The absolute path, or the URI, of a file that is there, and what its store says of it.
 
-        Raises ClipError: `missing`, or `outside` of the folders that recordings may be in.
+        Raises ClipError: `missing`, or `outside` of the folders that recordings may be in;
+        DataError: the store could not be asked.
         """
         if has_secret(written):
             detail = f"{masked(written):.200}: a URI with a password, a query or a fragment, which"
@@ -102,6 +104,8 @@ class Folders:
             return self._outside()
         try:
             return _Folder(str(place), *scan_folder(place), is_allowed)
+        except (CredentialsError, BusyStoreError) as error:  # of no recording, and passes
+            raise DataError(f"{place} cannot be listed: {error.strerror}") from error
         except OSError as error:
             reason = "unreadable" if isinstance(error, PermissionError) else "missing"
             return ClipError(reason, f"its folder cannot be read: {error.strerror or error}")

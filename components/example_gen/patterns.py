@@ -35,30 +35,31 @@ def matching_files(
     of the newest `window`.
 
     Raises:
-        DataError: one of the patterns, which stand at `key` in the workflow, matches no file.
+        DataError: one of the patterns, which stand at `key` in the workflow, matches no file, or
+            its storage refuses.
     """
     matching: set[Location] = set()
     for pattern in patterns:
-        place, inside = _fixed_part(pattern, workflow_dir)
-        if has_spans(inside):
-            files = set(newest_spans(place, inside, window))
-        else:
-            files = _files_of(key, place, inside)
+        try:
+            files = _matching(pattern, workflow_dir, window)
+        except OSError as error:
+            words = error.strerror or error
+            raise DataError(f"{key}: {pattern} cannot be read: {words}") from error
         if not files:
             raise DataError(f"{key}: {pattern} matches no file (looked in {workflow_dir})")
         matching |= files
     return sorted(matching, key=str)
 
 
-def _files_of(key: str, place: Location, inside: str) -> set[Location]:
+def _matching(pattern: str, workflow_dir: Path, window: int | None) -> set[Location]:
+    place, inside = _fixed_part(pattern, workflow_dir)
+    if has_spans(inside):
+        return set(newest_spans(place, inside, window))
     exact = as_spelled(place / inside)  # a name is no pattern where there is a file of it
-    try:
-        found = [exact]
-        if not exact.is_present():
-            found = [file for each in spellings(inside) for file in place.matching(each)]
-        return {file for file in found if file.is_present() and not is_of_macos(file.name)}
-    except OSError as error:
-        raise DataError(f"{key}: {exact} cannot be read: {error.strerror}") from error
+    found = [exact]
+    if not exact.is_present():
+        found = [file for each in spellings(inside) for file in place.matching(each)]
+    return {file for file in found if file.is_present() and not is_of_macos(file.name)}
 
 
 def common_root(patterns: Sequence[str], workflow_dir: Path) -> Location | None:
@@ -93,8 +94,8 @@ def _fixed_part(pattern: str, workflow_dir: Path) -> tuple[Location, str]:
     folder, written = posixpath.split(name)
     parts = [part for part in folder.split("/") if part not in ("", ".")]
     top = "/" if name.startswith("/") else ""
-    place = place_of(f"{scheme}{separator}{top}", workflow_dir)
-    depth = 0
+    depth = 1 if separator else 0  # a bucket has no wildcards
+    place = place_of(f"{scheme}{separator}{top}{'/'.join(parts[:depth])}", workflow_dir)
     while depth < len(parts) and _is_fixed(place, parts[depth]):
         place, depth = place / parts[depth], depth + 1
     fixed = place_of(f"{scheme}{separator}{top}{'/'.join(parts[:depth])}", workflow_dir)
