@@ -6,7 +6,8 @@ AuricleError                1  an internal error
 │   ├── DataError              the recordings: none found, one class, one speaker, ...
 │   ├── RunDirectoryError      the run directory: another workflow's, full, not writable
 │   │   └── BusyError              another run holds it
-│   └── VersionError           a published version: not there, changed since, failed before
+│   ├── VersionError           a published version: not there, changed since, failed before
+│   └── JobError               a Beam runner: refused the job, does not answer, lost its workers
 ├── RegistryError           1  the model registry does not answer, or refuses
 ├── DataGateError           3  the data may not train a model
 └── ClipError                  one clip cannot be used; becomes a reject, never ends a run
@@ -43,6 +44,10 @@ class BusyError(RunDirectoryError):
 
 class VersionError(InputError):
     """A published version cannot be used: not there, changed since, or marked as failed."""
+
+
+class JobError(InputError):
+    """The runner of a Beam job, which is not ours, refused it or could not finish it."""
 
 
 class RegistryError(AuricleError):

@@ -11,6 +11,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.artifacts import Artifacts, judging_splits, saved_model_uri
+from components.beam_jobs import RunsJobs
 from components.evaluation.scores import SCORES_FILE, SPEAKER, ClipScores, write_scores
 from components.evaluation.slices import slice_features, tabulate
 from components.evaluation.tfma_evaluation import evaluate
@@ -33,7 +34,7 @@ class Parameters(TypedDict, total=False):
     background_uri: str
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Executor(RunsJobs, base_beam_executor.BaseBeamExecutor):
     """Examples, models and background in; tables of scores and TFMA's files out."""
 
     def Do(  # noqa: N802 (TFX's name)

@@ -8,8 +8,9 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
+from components.beam_jobs import RunsJobs
 from components.example_gen.files import open_uncompressed
-from components.example_gen.transforms import IngestUtterances, Places, named_error
+from components.example_gen.transforms import IngestUtterances, Places
 from schemas.errors import DataError
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.workflow.audio import Audio
@@ -23,7 +24,7 @@ class Parameters(TypedDict):
     audio: str
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):
+class Executor(RunsJobs, base_beam_executor.BaseBeamExecutor):
     """Index in, examples, rejects and ingest report out."""
 
     def Do(  # noqa: N802 - TFX's name
@@ -42,13 +43,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             store=exec_properties["store_uri"],
         )
         audio = Audio.model_validate_json(exec_properties["audio"])
-        try:
-            with self._make_beam_pipeline() as pipeline:
-                pipeline | "IngestUtterances" >> IngestUtterances(places, audio)
-        except Exception as error:
-            if named := named_error(error):
-                raise named from error
-            raise
+        with self._make_beam_pipeline() as pipeline:
+            pipeline | "IngestUtterances" >> IngestUtterances(places, audio)
         splits = _filled_splits(report_uri)
         examples.split_names = artifact_utils.encode_split_names(splits)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)

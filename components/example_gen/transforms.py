@@ -10,7 +10,6 @@ import argparse
 import base64
 import hashlib
 import json
-import re
 import sys
 import time
 from collections import Counter
@@ -31,7 +30,6 @@ from components.example_gen.shard_entry import Entry, Outcome, Row, Shard, Targe
 from components.example_gen.shards import EarlierRecords, ShardStore
 from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
-from schemas import errors
 from schemas.errors import AuricleError
 from schemas.example import decode_example
 from schemas.progress import report_progress
@@ -47,7 +45,6 @@ Pool = SubprocessPool[Row, Outcome]
 _PROGRESS_EVERY_S = 1.0
 _FEWEST_AT_ONCE, _MOST_AT_ONCE = 16, 64  # rows
 _SAMPLES_AT_ONCE = 1 << 20
-_NAMED_ERROR = re.compile(r"^schemas\.errors\.(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -138,18 +135,6 @@ class WriteReport(beam.PTransform):
 
     def expand(self, results: beam.PCollection[list[ShardResult]]) -> beam.PCollection[int]:
         return results | "WriteReportFiles" >> beam.ParDo(self._fn)
-
-
-def named_error(error: Exception) -> AuricleError | None:
-    """The error of ours that a worker raised; Beam hands on its traceback as text only."""
-    if isinstance(error, AuricleError):
-        return error
-    for name, text in _NAMED_ERROR.findall(str(error)):
-        kind = getattr(errors, name, None)
-        if kind in (AuricleError, errors.DataError, errors.RunDirectoryError):
-            named: AuricleError = kind(text)
-            return named
-    return None
 
 
 def _rows_at_once(audio: Audio, target: TargetFeatures) -> int:

@@ -8,13 +8,14 @@ from tfx.components.statistics_gen import executor
 from tfx.types import standard_component_specs
 
 from components.artifacts import Artifacts
+from components.beam_jobs import RunsJobs
 from components.storage.plain_path import plain_path
 
 _EXAMPLES = standard_component_specs.EXAMPLES_KEY
 _STATISTICS = standard_component_specs.STATISTICS_KEY
 
 
-class Executor(executor.Executor):
+class Executor(RunsJobs, executor.Executor):
     """Has Beam read and write below paths that are no patterns."""
 
     def Do(  # noqa: N802 (TFX's name)

@@ -14,6 +14,7 @@ from fake_store import FakeStore
 from planted import CrashingReader, ReaderFromStore
 from waiting import wait_until
 
+from components.beam_jobs import named_error
 from components.example_gen.index import read_index
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing, list_utterances
@@ -22,7 +23,6 @@ from components.example_gen.transforms import (
     Places,
     WriteReport,
     WriteShards,
-    named_error,
     settings_digest,
 )
 from components.storage.location import location_of, register_scheme
