@@ -58,7 +58,7 @@ def test_options_become_flags_beam_understands() -> None:
         "project": "p",
         "region": "europe-west4",
         "max_num_workers": 20,
-        "experiments": ["a", "b"],
+        "experiments": ["disable_logging_submission_environment", "a", "b"],
         "use_public_ips": False,
     }
 
@@ -95,7 +95,7 @@ def test_an_option_that_is_not_read_or_no_value_of_it_is_refused(
         ("FlinkRunner", {"flink_master": "f:8081", "parallelism": 4, "environment_config": "a"}),
         ("SparkRunner", {"spark_master_url": "local[2]", "spark_rest_url": "http://s:6066"}),
         ("PortableRunner", {"job_endpoint": "j:8099", "flink_master": "f:1"}),
-        ("PortableRunner", {"project": "p", "experiments": ["a"], "s3_region_name": "eu"}),
+        ("PortableRunner", {"project": "p", "s3_region_name": "eu"}),
     ],
 )
 def test_what_a_runner_reads_is_handed_on_as_beam_reads_it(
