@@ -15,6 +15,8 @@ from schemas.errors import AuricleError
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _HEADER = struct.Struct("<QI")
+FRAME_BYTES = _HEADER.size + _CRC.size  # that a record has around it
+CHECKSUM_BYTES = _CRC.size  # at the end of a framed record
 
 
 def frame_record(record: bytes) -> bytes:
@@ -29,10 +31,20 @@ def unframe_record(framed: bytes) -> bytes:
     Raises:
         AuricleError: it is cut off, or a checksum is wrong.
     """
-    record = framed[_HEADER.size : -_CRC.size]
-    if frame_record(record) != framed:
+    if not is_framed(framed):
         raise AuricleError("a record is damaged")
-    return record
+    return framed[_HEADER.size : -_CRC.size]
+
+
+def is_framed(content: bytes) -> bool:
+    """Whether `content` is one whole record as `frame_record` frames it, by its checksums."""
+    record = content[_HEADER.size : -_CRC.size]
+    head = _LENGTH.pack(len(record))
+    return (
+        content.startswith(head + _masked_crc(head))
+        and len(content) == len(record) + FRAME_BYTES
+        and content.endswith(_masked_crc(record))
+    )
 
 
 def crc32c(data: bytes, before: int = 0) -> int:

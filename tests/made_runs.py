@@ -226,7 +226,8 @@ class Runs:
         store = ShardStore(str(self.directory.shards / "code"), "settings")
         rows = [("a1", ANN), ("e1", EVE)]
         shard = Shard("train", 0, 1, 0, 0, 2, "d" * 32)
-        store.write(shard, [(Entry(i), frame_record(example(i, s))) for i, s in rows])
+        framed = [(i, frame_record(example(i, s))) for i, s in rows]
+        store.write(shard, [([Entry(i, length=len(r))], r) for i, r in framed])
         self.directory.rejects.put(ANN.encode())
         (root / "checkpoints/code/training").mkdir(parents=True)
         self.directory.logs.mkdir()

@@ -177,14 +177,15 @@ class ClipReader:
             return Entry(key, reason=fault.reason, detail=fault.detail, decoder=fault.decoder), b""
         pcm = clip.features["audio"]
         assert isinstance(pcm, bytes)
+        record = frame_record(encode_example(clip.features, self._target.kinds))
         entry = Entry(
             key,
+            length=len(record),
             seconds=float(clip.features["duration_s"]),
             is_truncated=float(clip.features["missing_s"]) > 0,
             pcm_sha256=hashlib.sha256(pcm).hexdigest(),
             fingerprint=base64.b64encode(clip.fingerprint.tobytes()).decode(),
         )
-        record = frame_record(encode_example(clip.features, self._target.kinds))
         return entry, pickle.PickleBuffer(record)  # type: ignore[return-value]
 
     def _decode(self, row: Row) -> Decoded:

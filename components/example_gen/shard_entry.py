@@ -53,8 +53,10 @@ class Entry(NamedTuple):
         return bool(self.reason)
 
 
-# A row's entry, with no place yet, and its framed record: bytes, or a view of some.
+# A row's entry, with no start yet, and its framed record: bytes, or a view of some.
 Outcome = tuple[Entry, bytes]
+# Entries of rows that follow each other, and their framed records, one after another.
+Block = tuple[list[Entry], bytes]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ imported: a worker process would pay 10 s for it.
 import argparse
 import base64
 import hashlib
+import itertools
 import json
 import sys
 import time
@@ -26,7 +27,14 @@ from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
 from components.example_gen.leakage import StoredClip, certify
-from components.example_gen.shard_entry import Entry, Outcome, Row, Shard, TargetFeatures
+from components.example_gen.shard_entry import (
+    Block,
+    Entry,
+    Outcome,
+    Row,
+    Shard,
+    TargetFeatures,
+)
 from components.example_gen.shards import EarlierRecords, ShardStore
 from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
@@ -187,7 +195,7 @@ class _WriteShardFn(beam.DoFn):
             self._progress.advance(reused)
         else:
             with self._store.earlier(shard) as earlier:
-                stored = self._store.write(shard, self._outcomes(rows, earlier))
+                stored = self._store.write(shard, self._blocks(rows, earlier))
                 reused = earlier.taken
         folder = f"{self._places.examples}/Split-{shard.split}"
         link_or_copy(stored.data_uri, folder, shard.file_name)
@@ -197,18 +205,27 @@ class _WriteShardFn(beam.DoFn):
         self._reused.inc(reused)
         yield result
 
-    def _outcomes(self, rows: list[Row], earlier: EarlierRecords) -> Iterator[Outcome]:
-        """What becomes of each row: its entry, and its framed record."""
+    def _blocks(self, rows: list[Row], earlier: EarlierRecords) -> Iterator[Block]:
+        """What becomes of all rows: entries, and their framed records."""
         fresh = self._pool.map(row for row in rows if row["key"] not in earlier)
-        for row in rows:
-            if row["key"] not in earlier:
-                outcome = next(fresh)
-            elif (known := earlier.take(row["key"])) is not None:
-                outcome = known
+        for is_known, run in itertools.groupby(rows, key=lambda row: row["key"] in earlier):
+            own = list(run)
+            made = (_reject_failure(row, next(fresh)) for row in own)
+            blocks = self._known(own, earlier) if is_known else map(_block_of_one, made)
+            for block in blocks:
+                self._progress.advance(len(block[0]))
+                yield block
+
+    def _known(self, rows: list[Row], earlier: EarlierRecords) -> Iterator[Block]:
+        """What an earlier ingest made of rows; where that is damaged it is made again."""
+        left = iter(rows)
+        for entries, records in earlier.take(row["key"] for row in rows):
+            own = list(itertools.islice(left, len(entries)))
+            if records is not None:
+                yield entries, records
             else:
-                [outcome] = self._mender.map([row])
-            self._progress.advance()
-            yield _reject_failure(row, outcome)
+                for row, outcome in zip(own, self._mender.map(own), strict=True):
+                    yield _block_of_one(_reject_failure(row, outcome))
 
     def _result(
         self, shard: Shard, rows: list[Row], entries: list[Entry], reused: int
@@ -315,6 +332,11 @@ class _Progress:
         if (now := time.monotonic()) >= self._next or self._done == self._total:
             self._next = now + _PROGRESS_EVERY_S
             report_progress(self._done, self._total, "clips")
+
+
+def _block_of_one(outcome: Outcome) -> Block:
+    entry, record = outcome
+    return [entry], record
 
 
 def _reject_failure(row: Row, outcome: Outcome | Failure) -> Outcome:

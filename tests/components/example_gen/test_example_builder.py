@@ -98,7 +98,7 @@ def test_a_file_that_changed_since_it_was_indexed_is_no_reject_but_an_error(ramp
     with pytest.raises(AuricleError, match="changed since the run began"):
         ClipReader(PLAIN).example(row)
     ramp.unlink()
-    with pytest.raises(AuricleError, match="gone since the run began"):
+    with pytest.raises(AuricleError, match="cannot be read any more"):
         ClipReader(PLAIN).example(row)
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -25,9 +26,10 @@ from schemas.workflow.generated import Generated
 
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
 SHARD = Shard("train", 1, 4, start=0, length=0, rows=2, digest="d" * 32)
+FIRST = frame_record(b"first")
 OUTCOMES = [
-    (Entry("one", seconds=0.5, pcm_sha256="aa"), frame_record(b"first")),
-    (Entry("two", reason="silent", detail="nothing\nabove -70 dBFS"), b""),
+    ([Entry("one", length=len(FIRST), seconds=0.5, pcm_sha256="aa")], FIRST),
+    ([Entry("two", reason="silent", detail="nothing\nabove -70 dBFS")], b""),
 ]
 
 
@@ -68,19 +70,46 @@ def test_a_damaged_shard_is_not_believed(store, tmp_path, suffix, change):
         path.unlink()
     assert store.find(SHARD) is None
     with store.earlier(SHARD) as earlier:
-        assert earlier.take("one") is None
+        known = [key for key in ("one", "two") if key in earlier]
+        taken = list(earlier.take(known))
+    assert [records for entries, records in taken if entries[0].key == "one"] in ([], [None])
+
+
+def test_a_damaged_record_costs_itself_only(store):
+    records = [frame_record(b"%d" % number * 9000) for number in range(300)]
+    entries = [Entry(str(n), length=len(record)) for n, record in enumerate(records)]
+    stored = store.write(SHARD, [([e], r) for e, r in zip(entries, records, strict=True)])
+    with Path(stored.data_uri).open("r+b") as file:
+        file.seek(stored.entries[150].start + 20)
+        file.write(b"?")
+    asked = [str(number) for number in range(300) if number != 40]
+    with store.earlier(SHARD) as earlier:
+        taken = list(earlier.take(asked))
+        assert earlier.taken == 298
+    assert [entry.key for block, _ in taken for entry in block] == asked
+    assert [block[0].key for block, found in taken if found is None] == ["150"]
+    left = [record for number, record in enumerate(records) if number not in (40, 150)]
+    assert b"".join(found for _, found in taken if found is not None) == b"".join(left)
+
+
+def test_records_that_changed_places_are_not_believed(store):
+    """Each is whole, and of the same length."""
+    records = [frame_record(b"first"), frame_record(b"other")]
+    stored = store.write(SHARD, [([Entry(r.hex(), length=len(r))], r) for r in records])
+    assert store.find(SHARD)
+    Path(stored.data_uri).write_bytes(b"".join(records[::-1]))
+    assert store.find(SHARD) is None
 
 
 def test_records_are_found_wherever_the_rows_may_have_been(store):
     store.write(SHARD, OUTCOMES)
     with store.earlier(_moved(number=2, of=9, digest="e" * 32)) as earlier:  # 0.22 to 0.33
-        entry, record = earlier.take("one")
-        assert (entry.seconds, record) == (0.5, frame_record(b"first"))
-        assert earlier.take("two") == (store.find(SHARD).entries[1], b"")
-        assert earlier.take("three") is None
-        assert earlier.taken == 2
+        assert list(earlier.take(["two", "one"])) == [(store.find(SHARD).entries[::-1], FIRST)]
+        assert list(earlier.take(["two"])) == [(store.find(SHARD).entries[1:], b"")]
+        assert "three" not in earlier
+        assert earlier.taken == 3
     with store.earlier(_moved(number=0, digest="e" * 32)) as earlier:  # 0 to 0.25
-        assert earlier.take("one") is None
+        assert "one" not in earlier
 
 
 def test_only_the_shards_of_the_last_ingest_are_kept(store, tmp_path):
