@@ -21,7 +21,8 @@ import numpy as np
 import soundfile
 
 import auricle
-from components.evaluation.scores import ModelScores, read_scores
+from components.evaluation.score_files import read_scores
+from components.evaluation.scores import ModelScores
 from components.tasks.classify.scoring import scores_of
 
 FSDD = ["zero", "one", "two", "three", "four"]

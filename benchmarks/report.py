@@ -29,7 +29,7 @@ from finished_run import artifact, examples_artifact, newest, repeat_test_clips,
 from tfx.types import standard_artifacts
 
 from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects, RunReport
-from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
+from components.evaluation.score_files import read_scores, scores_file, write_scores
 from components.evaluation.scores import ClipScores as Scores
 from components.report.executor import REPORT_FILE, Executor
 from components.storage.location import location_of
@@ -77,9 +77,9 @@ def _prepare(run_directory: Path, folder: Path, clips: int) -> None:
     train = newest(run_directory, "AudioExampleGen", "examples") / "Split-train"
     (folder / "examples" / "Split-train").symlink_to(train)
     scores = _repeated(
-        read_scores(newest(run_directory, "Evaluator", "scores") / SCORES_FILE), clips
+        read_scores(scores_file(newest(run_directory, "Evaluator", "scores"))), clips
     )
-    write_scores(scores, folder / "scores" / SCORES_FILE)
+    write_scores(scores, folder / "scores" / "test.npz")
     blessing = newest(run_directory, "ModelGate", "blessing")
     verdict = read_verdict(location_of(blessing) / VERDICT_FILE)
     details = verdict.details.model_copy(update={"confusion": confusion(scores)})

@@ -39,7 +39,8 @@ class RunReport(Artifact):
 
 
 class ClipScores(Artifact):
-    """`test.npz`: what candidate and baseline answered on each test clip.
+    """`test-*.npz`: what candidate and baseline answered on some of the test clips each, in the
+    order that `test.json` lists them in.
 
     `background.npz`: what the candidate answered on recordings without keywords, where there are.
     """

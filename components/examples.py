@@ -12,7 +12,7 @@ def split_files(splits: Iterable[str | Path]) -> list[Path]:
     return [file for split in splits for file in sorted(Path(split).glob("*tfrecord*"))]
 
 
-def read_files(files: Iterable[Path]) -> Iterator[bytes]:
+def read_files(files: Iterable[str | Path]) -> Iterator[bytes]:
     """The records of `files`, one file after the other.
 
     Raises:

@@ -21,7 +21,7 @@ from components.evaluation.fold_models import (
     group_digest,
     write_fold_models,
 )
-from components.evaluation.scores import write_scores
+from components.evaluation.score_files import SCORES_FILE
 from components.example_gen.index_writer import write_index
 from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import ShardStore
@@ -174,7 +174,7 @@ class Runs:
             scores=("auricle.ClipScores", {"empty": b""}),
             evaluation=("ModelEvaluation", {"metrics.tfrecord": everyone}),
         )
-        write_table(Path(scores.uri) / "test.npz", clips["test"])
+        write_table(Path(scores.uri), clips["test"])
         test_id, test_speaker = clips["test"][0]
         verdict = verdict_naming(test_speaker, test_id)
         [blessing] = self.make(
@@ -194,7 +194,7 @@ class Runs:
         )
         self.directory.report.put(everyone)
         version = self.push(source)
-        self.record(examples, verdict, version, Path(scores.uri) / "test.npz")
+        self.record(examples, verdict, version, Path(scores.uri) / SCORES_FILE)
         return {"model": model, "blessing": blessing, "gated": gated, "scores": scores}
 
     def push(self, source: str) -> str:
@@ -257,7 +257,7 @@ def statistics_of(rows: list[tuple[str, str]]) -> bytes:
     return statistics.SerializeToString(deterministic=True)
 
 
-def write_table(file: Path, rows: list[tuple[str, str]]) -> None:
+def write_table(folder: Path, rows: list[tuple[str, str]]) -> None:
     labels = np.array(["go", "no"])
     table = scored.table(
         ids=np.array([i for i, _ in rows]),
@@ -265,4 +265,4 @@ def write_table(file: Path, rows: list[tuple[str, str]]) -> None:
         features={"speaker": np.array([s for _, s in rows])},
         candidate=scored.Answered(labels, np.eye(2, dtype=np.float32)[[0] * len(rows)]),
     )
-    write_scores(table, file)
+    scored.write(table, folder, files=2)

@@ -1,10 +1,14 @@
 """Tables of scores of classifiers, from labels and scores of classes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from components.evaluation.case import Case
+from components.evaluation.score_files import SCORES_FILE, write_scores
+from components.evaluation.score_summary import ScoreSummary
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import Tallies, Tally
 from components.tasks.classify.details import Details
@@ -48,6 +52,43 @@ def table(
         baseline=baseline and score_labels(labels, baseline.labels, baseline.scores),
         incomparable=incomparable,
     )
+
+
+def write(scores: ClipScores, folder: Path, files: int = 1) -> Path:
+    """A table as Evaluator leaves it, in as many files; returns their list."""
+    summary = ScoreSummary()
+    for number, places in enumerate(np.array_split(np.arange(len(scores)), files)):
+        part, name = scores.select(places), f"test-{number:05}-00000.npz"
+        write_scores(part, folder / name)
+        summary = summary.joined(ScoreSummary.of((number, 0), name, part, []))
+    listed = summary.listed(
+        "label" if "label" in scores.features else None,
+        has_baseline=scores.baseline is not None,
+        incomparable=scores.incomparable,
+    )
+    listed = listed.model_copy(update={"unsliced": scores.unsliced})
+    (folder / SCORES_FILE).write_text(listed.model_dump_json())
+    return folder / SCORES_FILE
+
+
+def in_arrays(value: object) -> object:
+    """The same with plain arrays, for numpy to compare."""
+    if isinstance(value, Mapping):
+        return {name: np.asarray(each) for name, each in value.items()}
+    return np.asarray(value)
+
+
+def check_same(found: ClipScores, wanted: ClipScores) -> None:
+    """Every number and text of both tables."""
+    assert (found.baseline is None) == (wanted.baseline is None)
+    for ours, theirs in (
+        (found, wanted),
+        (found.candidate, wanted.candidate),
+        (found.baseline, wanted.baseline),
+    ):
+        for name, value in vars(theirs).items() if theirs else ():
+            if name not in ("candidate", "baseline"):
+                np.testing.assert_equal(in_arrays(getattr(ours, name)), in_arrays(value))
 
 
 def classifier_verdict(

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from components.evaluation.clusters import cluster_numbers
-from components.evaluation.scores import Numbers, Pairs, Sample, Texts
+from components.evaluation.scores import Coded, Numbers, Pairs, Sample, Texts
 
 RESAMPLES = 2000
 _SEED = 0
@@ -37,7 +37,7 @@ def difference_interval(pairs: Pairs, confidence: float) -> tuple[float, float]:
     return _percentiles(errors / np.maximum(units, np.finfo(float).tiny), confidence)
 
 
-def _cluster_sums(speakers: Texts, units: Numbers, errors: Numbers) -> Numbers:
+def _cluster_sums(speakers: Coded | Texts, units: Numbers, errors: Numbers) -> Numbers:
     """[clusters, 2]: units and errors of each speaker; clips without units count for nothing."""
     has_units = units > 0
     columns = np.stack([units, errors], axis=1)[has_units]

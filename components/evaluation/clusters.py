@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from components.evaluation.scores import Numbers, Texts
+from components.evaluation.scores import Coded, Numbers, Texts
 
 # How alike clips of one speaker usually are (their intraclass correlation), and the speakers whose
 # clips would say so as surely as this is assumed. The best of five pairs in simulations of 2 to 30
@@ -13,7 +13,7 @@ _USUALLY_ALIKE = 0.1
 _WORTH_SPEAKERS = 5
 
 
-def effective_clips(values: Numbers, speakers: Texts, confidence: float) -> float:
+def effective_clips(values: Numbers, speakers: Coded | Texts, confidence: float) -> float:
     """How many independent clips would tell as much of the mean of `values` [clips] as these do.
 
     Fewer than there are, by the design effect (Kish 1965): a speaker's clips are right or wrong
@@ -37,10 +37,11 @@ def effective_clips(values: Numbers, speakers: Texts, confidence: float) -> floa
     return clips / max(1.0, effect) * min(1.0, float(unsure))
 
 
-def cluster_numbers(speakers: Texts) -> NDArray[np.intp]:
+def cluster_numbers(speakers: Coded | Texts) -> NDArray[np.intp]:
     """Numbers the speakers from 0 on, [clips]; a clip without one has a number of its own."""
-    _, members = np.unique(speakers, return_inverse=True)
-    unknown = np.flatnonzero(speakers == "")
+    coded = Coded.of(speakers)
+    members = coded.codes.astype(np.intp)
+    unknown = np.flatnonzero(coded == "")
     members[unknown] = members.max(initial=0) + 1 + np.arange(len(unknown))
     numbered: NDArray[np.intp] = np.unique(members, return_inverse=True)[1]
     return numbered

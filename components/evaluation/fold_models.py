@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.scores import write_arrays
-from components.storage.location import location_of
+from components.evaluation.score_files import write_arrays
+from components.storage.location import Location, location_of
 from schemas.example import FeatureValue
 from schemas.utterance import is_must_pass
 
@@ -69,7 +69,7 @@ def write_fold_models(models: FoldModels, folder: Path) -> None:
     write_arrays(arrays, folder / FOLDS_FILE)
 
 
-def read_fold_models(folder: Path) -> FoldModels | None:
+def read_fold_models(folder: Path | Location) -> FoldModels | None:
     """Those beside the SavedModel in `folder`; None where it was not cross-validated."""
     file = location_of(folder) / FOLDS_FILE
     if not file.is_present():

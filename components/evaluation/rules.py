@@ -13,7 +13,7 @@ import numpy as np
 
 from components.evaluation.case import Case
 from components.evaluation.measures import Measure
-from components.evaluation.scores import Chosen, ClipScores, Pairs
+from components.evaluation.scores import Chosen, ClipScores, Pairs, lowest
 from components.evaluation.tallies import Tally
 from components.evaluation.wording import between, count, number, on, with_unit, would_decide
 from schemas.reports.verdict import GateRule
@@ -53,13 +53,17 @@ def must_pass(scores: ClipScores) -> list[GateRule]:
     if not len(wrong):
         return [GateRule(name=MUST_PASS, outcome="held", message=f"right on {clips} ({MUST_PASS})")]
     answers = scores.candidate.answers
-    words = [f"{scores.targets[n]} as {answers[n]} ({scores.ids[n]})" for n in wrong.tolist()]
+    ids = scores.ids[wrong].tolist()
+    words = [
+        f"{scores.targets[place]} as {answers[place]} ({id_})"
+        for place, id_ in zip(wrong.tolist(), ids, strict=True)
+    ]
     return [
         GateRule(
             name=MUST_PASS,
             outcome="broken",
             message=f"wrong on {len(wrong):,} of {clips}, {_some(words)} ({MUST_PASS})",
-            clips=scores.ids[wrong].tolist(),
+            clips=ids,
         )
     ]
 
@@ -173,9 +177,7 @@ def no_worse(case: Case, name: str, allowed: float) -> GateRule:
 
 def worst_clips(scores: ClipScores, chosen: Chosen) -> list[str]:
     """Ids of some of the `chosen` clips, the worst first."""
-    places = np.flatnonzero(chosen)
-    order = np.argsort(scores.candidate.merit[places], kind="stable")
-    ids: list[str] = scores.ids[places[order]][:CLIPS_NAMED].tolist()
+    ids: list[str] = scores.ids[lowest(scores.candidate.merit, CLIPS_NAMED, chosen)].tolist()
     return ids
 
 

@@ -4,31 +4,24 @@ An error is of the task's own kind, and so is the unit: a wrong label of one lab
 transcript's words, decibels of one estimate.
 """
 
-import io
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.storage.location import location_of
-from schemas.tasks import FIRST_TASK, load_part
+from components.evaluation.coded import Chosen, Coded, Places, Texts
+from components.evaluation.stored_columns import Array, StoredOutputs, StoredTexts
 from schemas.utterance import MUST_PASS
 
-SCORES_FILE = "test.npz"
-SPEAKER = "speaker"
-_FEATURE, _OUTPUT, _NAMES = "feature ", "output ", "names "
-_BY_CLIP = ("answers", "errors", "is_right", "confidence", "merit", "is_known")
+__all__ = ["Array", "Chosen", "Coded", "Numbers", "Places", "Texts"]
 
-Texts = NDArray[np.str_]
+SPEAKER = "speaker"
+OUTPUT, NAMES = "output ", "names "  # begin the names of what is stored of a model's outputs
+_BY_CLIP = ("answers", "errors", "is_right", "confidence", "merit", "is_known")
+_CLIPS_AT_ONCE = 100_000
+
 Numbers = NDArray[np.float64]
-Chosen = NDArray[np.bool_]  # of which clips, [clips]
-Places = NDArray[np.intp]
-Array = NDArray[Any]  # of a type that the reader knows, not the file: outputs, stored tables
 
 
 @dataclass(frozen=True)
@@ -36,17 +29,18 @@ class ModelScores:
     """What one model answered; all arrays are [clips].
 
     Attributes:
-        answers: as text.
+        answers: as text; any array of texts will do to make one.
         errors: in the task's units; finite, also where the answer is no number.
         is_right: whether the answer would do for a clip that must pass.
         confidence: the model's own in its answer; NaN where what it answered is no number.
         merit: how near the answer came to the target; the lowest are the worst clips.
         is_known: whether the model was taught what the target asks for.
-        outputs: what its signature answered, by name, [clips, ...].
+        outputs: what its signature answered, by name, [clips, ...]; of a table in files each is
+            read when it is asked for.
         names: of the columns of an output, where they have some, by the output's name.
     """
 
-    answers: Texts
+    answers: Coded
     errors: Numbers
     is_right: Chosen
     confidence: NDArray[np.float32]
@@ -54,6 +48,9 @@ class ModelScores:
     is_known: Chosen
     outputs: Mapping[str, Array]
     names: Mapping[str, Texts]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answers", Coded.of(self.answers))
 
     @property
     def is_finite(self) -> Chosen:
@@ -63,16 +60,20 @@ class ModelScores:
 
     def select(self, chosen: Chosen | Places) -> "ModelScores":
         """What it answered on some of the clips."""
-        outputs = {name: values[chosen] for name, values in self.outputs.items()}
+        outputs: Mapping[str, Array]
+        if isinstance(self.outputs, StoredOutputs):
+            outputs = self.outputs.select(chosen)
+        else:
+            outputs = {name: values[chosen] for name, values in self.outputs.items()}
         by_clip = {name: getattr(self, name)[chosen] for name in _BY_CLIP}
         return replace(self, outputs=outputs, **by_clip)
 
     def arrays(self, whose: str) -> dict[str, Array]:
         """As they are stored, under names that begin with `whose`."""
         return {
-            **{f"{whose} {name}": getattr(self, name) for name in _BY_CLIP},
-            **{f"{whose} {_OUTPUT}{name}": values for name, values in self.outputs.items()},
-            **{f"{whose} {_NAMES}{name}": values for name, values in self.names.items()},
+            **{f"{whose} {name}": np.asarray(getattr(self, name)) for name in _BY_CLIP},
+            **{f"{whose} {OUTPUT}{name}": values for name, values in self.outputs.items()},
+            **{f"{whose} {NAMES}{name}": values for name, values in self.names.items()},
         }
 
 
@@ -85,7 +86,7 @@ class Sample:
 
     errors: Numbers
     units: Numbers
-    speakers: Texts
+    speakers: Coded | Texts
     is_clustered: bool = False
 
 
@@ -96,7 +97,7 @@ class Pairs:
     errors: Numbers
     others: Numbers
     units: Numbers
-    speakers: Texts
+    speakers: Coded | Texts
     is_clustered: bool = False
 
     def __len__(self) -> int:
@@ -122,26 +123,35 @@ class ClipScores:
     that have too many values, with how many. `incomparable` says why the last blessed model could
     not be asked these clips; then it is no baseline. `folds` names the model of a cross-validation
     that was asked, which has not heard the clip; empty where it was the model that ships.
+
+    Texts may be given as any array of texts. What is held of a clip are some 30 bytes of each model
+    and 20 besides (docs/scale.md): ids and outputs of a table in files are read when asked for.
     """
 
-    ids: Texts
-    targets: Texts
+    ids: Texts | StoredTexts
+    targets: Coded
     units: Numbers
-    speakers: Texts
-    folds: Texts
-    features: dict[str, Texts]
+    speakers: Coded
+    folds: Coded
+    features: dict[str, Coded]
     unsliced: dict[str, int]
     candidate: ModelScores
     baseline: ModelScores | None
     incomparable: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("targets", "speakers", "folds"):
+            object.__setattr__(self, name, Coded.of(getattr(self, name)))
+        coded = {name: Coded.of(texts) for name, texts in self.features.items()}
+        object.__setattr__(self, "features", coded)
+
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.units)
 
     @property
     def is_cross_validated(self) -> bool:
         """Whether models of folds were asked."""
-        return bool((self.folds != "").any())
+        return any(self.folds.distinct())
 
     @property
     def everything(self) -> Chosen:
@@ -164,14 +174,18 @@ class ClipScores:
         if MUST_PASS not in self.features:
             return self
         counted = self.select(~self.is_must_pass)
-        features = {name: values for name, values in counted.features.items() if any(values)}
+        features = {
+            name: texts for name, texts in counted.features.items() if any(texts.distinct())
+        }
         return replace(counted, features=features)
 
     def select(self, chosen: Chosen | Places) -> "ClipScores":
         """The table of some of its clips."""
         return replace(
             self,
-            ids=self.ids[chosen],
+            ids=(
+                self.ids.select(chosen) if isinstance(self.ids, StoredTexts) else self.ids[chosen]
+            ),
             targets=self.targets[chosen],
             units=self.units[chosen],
             speakers=self.speakers[chosen],
@@ -180,6 +194,11 @@ class ClipScores:
             candidate=self.candidate.select(chosen),
             baseline=self.baseline and self.baseline.select(chosen),
         )
+
+    def in_parts(self) -> Iterator["ClipScores"]:
+        """Some clips at a time, in order: for who needs the outputs of all."""
+        for start in range(0, len(self), _CLIPS_AT_ONCE):
+            yield self.select(np.arange(start, min(start + _CLIPS_AT_ONCE, len(self))))
 
     @property
     def is_shared(self) -> Chosen:
@@ -210,76 +229,15 @@ class ClipScores:
         )
 
 
-def write_scores(scores: ClipScores, file: Path) -> None:
-    """Writes the table as compressed numpy arrays."""
-    arrays = {
-        "ids": scores.ids,
-        "targets": scores.targets,
-        "units": scores.units,
-        "speakers": scores.speakers,
-        "folds": scores.folds,
-        "incomparable": np.array(scores.incomparable, np.str_),
-        "unsliced_names": np.array(list(scores.unsliced), np.str_),
-        "unsliced_values": np.array(list(scores.unsliced.values()), np.int64),
-        **{f"{_FEATURE}{name}": values for name, values in scores.features.items()},
-        **scores.candidate.arrays("candidate"),
-    }
-    if scores.baseline is not None:
-        arrays |= scores.baseline.arrays("baseline")
-    write_arrays(arrays, file)
-
-
-def write_arrays(arrays: Mapping[str, Array], file: Path) -> None:
-    """Writes compressed numpy arrays by name."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    location_of(file).put(buffer.getvalue())
-
-
-def read_scores(file: Path) -> ClipScores:
-    """The table that `write_scores` wrote, now or before tasks had names.
-
-    Raises:
-        OSError: it is not there.
-        ValueError: it is another file.
+def lowest(values: NDArray[np.floating], count: int, chosen: Chosen | None = None) -> Places:
+    """The places of the `count` lowest of the `chosen` values, or of all; the lowest first, and of
+    equal ones the first. NaN is the highest.
     """
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
-    if "labels" in arrays:
-        arrays = load_part(FIRST_TASK, "scoring").bring_up_to_date(arrays)
-    if "targets" not in arrays:
-        raise ValueError(f"{file} is no table of scores")
-    unsliced = zip(
-        arrays["unsliced_names"].tolist(), arrays["unsliced_values"].tolist(), strict=True
-    )
-    return ClipScores(
-        ids=arrays["ids"],
-        targets=arrays["targets"],
-        units=arrays["units"],
-        speakers=arrays["speakers"],
-        folds=arrays.get("folds", np.full(len(arrays["ids"]), "", np.str_)),
-        features=_below(arrays, _FEATURE),
-        unsliced=dict(unsliced),
-        candidate=_model(_below(arrays, "candidate ")),
-        baseline=_model(_below(arrays, "baseline ")) if "baseline errors" in arrays else None,
-        incomparable=str(arrays["incomparable"]),
-    )
-
-
-def _model(arrays: dict[str, Array]) -> ModelScores:
-    return ModelScores(
-        outputs=_below(arrays, _OUTPUT),
-        names=_below(arrays, _NAMES),
-        **{name: arrays[name] for name in _BY_CLIP},
-    )
-
-
-def _below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    return {
-        name.removeprefix(prefix): values
-        for name, values in arrays.items()
-        if name.startswith(prefix)
-    }
+    places = np.arange(len(values)) if chosen is None else np.flatnonzero(chosen)
+    values = values[places]
+    if count < len(values):
+        worst = np.partition(values, count - 1)[count - 1]
+        is_low = ~(values > worst) if not np.isnan(worst) else np.ones(len(values), np.bool_)
+        places, values = places[is_low], values[is_low]
+    ordered: Places = places[np.argsort(values, kind="stable")][:count]
+    return ordered

@@ -4,9 +4,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
-from components.evaluation.scores import Texts
+from components.evaluation.coded import Coded
 from schemas.errors import DataError
 from schemas.example import FeatureValue
 from schemas.text import nearest
@@ -51,10 +49,10 @@ def slice_features(example: Mapping[str, FeatureValue]) -> dict[str, str]:
     }
 
 
-def tabulate(clips: Sequence[Mapping[str, str]]) -> tuple[dict[str, Texts], dict[str, int]]:
+def tabulate(clips: Sequence[Mapping[str, str]]) -> tuple[dict[str, Coded], dict[str, int]]:
     """The values of each feature, [clips]; and the features with too many, with how many."""
     names = sorted({name for clip in clips for name in clip})
-    kept: dict[str, Texts] = {}
+    kept: dict[str, Coded] = {}
     unsliced: dict[str, int] = {}
     for name in names:
         values = [clip.get(name, "") for clip in clips]
@@ -62,7 +60,7 @@ def tabulate(clips: Sequence[Mapping[str, str]]) -> tuple[dict[str, Texts], dict
         if distinct > MOST_VALUES:
             unsliced[name] = distinct
         else:
-            kept[name] = np.array(values, np.str_)
+            kept[name] = Coded.of(values)
     return kept, unsliced
 
 

@@ -3,27 +3,36 @@ that has not heard it.
 """
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from components.evaluation.fold_models import read_fold_models
+from components.evaluation.fold_models import FoldModels, read_fold_models
 from components.evaluation.scores import Array, Texts
 from components.saved_model import load_saved_model
+from components.storage.location import location_of
 from schemas.example import FeatureValue
 
 Outputs = dict[str, Array]
 
 
 class AskedModel:
-    """The SavedModel in the folder `saved_model`, of whose outputs some `names` are wanted."""
+    """The SavedModel in the folder `saved_model`, of whose outputs some `names` are wanted.
 
-    def __init__(self, saved_model: Path, names: tuple[str, ...]) -> None:
-        loaded = load_saved_model(saved_model)
+    It is loaded once, in the process that asks it, wherever the folder is.
+    """
+
+    def __init__(self, saved_model: str | Path, names: tuple[str, ...]) -> None:
+        place = location_of(saved_model)
+        with place.local_copy() as folder:
+            loaded = load_saved_model(folder)
+        self._loaded = loaded  # a signature alone does not keep its variables alive
         self._names = names
         self._signature = loaded.signatures["serving_examples"]
-        self._folds = read_fold_models(saved_model.parent)
+        self._folds = read_fold_models(place.parent)
+        self._weights = threading.Lock()  # one fold's at a time, for all threads that ask
         variables = loaded._model_variables if self._folds else []
         self._variables = [each for each in variables if each.dtype.is_floating]
         self._shipped = [each.numpy() for each in self._variables]
@@ -41,9 +50,15 @@ class AskedModel:
         """Serialized examples -> the outputs, [clips, ...], each by the model of its fold."""
         if self._folds is None:
             return self._ask(records)
+        with self._weights:
+            return self._answer_by_folds(records, folds, self._folds)
+
+    def _answer_by_folds(
+        self, records: Sequence[bytes], folds: Texts, models: FoldModels
+    ) -> Outputs:
         answered: Outputs = {}
         for fold in np.unique(folds) if len(folds) else [""]:
-            weights = self._folds.weights[fold] if fold else self._shipped
+            weights = models.weights[fold] if fold else self._shipped
             for variable, values in zip(self._variables, weights, strict=True):
                 variable.assign(values)
             places = np.flatnonzero(folds == fold)

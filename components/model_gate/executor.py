@@ -11,7 +11,7 @@ from tfx.utils import io_utils
 
 from components.artifacts import Artifacts, saved_model_uri
 from components.evaluation.case import Case
-from components.evaluation.scores import SCORES_FILE, read_scores
+from components.evaluation.score_files import read_scores, scores_file
 from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
 from components.evaluation.tfma_results import read_results
 from components.model_gate.decision import decide
@@ -44,7 +44,7 @@ class Executor(base_executor.BaseExecutor):
         baseline = next(iter(input_dict.get("baseline") or []), None)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         folder = Path(artifact_utils.get_single_uri(input_dict["scores"]))
-        scores, settings = read_scores(folder / SCORES_FILE), exec_properties["gate"]
+        scores, settings = read_scores(scores_file(folder)), exec_properties["gate"]
         task = exec_properties["task"]
         case = Case(
             measure=parts.scoring(task).MEASURE,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.scores import ClipScores
+from components.evaluation.scores import ClipScores, lowest
 from components.examples import read_files
 from schemas.example import FeatureValue, decode_example
 
@@ -71,14 +71,14 @@ def sample_any(files: Iterable[Path], count: int, target_of: TargetOf) -> list[C
 
 def worst_places(scores: ClipScores, count: int) -> list[int]:
     """The `count` clips whose answer came least near the truth, worst first."""
-    worst: list[int] = np.argsort(scores.candidate.merit, kind="stable")[:count].tolist()
+    worst: list[int] = lowest(scores.candidate.merit, count).tolist()
     return worst
 
 
 def named_places(scores: ClipScores, ids: list[str]) -> list[int]:
     """The clips of these ids, in the order in which they are stored."""
-    places: list[int] = np.flatnonzero(np.isin(scores.ids, ids)).tolist()
-    return places
+    wanted = set(ids)
+    return [place for place, id_ in enumerate(scores.ids) if id_ in wanted] if wanted else []
 
 
 def read_clips(

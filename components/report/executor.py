@@ -18,7 +18,7 @@ from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
 from components.artifacts import Artifacts, judging_splits, saved_model_uri, teaching_splits
-from components.evaluation.scores import SCORES_FILE, read_scores
+from components.evaluation.score_files import read_scores, scores_file
 from components.examples import split_files
 from components.pages.clips import (
     Clip,
@@ -97,7 +97,7 @@ def _gather(inputs: Artifacts, properties: Parameters) -> Content:
         )
     )
     settings: dict[str, object] = json.loads(properties["workflow"])
-    scores = read_scores(folder("scores") / SCORES_FILE)
+    scores = read_scores(scores_file(folder("scores")))
     worst = worst_places(scores, _WORST_CLIPS)
     verdict, card = documents["verdict"], documents["card"]
     part = pages.report(verdict.task)

@@ -18,7 +18,8 @@ from tfx.types import artifact_utils
 from components.artifacts import Artifacts, judging_splits, saved_model_uri
 from components.audio.limits import MAX_DURATION_S
 from components.audio.pcm16 import to_pcm16, wav_file
-from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores
+from components.evaluation.score_files import read_scores, scores_file
+from components.evaluation.scores import ClipScores
 from components.examples import read_files, split_files
 from components.serving_check.raw_clips import RawClip, make_raw
 from components.storage.location import location_of
@@ -58,7 +59,7 @@ class Executor(base_executor.BaseExecutor):
         limits = ServingCheck.model_validate_json(exec_properties["limits"])
         if blessing.get_int_custom_property("blessed") == 1:
             splits = judging_splits(input_dict["examples"])
-            scores = Path(artifact_utils.get_single_uri(input_dict["scores"])) / SCORES_FILE
+            scores = scores_file(artifact_utils.get_single_uri(input_dict["scores"]))
             saved_model = Path(saved_model_uri(model))
             report = check(saved_model, splits, read_scores(scores), limits, Path(output.uri))
         else:
@@ -164,7 +165,7 @@ def _compare_with_evaluation(answers: Mapping[str, np.ndarray], scores: ClipScor
     """Whether stored clips are answered as in evaluation; `answers` by signature and output."""
     found = _outputs(answers, "serving_examples")
     clips = len(found["error"])
-    wanted = {name: values[:clips] for name, values in scores.candidate.outputs.items()}
+    wanted = scores.candidate.select(np.arange(min(clips, len(scores)))).outputs
     difference = _distances(found, wanted, clips).max(initial=0.0)
     passed = bool(difference <= TOLERANCE)  # False of NaN
     relation = "scores differ by at most" if passed else "scores differ by up to"

@@ -16,11 +16,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from components.evaluation.fold_models import FOLDS_FILE, read_fold_models, write_fold_models
-from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
+from components.evaluation.score_files import drop_clips
 from components.example_gen.index import drop_rows, read_index, read_rows
 from components.storage.digests import DIGEST_PROPERTY, remove_cache, tree_digest
 from components.storage.location import location_of
@@ -53,7 +52,7 @@ def erase(directory: RunDirectory, speaker: str, heard: list[SpeakerTrace]) -> l
     notes = _delete_made_again(directory, heard)
     store = open_metadata(directory)
     _delete_unfinished(store, directory)
-    tables = sum(_drop_scores(Path(each.uri), ids) for each in _made(heard, "auricle.ClipScores"))
+    tables = sum(drop_clips(each.uri, ids) for each in _made(heard, "auricle.ClipScores"))
     for blessing in _made(heard, "ModelBlessing"):
         _rewrite_verdict(store, blessing, speaker, ids, directory.scratch)
     for model in _made(heard, "Model"):
@@ -138,23 +137,6 @@ def _delete_made_again(directory: RunDirectory, heard: list[SpeakerTrace]) -> li
             deleted.append("unfinished trainings")
             shutil.rmtree(directory.checkpoints)
     return [f"deleted {', '.join(deleted)}"] if deleted else []
-
-
-def _drop_scores(folder: Path, ids: frozenset[str]) -> int:
-    """Takes rows out of a score table; 1 where there were any."""
-    file = folder / SCORES_FILE
-    if not file.exists():
-        return 0
-    try:
-        scores = read_scores(file)
-    except (ValueError, KeyError):  # damaged: nobody can read who is in it, or compare with it
-        file.unlink()
-        return 1
-    is_kept = ~np.isin(scores.ids, list(ids))
-    if is_kept.all():
-        return 0
-    write_scores(scores.select(is_kept), file)
-    return 1
 
 
 def _rewrite_verdict(

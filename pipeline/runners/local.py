@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from components.evaluation.scores import SCORES_FILE
+from components.evaluation.score_files import SCORES_FILE
 from components.example_gen.background import write_background
 from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index

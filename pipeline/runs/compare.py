@@ -1,11 +1,12 @@
 """Two runs on the clips that both were tested on: how much better one is, by slice."""
 
-from pathlib import Path
+import hashlib
 
 import numpy as np
 from pydantic import BaseModel
 
-from components.evaluation.scores import ClipScores, Pairs, read_scores
+from components.evaluation.score_files import read_scores
+from components.evaluation.scores import ClipScores, Pairs
 from components.evaluation.tallies import Tally
 from components.tasks.parts import scoring
 from pipeline.runs.records import RunRecord
@@ -86,7 +87,7 @@ def compare_runs(first: RunRecord, second: RunRecord) -> Comparison:
     slices = [
         difference(feature, value, column == value)
         for feature, column in table.features.items()
-        for value in np.unique(column).tolist()
+        for value in column.distinct()
     ]
     sign = 1 if measure.higher_is_better else -1
     return Comparison(
@@ -106,12 +107,13 @@ def compare_runs(first: RunRecord, second: RunRecord) -> Comparison:
 
 def _read(record: RunRecord) -> ClipScores:
     try:
-        return read_scores(Path(record.scores)).counted
+        return read_scores(record.scores).counted
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"the scores of run {record.number} are gone: {error}") from error
 
 
 def _keys(scores: ClipScores) -> np.ndarray:
-    """What makes a clip the same in both runs: its id and its target."""
+    """What makes a clip the same in both runs, its id and its target, as numbers: [clips]."""
     pairs = zip(scores.ids, scores.targets, strict=True)
-    return np.array([f"{id_}\0{target}" for id_, target in pairs])
+    keys = (hashlib.sha256(f"{id_}\0{target}".encode()).digest() for id_, target in pairs)
+    return np.fromiter((int.from_bytes(key[:8], "big") for key in keys), np.uint64)

@@ -7,7 +7,7 @@ import pytest
 from e2e.running import artifacts, run
 from e2e.tiny import SPEAKERS, TINY, write_workflow
 
-from components.evaluation.scores import read_scores
+from components.evaluation.score_files import SCORES_FILE, read_scores
 from components.versions.model_card import read_card
 from pipeline.datasets.dry_run import make_plan
 from pipeline.runs.records import list_records
@@ -36,7 +36,7 @@ def test_every_clip_judges_a_model_that_has_not_heard_its_speaker(project: Path)
     assert (verdict.clips, verdict.folds, verdict.baseline) == (72, 3, None)
     assert first.record.pushed_version == 1
     assert list_records(read_project(project / "workflow.yaml")) == [first.record]
-    scores = read_scores(artifacts(project, "Evaluator", "scores") / "test.npz")
+    scores = read_scores(artifacts(project, "Evaluator", "scores") / SCORES_FILE)
     folds_of = {who: set(scores.folds[scores.speakers == who].tolist()) for who in SPEAKERS}
     assert all(len(folds) == 1 for folds in folds_of.values())
     model = artifacts(project, "Trainer", "model") / "Format-Serving"
@@ -47,7 +47,7 @@ def test_every_clip_judges_a_model_that_has_not_heard_its_speaker(project: Path)
     second = run(project).record.verdict
     # The champion was trained on all clips, and answers each with a model that was not.
     assert (second.incomparable, second.judged_before, second.gate_change) == ("", 1, "")
-    again = read_scores(artifacts(project, "Evaluator", "scores") / "test.npz")
+    again = read_scores(artifacts(project, "Evaluator", "scores") / SCORES_FILE)
     assert second.baseline == verdict.headline.value
     assert again.baseline is not None
     np.testing.assert_allclose(

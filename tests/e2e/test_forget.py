@@ -14,7 +14,7 @@ from e2e.tiny import RATE, TONES_HZ, write_workflow
 from killed_at import killed_at
 from voices import Voice
 
-from components.evaluation.scores import SCORES_FILE
+from components.evaluation.score_files import SCORES_FILE
 from schemas.example import decode_example
 from schemas.tfrecord import read_records
 
@@ -77,7 +77,7 @@ def leave_unfinished(project: Path, model: Path) -> None:
     scores = next(directory.glob(f"artifacts/Evaluator/scores/*/{SCORES_FILE}"))
     program = (
         "from pathlib import Path\n"
-        "from components.evaluation.scores import read_scores\n"
+        "from components.evaluation.score_files import read_scores\n"
         "from components.serving_check.executor import check\n"
         "from schemas.workflow.serving_check import ServingCheck\n"
         "model, examples, scores, folder = map(Path, sys.argv[1:])\n"

@@ -75,7 +75,7 @@ READERS = ("rejects", "why", "compare", "clips", "decisions", "forget")
 READ_KINDS = (  # of the files of a run directory, those that these commands read
     *("tones/workflow.json", "format.json", "versions.json", "seen.json", "history/*.json"),
     *("rejects/rejects.jsonl", "metadata.sqlite", "index-*.jsonl", "shards/*/*.tfrecord"),
-    *("shards/*/*.jsonl", "feedback/manifest.jsonl", "decisions.jsonl", "scores/*/test.npz"),
+    *("shards/*/*.jsonl", "feedback/manifest.jsonl", "decisions.jsonl", "scores/*/test*"),
     *("blessing/*/verdict.json", "verdict/*/FeatureStats.pb", "Split-train/data_tfrecord-*"),
     *("serving/*/assets.extra/manifest.json", "serving/*/saved_model.pb"),
 )

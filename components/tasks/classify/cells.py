@@ -25,17 +25,29 @@ class HeardCell:
     clips: Sequence[ScoredClip]
 
 
-def clips_by_cell(scores: ClipScores) -> dict[Cell, list[int]]:
-    """The places of the clips of each cell: of wrong answers those with the highest score first, of
-    right ones those with the lowest.
+@dataclass(frozen=True)
+class CellClips:
+    """How many clips a cell has, and the places of a few: of wrong answers those with the highest
+    score first, of right ones those with the lowest.
     """
-    model = scores.candidate
-    sign = np.where(model.answers == scores.targets, 1, -1)
-    order = np.argsort(sign * np.nan_to_num(model.confidence), kind="stable")
-    targets, answers = scores.targets.tolist(), model.answers.tolist()
-    found: dict[Cell, list[int]] = defaultdict(list)
-    for place in order.tolist():
-        found[targets[place], answers[place]].append(place)
+
+    total: int
+    first: list[int]
+
+
+def clips_by_cell(scores: ClipScores) -> dict[Cell, CellClips]:
+    """The cells that have clips."""
+    targets, answers = scores.targets, scores.candidate.answers
+    sign = np.where(answers == targets, np.float32(1), np.float32(-1))
+    cells = targets.codes.astype(np.int64) * len(answers.values) + answers.codes
+    order = np.lexsort((sign * np.nan_to_num(scores.candidate.confidence), cells))
+    numbers, starts, totals = np.unique(cells[order], return_index=True, return_counts=True)
+    found = {}
+    for number, start, total in zip(numbers, starts, totals, strict=True):
+        true, answered = divmod(int(number), len(answers.values))
+        cell = (str(targets.values[true]), str(answers.values[answered]))
+        first = order[start : start + min(total, WRONG_CLIPS_OF_A_CELL)].tolist()
+        found[cell] = CellClips(int(total), first)
     return found
 
 
@@ -53,10 +65,10 @@ def heard_places(scores: ClipScores, most_cells: int | None) -> list[int]:
     one, before the second of any. Of the `most_cells` most frequent wrong cells alone, if given.
     """
     cells = clips_by_cell(scores)
-    wrong = most_frequent({cell: len(places) for cell, places in cells.items()})[:most_cells]
+    wrong = most_frequent({cell: clips.total for cell, clips in cells.items()})[:most_cells]
     right = [] if most_cells else sorted(cell for cell in cells if cell[0] == cell[1])
-    shown = [cells[cell][:WRONG_CLIPS_OF_A_CELL] for cell in wrong]
-    shown += [cells[cell][:RIGHT_CLIPS_OF_A_CELL] for cell in right]
+    shown = [cells[cell].first for cell in wrong]
+    shown += [cells[cell].first[:RIGHT_CLIPS_OF_A_CELL] for cell in right]
     turns = range(max(map(len, shown), default=0))
     return [places[turn] for turn in turns for places in shown if turn < len(places)][:CLIPS_IN_ALL]
 
@@ -66,11 +78,12 @@ def heard_cells(
 ) -> dict[Cell, HeardCell]:
     """The cells that the clips at `places` are in; `clips` holds these by id."""
     found: dict[Cell, list[ScoredClip]] = defaultdict(list)
-    for place in places:
-        scored = clips[str(scores.ids[place])]
+    wanted = np.array(list(places), np.intp)
+    for id_ in scores.ids[wanted].tolist():
+        scored = clips[id_]
         found[scored.clip.target, scored.answer].append(scored)
     cells = clips_by_cell(scores)
     return {
-        cell: HeardCell(f"cell-{number}", len(cells[cell]), heard)
+        cell: HeardCell(f"cell-{number}", cells[cell].total, heard)
         for number, (cell, heard) in enumerate(found.items(), start=1)
     }

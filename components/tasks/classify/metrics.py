@@ -1,11 +1,12 @@
 """What a classifier is measured by besides its accuracy, from the table of scores alone."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from components.evaluation.scores import ClipScores
+from components.evaluation.scores import ClipScores, Coded
 from components.tasks.classify.curves import BINS
 from components.tasks.classify.details import ClassMetrics
-from components.tasks.classify.scoring import labels_of, scores_of, top_scores, untaught
+from components.tasks.classify.scoring import labels_of, untaught
 
 NONE_SHARE = 0.02  # of the right answers, which are taken for none of the labels
 FEWEST_RIGHT = 50
@@ -30,12 +31,9 @@ def confusion(scores: ClipScores) -> list[list[int]]:
     number counts as the answer.
     """
     labels = all_labels(scores)
-    places = {label: place for place, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), np.int64)
-    true = np.array([places[label] for label in scores.targets.tolist()], np.intp)
-    answered = np.array([places[label] for label in scores.candidate.answers.tolist()], np.intp)
-    np.add.at(counts, (true, answered), 1)
-    matrix: list[list[int]] = counts.tolist()
+    size = len(labels)
+    cells = _places(labels, scores.targets) * size + _places(labels, scores.candidate.answers)
+    matrix: list[list[int]] = np.bincount(cells, minlength=size**2).reshape(size, size).tolist()
     return matrix
 
 
@@ -74,14 +72,14 @@ def calibration_error(scores: ClipScores) -> float:
     if not len(scores):
         return 0.0
     model = scores.candidate
-    highest = np.where(model.is_finite, top_scores(model), 0).astype(np.float64)
+    highest = np.where(model.is_finite, model.confidence, 0).astype(np.float64)
     bins = (highest * BINS).astype(np.int64).clip(0, BINS - 1)
-    right = scores_of(model).argmax(axis=1) == _class_ids(scores)
+    right = model.answers == scores.targets
     sums = [np.bincount(bins, values, BINS) for values in (highest, right)]
     return float(np.abs(sums[0] - sums[1]).sum() / len(scores))
 
 
-def _class_ids(scores: ClipScores) -> np.ndarray:
-    """Of the targets, -1 for a label that the model was not taught."""
-    ids = {label: place for place, label in enumerate(labels_of(scores.candidate).tolist())}
-    return np.array([ids.get(label, -1) for label in scores.targets.tolist()], np.int64)
+def _places(labels: list[str], texts: Coded) -> NDArray[np.intp]:
+    """Where in `labels` each clip's text is: [clips]."""
+    places = {label: place for place, label in enumerate(labels)}
+    return texts.spread([places.get(text, -1) for text in texts.values.tolist()], np.intp)

@@ -27,7 +27,6 @@ from components.tasks.classify.details import (
     ClassMetrics,
 )
 from components.tasks.classify.metrics import all_labels
-from components.tasks.classify.scoring import top_scores
 from components.tasks.classify.tracked import tracked
 from schemas.reports.model_card import ModelCard
 from schemas.reports.verdict import Verdict
@@ -86,12 +85,11 @@ def places(scores: ClipScores) -> list[int]:
 def mistake_places(scores: ClipScores, count: int) -> list[int]:
     """Of each class the wrong answer with the highest score, the `count` highest of them."""
     model = scores.candidate
-    wrong = model.is_finite & (model.answers != scores.targets)
-    first: dict[str, int] = {}
-    for place in np.argsort(-top_scores(model), kind="stable").tolist():
-        if wrong[place]:
-            first.setdefault(str(scores.targets[place]), place)
-    return list(first.values())[:count]
+    wrong = np.flatnonzero(model.is_finite & (model.answers != scores.targets))
+    order = wrong[np.argsort(-model.confidence[wrong], kind="stable")]
+    _, first = np.unique(scores.targets.codes[order], return_index=True)
+    places: list[int] = order[np.sort(first)][:count].tolist()
+    return places
 
 
 def _heard_places(scores: ClipScores) -> list[int]:
@@ -211,7 +209,8 @@ def _scores_html(judged: Judged) -> str:
 
 def _explained_html(judged: Judged) -> str:
     by_id = {scored.clip.id: scored for scored in judged.clips.values()}
-    wanted = judged.scores.ids[mistake_places(judged.scores, CLASSES_EXPLAINED)].tolist()
+    mistakes = np.array(mistake_places(judged.scores, CLASSES_EXPLAINED), np.intp)
+    wanted = judged.scores.ids[mistakes].tolist()
     explained = _explain(judged.saved_model, judged.card, [by_id[id_] for id_ in wanted])
     return _TEMPLATES.get_template("explained.html.jinja").render(
         explained=explained,

@@ -10,6 +10,7 @@ from components.evaluation.scores import (
     SPEAKER,
     Array,
     ClipScores,
+    Coded,
     ModelScores,
     Numbers,
     Texts,
@@ -41,7 +42,7 @@ def score_labels(targets: Texts, labels: Texts, scores: NDArray[np.float32]) -> 
     is_finite = np.isfinite(scores).all(axis=1)
     is_right = (answers == targets) & is_finite
     return ModelScores(
-        answers=answers,
+        answers=Coded.of(answers),
         errors=(~is_right).astype(np.float64),
         is_right=is_right,
         confidence=np.where(is_finite, scores[clips, answered], np.float32(np.nan)),
@@ -58,20 +59,16 @@ def labels_of(model: ModelScores) -> Texts:
 
 
 def scores_of(model: ModelScores) -> NDArray[np.float32]:
-    """The scores of all classes: [clips, classes]."""
+    """The scores of all classes: [clips, classes]. Of a table in files they are read here;
+    `in_parts` has some of the clips at a time.
+    """
     scores: NDArray[np.float32] = model.outputs[_SCORES]
-    return scores
-
-
-def top_scores(model: ModelScores) -> NDArray[np.float32]:
-    """The highest score of each clip, NaN where one is: [clips]."""
-    scores: NDArray[np.float32] = scores_of(model).max(axis=1, initial=0)
     return scores
 
 
 def untaught(scores: ClipScores) -> list[str]:
     """Labels of test clips that the candidate was not taught."""
-    return sorted(set(scores.targets.tolist()) - set(labels_of(scores.candidate).tolist()))
+    return sorted(set(scores.targets.distinct()) - set(labels_of(scores.candidate).tolist()))
 
 
 def bring_up_to_date(arrays: Mapping[str, Array]) -> dict[str, Array]:

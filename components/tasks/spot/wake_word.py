@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluation.scores import ClipScores, Texts, write_arrays
+from components.evaluation.score_files import write_arrays
+from components.evaluation.scores import ClipScores, Texts
 from schemas.utterance import is_keyword
 
 BACKGROUND_FILE = "background.npz"  # beside the scores of the test clips
@@ -147,7 +148,7 @@ def choose_threshold(part: Part, most_per_hour: float, clip_s: float) -> float:
 
 def keyword_clips(scores: ClipScores) -> NDArray[np.bool_]:
     """Of which test clips the label is a keyword: bool [clips]."""
-    return np.array([is_keyword(label) for label in scores.targets.tolist()], np.bool_)
+    return scores.targets.matching(is_keyword)
 
 
 def missed_clips(scores: ClipScores, threshold: float) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import pytest
 import scored
 import tensorflow_model_analysis as tfma
 
-from components.evaluation.scores import ClipScores, ModelScores, write_scores
+from components.evaluation.scores import ClipScores, ModelScores
 from components.evaluation.tallies import Tallies, Tally
 from components.evaluation.tfma_evaluation import (
     BASELINE,
@@ -20,6 +20,7 @@ from components.evaluation.tfma_evaluation import (
     record_batches,
 )
 from components.evaluation.tfma_results import read_results
+from components.storage.location import location_of
 
 # TFMA 0.47 turns arrays of one element into floats, which numpy will refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0")
@@ -55,9 +56,9 @@ def table(clips: int, *, has_baseline: bool) -> ClipScores:
 
 
 def measure(scores: ClipScores, folder: Path) -> str:
-    write_scores(scores, folder / "scores.npz")
+    file = scored.write(scores, folder / "scores", files=3)
     with beam.Pipeline() as pipeline:
-        evaluate(folder / "scores.npz", str(folder / "tfma"), pipeline)
+        evaluate(location_of(file), str(folder / "tfma"), pipeline)
     return str(folder / "tfma")
 
 
@@ -83,7 +84,7 @@ def of_one(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 
 def measure_by_clip(scores: ClipScores, folder: Path) -> str:
     """By TFMA's own extractors and metrics, clip by clip: means of errors, of clips alike."""
-    config = make_eval_config(scores)
+    config = make_eval_config(scores.features, has_baseline=scores.baseline is not None)
     del config.metrics_specs[:]
     config.metrics_specs.extend(
         tfma.metrics.specs_from_metrics(

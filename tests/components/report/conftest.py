@@ -11,7 +11,7 @@ import pytest
 import scored
 from scored import classifier_verdict
 
-from components.evaluation.scores import SCORES_FILE, ClipScores, write_scores
+from components.evaluation.scores import ClipScores
 from components.tasks.classify.details import ClassMetrics
 from schemas.example import FeatureValue, encode_example
 from schemas.reports.data_verdict import DataVerdict
@@ -234,7 +234,7 @@ def write_run(
     serving = ServingReport(
         passed=False, rules=[Rule(name="memory", passed=False, message=f"{SCRIPT} MB")], asked=9
     )
-    write_scores(_make_scores(labels, rows["test"]), root / "scores" / SCORES_FILE)
+    scored.write(_make_scores(labels, rows["test"]), root / "scores", files=2)
     documents = {
         "ingest_report/report.json": ingest.model_dump_json(),
         "ingest_report/certificate.json": certificate.model_dump_json(),

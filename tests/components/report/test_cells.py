@@ -8,7 +8,8 @@ import pytest
 import scored
 from report_page import Page, make_report
 
-from components.evaluation.scores import SCORES_FILE, ClipScores, read_scores, write_scores
+from components.evaluation.score_files import SCORES_FILE, read_scores
+from components.evaluation.scores import ClipScores
 from components.tasks.classify import report
 from components.tasks.classify.cells import (
     CLIPS_IN_ALL,
@@ -102,5 +103,5 @@ def test_a_table_without_scores_that_are_numbers_has_a_page(
     run = run_files()
     scores = make_scores(run.labels, run.rows["test"])
     scores.candidate.confidence[:5] = np.nan
-    write_scores(scores, run.root / "scores" / SCORES_FILE)
+    scored.write(scores, run.root / "scores", files=3)
     assert Page(make_report(run)).cells

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scored
 from report_page import Page, make_report
 from scored import spotted
 from tfx.types import channel_utils, standard_artifacts
 from third import TASK, installed
 
 from components.artifacts import ClipScores, DataVerdict, IngestReport, Rejects, RunReport
-from components.evaluation.scores import SCORES_FILE, read_scores, write_scores
+from components.evaluation.score_files import SCORES_FILE, read_scores
 from components.report.component import Report
 from components.tasks.spot.details import OperatingPoint
 from components.versions.manifest import write_manifest
@@ -312,7 +313,7 @@ def test_many_classes_and_long_clips_stay_under_ten_megabytes(
     test_file.write_bytes(b"".join(long))
     train_file.write_bytes(b"".join(long))
     rows = [row(f"x{i}", labels[i], "", 0.0) for i in range(14)]
-    write_scores(make_scores(labels, rows), run.root / "scores" / SCORES_FILE)
+    scored.write(make_scores(labels, rows), run.root / "scores")
     html = make_report(run)
     page = Page(html)
     assert len(html) < 10_000_000
@@ -326,7 +327,7 @@ def test_many_classes_and_long_clips_stay_under_ten_megabytes(
 def test_a_run_without_test_clips_or_epochs(run_files: Callable, make_scores: Callable) -> None:
     run = run_files()
     (run.root / "examples/Split-test/data_tfrecord-00000-of-00001").write_bytes(b"")
-    write_scores(make_scores(run.labels, []), run.root / "scores" / SCORES_FILE)
+    scored.write(make_scores(run.labels, []), run.root / "scores")
     (run.root / "model_run/history.json").write_text("[]")
     page = Page(make_report(run))
     assert "There are no test clips." in page.text

@@ -8,12 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import scored
 import tensorflow as tf
 from tfx.types import artifact_utils, channel_utils, standard_artifacts
 
 from components.artifacts import ClipScores
-from components.evaluation.scores import SCORES_FILE, write_scores
-from components.evaluator.executor import score_clips
+from components.evaluator.clip_scoring import AskedModels, ClipScorer
+from components.examples import read_files
 from components.models.frontends import Framing
 from components.serving_check.component import ServingCheck as Component
 from components.serving_check.executor import Executor, check
@@ -52,7 +53,8 @@ class _World:
         self.split.mkdir(parents=True)
         records = b"".join(frame_record(_example(number)) for number in range(12))
         (self.split / "data_tfrecord-00000-of-00001").write_bytes(records)
-        self.scores = score_clips(sorted(self.split.iterdir()), [self.model], "classify")
+        scorer = ClipScorer(AskedModels((str(self.model),), "classify"))
+        self.scores, _ = scorer.score(read_files(sorted(self.split.iterdir())))
 
 
 def _example(number: int) -> bytes:
@@ -83,7 +85,7 @@ def test_an_export_that_answers_as_evaluated_passes(world: _World, tmp_path: Pat
     artifacts["model"].uri = str(world.model.parent)
     artifacts["scores"].uri = str(tmp_path)
     artifacts["blessing"].set_int_custom_property("blessed", 1)
-    write_scores(world.scores, tmp_path / SCORES_FILE)
+    scored.write(world.scores, tmp_path)
     output = standard_artifacts.InfraBlessing()
     output.uri = str(tmp_path / "out")
     limits = ServingCheck(clips=10).model_dump_json()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scored
 import tensorflow as tf
 from pushed import make_card
 from tfx.types import artifact_utils, standard_artifacts
@@ -13,7 +14,8 @@ from third import TASK, installed
 
 from components.artifacts import ClipScores as ClipScoresArtifact
 from components.evaluation.case import Case
-from components.evaluation.scores import ClipScores, ModelScores, read_scores, write_scores
+from components.evaluation.score_files import read_scores, write_scores
+from components.evaluation.scores import ClipScores, ModelScores
 from components.evaluation.tallies import Tally
 from components.evaluator.executor import Executor as Evaluator
 from components.model_gate.decision import decide
@@ -169,9 +171,7 @@ def test_a_table_is_kept_as_it_is(tmp_path: Path) -> None:
     scores = table(off_db=2.0, baseline_off_db=1.0)
     write_scores(scores, tmp_path / "test.npz")
     read = read_scores(tmp_path / "test.npz")
-    for name, value in vars(scores.candidate).items():
-        np.testing.assert_equal(getattr(read.candidate, name), value)
-    np.testing.assert_equal(read.baseline.errors, scores.baseline.errors)
+    scored.check_same(read, scores)
 
 
 def test_its_sections_are_its_own() -> None:

@@ -18,7 +18,7 @@ from words import write_project
 import pipeline.erasure.forget
 import pipeline.erasure.purge
 from components.evaluation.fold_models import FOLDS_FILE, group_digest, read_fold_models
-from components.evaluation.scores import read_scores
+from components.evaluation.score_files import read_scores
 from components.storage.digests import FileDigests, tree_digest
 from components.versions.ledger import read_ledger
 from pipeline.cli import app
@@ -157,7 +157,7 @@ def test_records_and_tables_are_kept_without_her(runs: Runs) -> None:
     said = f"a forgotten speaker: accuracy 0.5 on 2 clips; speaker {ANN}son: accuracy 0.5"
     assert verdict.reasons == [said, "listen to a forgotten clip"]
     assert verdict.rules[0].clips == ["other"]
-    first = next(runs.directory.artifacts.glob("Evaluator/scores/*/test.npz"))
+    first = next(runs.directory.artifacts.glob("Evaluator/scores/*/test.json"))
     assert read_scores(first).ids.tolist() == []
 
 

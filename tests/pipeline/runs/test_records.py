@@ -10,7 +10,7 @@ import scored
 from scored import classifier_verdict
 from typer.testing import CliRunner
 
-from components.evaluation.scores import write_scores
+from components.evaluation.score_files import write_scores
 from components.storage.location import Location, location_of
 from pipeline import cli
 from pipeline.config.loader import read_workflow

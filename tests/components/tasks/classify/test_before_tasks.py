@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scored
 
-from components.evaluation.scores import read_scores, write_scores
+from components.evaluation.score_files import read_scores, write_scores
 from components.model_gate.decision import decide
 from components.storage.location import location_of
 from components.tasks.classify.config import Gate
