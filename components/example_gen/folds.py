@@ -7,7 +7,7 @@ are alike in size and labels. The order of rows does not matter.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from schemas.errors import DataError
 from schemas.splits import TEST, TRAIN, fold_names
@@ -17,18 +17,13 @@ from schemas.utterance import Utterance
 _NAMED = 8
 
 
-def divide_into_folds(utterances: Iterable[Utterance], folds: int) -> dict[str, list[Utterance]]:
-    """The rows of `fold_1`, `fold_2`, ..., in the order of the rows.
+def fold_of(utterances: Iterable[Utterance], folds: int) -> Callable[[Utterance], str]:
+    """What gives the split of each of the rows: `fold_1`, `fold_2`, ...
 
-    Clips that have to pass are of the split `test`, which is missing where there are none.
+    Clips that have to pass are of the split `test`.
     """
-    rows = list(utterances)
-    fold_of = _deal((row for row in rows if not row.is_must_pass), folds)
-    divided: dict[str, list[Utterance]] = {name: [] for name in fold_names(folds)}
-    for row in rows:
-        name = TEST if row.is_must_pass else fold_of[row.split_key]
-        divided.setdefault(name, []).append(row)
-    return divided
+    dealt = _deal((row for row in utterances if not row.is_must_pass), folds)
+    return lambda row: TEST if row.is_must_pass else dealt[row.split_key]
 
 
 def _deal(rows: Iterable[Utterance], folds: int) -> dict[str, str]:
@@ -37,16 +32,16 @@ def _deal(rows: Iterable[Utterance], folds: int) -> dict[str, str]:
     for row in rows:
         labels[row.split_key][row.target] += 1
     has = {name: Counter[str]() for name in fold_names(folds)}
-    fold_of = {}
+    dealt = {}
     for key in sorted(labels, key=lambda key: (-sum(labels[key].values()), _hash(key))):
         own = labels[key]
         fold = min(has, key=lambda name: (_overlap(has[name], own), sum(has[name].values())))
         has[fold].update(own)
-        fold_of[key] = fold
-    return fold_of
+        dealt[key] = fold
+    return dealt
 
 
-def check_folds(utterances: Sequence[Utterance], folds: int) -> None:
+def check_folds(utterances: Iterable[Utterance], folds: int) -> None:
     """Refuses rows that cannot be cross-validated in so many folds.
 
     Raises:

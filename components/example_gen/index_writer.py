@@ -1,22 +1,27 @@
 """Writes the index of a data set, and lays its rows out in shards."""
 
 import hashlib
+import itertools
 import json
+import shutil
+import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from components.example_gen.index import (
     INDEX_FORMAT,
     IndexRef,
     index_file,
     index_line,
-    write_whole,
 )
+from components.example_gen.row_file import in_order, kept, picked
 from components.example_gen.shard_entry import LABELS, Shard, TargetFeatures
 from components.example_gen.sources import Listing
-from components.example_gen.splits import divide, hash_unit, split_by
+from components.example_gen.splits import hash_unit, numbers_by_split, split_by
 from components.storage.contents import digest_files
 from components.storage.location import Location
 from components.tasks import feeding
@@ -30,6 +35,7 @@ _MOST_ROWS_IN_SHARD = 4096
 _FEWEST_ROWS_IN_SHARD = 512
 _SHARDS_FOR_SMALL_DATA = 16
 _KEY_DIGITS = 32
+_ROWS_AT_ONCE = 20_000
 
 
 def write_index(
@@ -43,39 +49,45 @@ def write_index(
     Raises:
         OSError: the directory cannot be written.
     """
-    # Empty for a file that cannot be read: its worker will say why.
-    unseen = {row.path for row in listing.utterances if row.path and not _is_seen(row)}
-    contents = digest_files(unseen, cache_path)
-    shards = _lay_out(listing.utterances, data)
+    rows = listing.utterances
+    if any(row.id > after.id for row, after in itertools.pairwise(rows)):  # windows of recordings
+        rows = kept(in_order(rows, lambda row: row.id))
+    contents = _contents(rows, cache_path)
     targeting = feeding.features(listing.task)
     digest = hashlib.sha256()
-    lines: list[bytes] = []
     table = []
     start = 0
-    for (split, number, of), rows in shards:
-        block = []
-        shard_digest = hashlib.sha256()
-        for row in rows:
-            sha256 = row.seen.digest if row.seen else ""
-            sha256 = sha256 or contents.get(row.path, "")
-            content = _content_line(row, targeting.encode_target(row.target), sha256)
-            digest.update(content)
-            # What cannot be read now may be readable next time: it is never known again.
-            key = _key(content) if sha256 or not row.path else ""
-            shard_digest.update(key.encode() or uuid.uuid4().bytes)
-            place: dict[str, object] = {"path": row.path, "key": key}
-            if row.seen:
-                place["seen"] = row.seen
-            block.append(b"%b, %b" % (json.dumps(place).encode()[:-1], content[1:]))
-        digest.update(split.encode())
-        text = b"".join(block)
-        shard = Shard(
-            split, number, of, start, len(text), len(rows), shard_digest.hexdigest()[:_KEY_DIGITS]
-        )
-        table.append(asdict(shard))
-        lines.append(text)
-        start += len(text)
-    rejects = [index_line(reject.model_dump()) for reject in listing.rejects]
+    with tempfile.TemporaryFile() as lines:
+        for (split, number, of), numbers in _lay_out(rows, data):
+            length = 0
+            shard_digest = hashlib.sha256()
+            found = zip(picked(rows, numbers), contents[numbers].tolist(), strict=True)
+            for row, sha256 in found:
+                content = _content_line(row, targeting.encode_target(row.target), sha256.decode())
+                digest.update(content)
+                # What cannot be read now may be readable next time: it is never known again.
+                key = _key(content) if sha256 or not row.path else ""
+                shard_digest.update(key.encode() or uuid.uuid4().bytes)
+                length += lines.write(_line(row, key, content))
+            digest.update(split.encode())
+            key = shard_digest.hexdigest()[:_KEY_DIGITS]
+            table.append(asdict(Shard(split, number, of, start, length, len(numbers), key)))
+            start += length
+        rejects = [index_line(reject.model_dump()) for reject in listing.rejects]
+        header = _header(listing, data, targeting)
+        digest.update(b"".join([index_line(header), *rejects]))
+        header |= {"shards": table, "rejects_start": start, "bad_rows": len(rejects)}
+        place = index_file(directory, digest.hexdigest())
+        lines.seek(0)
+        with place.create() as file:
+            file.write(index_line(header))
+            shutil.copyfileobj(lines, file)
+            file.write(b"".join(rejects))
+    return IndexRef(str(place), digest.hexdigest())
+
+
+def _header(listing: Listing, data: Data, targeting: feeding.Features) -> dict[str, object]:
+    """What the digest covers of the first line."""
     header: dict[str, object] = {
         "format": INDEX_FORMAT,
         "split_by": split_by(listing.utterances, data.split),
@@ -84,11 +96,33 @@ def write_index(
     target = TargetFeatures(targeting.FEATURES, targeting.GROUPED_BY, targeting.VARIABLE_LENGTH)
     if target != LABELS:  # which an index had before there were other targets
         header["target"] = asdict(target)
-    digest.update(b"".join([index_line(header), *rejects]))
-    header |= {"shards": table, "rejects_start": start, "bad_rows": len(rejects)}
-    file = index_file(directory, digest.hexdigest())
-    write_whole(file, b"".join([index_line(header), *lines, *rejects]))
-    return IndexRef(str(file), digest.hexdigest())
+    return header
+
+
+def _line(row: Utterance, key: str, content: bytes) -> bytes:
+    """A row: where it lies, and its content."""
+    place: dict[str, object] = {"path": row.path, "key": key}
+    if row.seen:
+        place["seen"] = row.seen
+    return b"%b, %b" % (json.dumps(place).encode()[:-1], content[1:])
+
+
+def _contents(rows: Sequence[Utterance], cache_path: Path | None) -> np.ndarray:
+    """What stands for the content of each row's file, bytes [rows]: what its store said of it, or
+    its digest. Empty for a file that cannot be read: its worker will say why.
+    """
+    blocks = [np.zeros(0, np.bytes_)]
+    known: dict[str, str] = {}
+    left = iter(rows)
+    while some := list(itertools.islice(left, _ROWS_AT_ONCE)):
+        paths = {row.path for row in some if row.path and not _is_seen(row)}
+        # Of the rows before, those of the last files may go on.
+        known = {path: known[path] for path in paths & known.keys()}
+        known |= digest_files(paths - known.keys(), cache_path)
+        said = (row.seen.digest if row.seen else "" for row in some)
+        found = [each or known.get(row.path, "") for each, row in zip(said, some, strict=True)]
+        blocks.append(np.array(found, np.bytes_))
+    return np.concatenate(blocks)
 
 
 def shard_count(rows: int) -> int:
@@ -102,17 +136,20 @@ def shard_count(rows: int) -> int:
 
 
 def _lay_out(
-    utterances: Iterable[Utterance], data: Data
-) -> list[tuple[tuple[str, int, int], list[Utterance]]]:
-    """(split, number, of) of each shard with its rows sorted by id; a shard may have none."""
-    shards: dict[tuple[str, int, int], list[Utterance]] = {}
-    by_split = divide(sorted(utterances, key=lambda row: row.id), data.split)
-    for split, rows in by_split.items():
-        of = shard_count(len(rows))
-        shards |= {(split, number, of): [] for number in range(of)}
-        for row in rows:  # by recording, so that one worker reads a long recording's many pieces
-            shards[split, int(hash_unit(f"shard {row.uri}") * of), of].append(row)
-    return list(shards.items())
+    rows: Sequence[Utterance], data: Data
+) -> Iterator[tuple[tuple[str, int, int], np.ndarray]]:
+    """(split, number, of) of each shard with the numbers of its rows, in order; a shard may have
+    none.
+    """
+    # By recording, so that one worker reads a long recording's many pieces.
+    places = np.fromiter((hash_unit(f"shard {row.uri}") for row in rows), np.float64)
+    for split, numbers in numbers_by_split(rows, data.split).items():
+        of = shard_count(len(numbers))
+        shards = (places[numbers] * of).astype(np.int64)
+        order = np.argsort(shards, kind="stable")
+        ends = np.searchsorted(shards[order], np.arange(of + 1))
+        for number in range(of):
+            yield (split, number, of), numbers[order[ends[number] : ends[number + 1]]]
 
 
 def _content_line(row: Utterance, target: Mapping[str, FeatureValue], sha256: str) -> bytes:

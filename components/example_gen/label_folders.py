@@ -2,7 +2,7 @@
 
 import contextlib
 import posixpath
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from components.example_gen.file_names import (
@@ -15,6 +15,7 @@ from components.example_gen.file_names import (
     is_run_directory,
 )
 from components.example_gen.folders import scan_folder
+from components.example_gen.row_file import kept
 from components.example_gen.spellings import Spellings
 from components.example_gen.split_lists import (
     SPLIT_LISTS,
@@ -38,7 +39,7 @@ _EXPECTED = f"expected label/clip, a clip being one of {' '.join(AUDIO_SUFFIXES)
 class FolderListing:
     """What a folder holds; the fields are those of `sources.Listing`."""
 
-    rows: list[Utterance] = field(default_factory=list)
+    rows: Sequence[Utterance] = ()
     rejects: list[Reject] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -73,12 +74,7 @@ def list_folder(
         )
     found = FolderListing()
     _reject_oddities(folder, "", found)
-    for label in folders:
-        try:
-            _list_label(folder, label, targets, found)
-        except OSError as error:
-            detail = f"the folder cannot be read: {error.strerror}"
-            found.reject(label, ClipError("unreadable", detail))
+    found.rows = kept(_list_labels(folder, folders, targets, found))
     for name in files:
         if is_audio(name):
             found.reject(name, ClipError("unsupported", f"in no folder of a label; {_EXPECTED}"))
@@ -92,12 +88,21 @@ def list_folder(
             f"data.folder: no clip in {folder}; expected label/clip with a suffix of"
             f" {' '.join(AUDIO_SUFFIXES)}{first}"
         )
-    _divide(found, read_split_lists(folder, files, data.folder or ""), data)
+    rows = _divided(found, read_split_lists(folder, files, data.folder or ""), data)
     found.notes += _say_background(folder, folders, data)
     found.notes += found.spellings.notes()
-    kept = [row for row in found.rows if not is_forgotten(row.speaker)]
-    found.forgotten, found.rows = len(found.rows) - len(kept), kept
+    found.rows = kept(_not_forgotten(rows, is_forgotten, found))
     return found
+
+
+def _not_forgotten(
+    rows: Iterable[Utterance], is_forgotten: Callable[[str], bool], found: FolderListing
+) -> Iterator[Utterance]:
+    for row in rows:
+        if is_forgotten(row.speaker):
+            found.forgotten += 1
+        else:
+            yield row
 
 
 def clip_files(folder: Location, labels: Collection[str] | None) -> Iterator[str]:
@@ -114,9 +119,20 @@ def list_files(folder: Location) -> list[Location]:
     return [folder / name for name in SPLIT_LISTS if name in folder.children()[0]]
 
 
+def _list_labels(
+    folder: Location, labels: list[str], targets: feeding.TargetReader, found: FolderListing
+) -> Iterator[Utterance]:
+    for label in labels:
+        try:
+            yield from _list_label(folder, label, targets, found)
+        except OSError as error:
+            detail = f"the folder cannot be read: {error.strerror}"
+            found.reject(label, ClipError("unreadable", detail))
+
+
 def _list_label(
     folder: Location, label: str, targets: feeding.TargetReader, found: FolderListing
-) -> None:
+) -> Iterator[Utterance]:
     clips: dict[str, Seen | None] = {}
     folders: list[str] = []
     if not is_no_label(label):
@@ -137,7 +153,7 @@ def _list_label(
             continue
         try:
             row = _read_clip(folder, label, name, is_folder, targets, found.spellings)
-            found.rows.append(replace(row, seen=clips[name]))
+            yield replace(row, seen=clips[name])
         except ClipError as error:
             found.reject(uri, error)
 
@@ -175,23 +191,26 @@ def _read_clip(
     return Utterance(uri, uri, str(folder / uri), target, plain(speaker_of(name)))
 
 
-def _divide(found: FolderListing, lists: SplitLists, data: Data) -> None:
-    """Gives the rows the splits that the lists say, where they are asked to."""
+def _divided(found: FolderListing, lists: SplitLists, data: Data) -> Iterable[Utterance]:
+    """The rows with the splits that the lists say, where they are asked to."""
     named = sorted(lists.clips)
     if data.split.folds and named:
         found.notes.append(
             f"{' and '.join(named)} of {data.folder} are not used: with data.split.folds every"
             " clip tests a model"
         )
-        return
-    there = [row.uri for row in found.rows]
-    found.notes += lists.that_name(there).notes()
-    found.notes += [f"{data.folder}/{file}: {fault}" for file, fault in lists.faults(there)]
-    lists = lists.that_name(there)
-    rows, found.rows = found.rows, []
-    for row in rows:
+        return found.rows
+    used = lists.that_name(row.uri for row in found.rows)
+    found.notes += used.notes()
+    faults = lists.faults(row.uri for row in found.rows)
+    found.notes += [f"{data.folder}/{file}: {fault}" for file, fault in faults]
+    return _as_listed(found, used, data) if used.clips else found.rows
+
+
+def _as_listed(found: FolderListing, lists: SplitLists, data: Data) -> Iterator[Utterance]:
+    for row in found.rows:
         try:
-            found.rows.append(replace(row, split=lists.split_of(row, data.split)))
+            yield replace(row, split=lists.split_of(row, data.split))
         except ClipError as error:
             found.reject(row.uri, error)
 

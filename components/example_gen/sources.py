@@ -6,7 +6,7 @@ share it. What cannot be a clip becomes a reject with its place; it ends nothing
 
 import posixpath
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from components.example_gen.patterns import (
     name_below,
     place_of,
 )
+from components.example_gen.row_file import in_order, kept
 from components.example_gen.similar_labels import similar_labels
 from components.example_gen.spellings import Spellings
 from components.storage.location import Location, location_of
@@ -54,7 +55,7 @@ class Listing:
     say what a person should know of how the source was read.
     """
 
-    utterances: list[Utterance]
+    utterances: Sequence[Utterance]
     rejects: list[Reject]
     generated: Generated | None = None
     feedback: int = 0
@@ -63,6 +64,23 @@ class Listing:
     notes: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     task: str = FIRST_TASK
+
+
+@dataclass
+class _Aside:
+    """What is found while rows are read, one after the other: the fields are those of `Listing`."""
+
+    rejects: list[Reject] = field(default_factory=list)
+    feedback: int = 0
+    forgotten: int = 0
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def first_reject(self) -> str:
+        """What is wrong with the first row that cannot be used, in words; empty of none."""
+        rejects = self.rejects
+        return f"; the first of {len(rejects)}: {rejects[0].detail}" if rejects else ""
 
 
 IsForgotten = Callable[[str], bool]
@@ -84,26 +102,39 @@ def list_utterances(
     Raises:
         DataError: no manifest or folder is there, or no row in it can be used.
     """
-    targets = feeding.targets(task)
+    targets, aside = feeding.targets(task), _Aside()
     if data.generated is not None:
-        listing = _list_generated(data.generated, is_forgotten)
+        rows = _list_generated(data.generated, is_forgotten, aside)
     elif data.folder is not None:
-        listing = _list_folder(data, workflow_dir, is_forgotten, targets)
+        rows = _list_folder(data, workflow_dir, is_forgotten, targets, aside)
     elif data.manifests is not None:
-        listing = _list_manifests(data, workflow_dir, is_forgotten, targets)
+        rows = _list_manifests(data, workflow_dir, is_forgotten, targets, aside)
     else:
         raise DataError("data: expected one of manifests, folder, generated; got none")
     if feedback is not None and location_of(feedback).is_present():
-        listing = _with_feedback(listing, location_of(feedback), is_forgotten, targets)
-    listing = replace(_without_duplicates(_with_known_targets(listing, data, targets)), task=task)
+        rows = _with_feedback(rows, location_of(feedback), is_forgotten, targets, aside)
+    rows = in_order(_with_known_targets(rows, data, targets, aside), _canonical_order)
+    rows = _without_duplicates(rows, aside)
+    labels = Counter[str]()
     if feeding.features(task).GROUPED_BY is not None:
-        alike = similar_labels(Counter(row.target for row in listing.utterances))
-        listing = replace(listing, notes=(*listing.notes, *alike))
-    if data.cut is None:
-        return listing
-    from components.example_gen.windows import cut_recordings
+        rows = _counting(rows, labels)
+    if data.cut is not None:
+        from components.example_gen.windows import cut_recordings
 
-    return replace(listing, utterances=cut_recordings(listing.utterances, data.cut))
+        rows = cut_recordings(rows, data.cut)
+    utterances = kept(rows)
+    aside.rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
+    return Listing(
+        utterances,
+        aside.rejects,
+        data.generated,
+        aside.feedback,
+        aside.forgotten,
+        tuple(aside.ignored),
+        (*aside.notes, *similar_labels(labels)),
+        dict(sorted(aside.left_out.items())),
+        task,
+    )
 
 
 def generated_uri(word: str, voice: str, take: int) -> str:
@@ -111,31 +142,35 @@ def generated_uri(word: str, voice: str, take: int) -> str:
     return f"{GENERATED_SCHEME}{word}/{voice}/{take}"
 
 
-def _list_generated(generated: Generated, is_forgotten: IsForgotten) -> Listing:
+def _list_generated(
+    generated: Generated, is_forgotten: IsForgotten, aside: _Aside
+) -> Iterator[Utterance]:
     from components.audio.synthesis import voices
 
-    rows = []
     for voice in voices(generated.speakers, generated.seed):
+        if is_forgotten(voice.name):
+            aside.forgotten += len(generated.words) * generated.takes
+            continue
         for word in generated.words:
             for take in range(generated.takes):
                 uri = generated_uri(word, voice.name, take)
-                rows.append(Utterance(uri, uri, "", plain(word), voice.name))
-    kept = [row for row in rows if not is_forgotten(row.speaker)]
-    return Listing(kept, [], generated, forgotten=len(rows) - len(kept))
+                yield Utterance(uri, uri, "", plain(word), voice.name)
 
 
 def _list_folder(
-    data: Data, workflow_dir: Path, is_forgotten: IsForgotten, targets: feeding.TargetReader
-) -> Listing:
+    data: Data,
+    workflow_dir: Path,
+    is_forgotten: IsForgotten,
+    targets: feeding.TargetReader,
+    aside: _Aside,
+) -> Iterator[Utterance]:
     folder = place_of(data.folder or "", workflow_dir)
     found = list_folder(folder, data, is_forgotten, targets)
-    return Listing(
-        found.rows,
-        found.rejects,
-        forgotten=found.forgotten,
-        ignored=tuple(found.ignored),
-        notes=tuple(found.notes),
-    )
+    aside.rejects += found.rejects
+    aside.forgotten += found.forgotten
+    aside.ignored += found.ignored
+    aside.notes += found.notes
+    return iter(found.rows)
 
 
 def find_manifests(data: Data, workflow_dir: Path) -> list[Location]:
@@ -153,17 +188,23 @@ def manifest_patterns(data: Data) -> list[str]:
 
 
 def _list_manifests(
-    data: Data, workflow_dir: Path, is_forgotten: IsForgotten, targets: feeding.TargetReader
-) -> Listing:
+    data: Data,
+    workflow_dir: Path,
+    is_forgotten: IsForgotten,
+    targets: feeding.TargetReader,
+    aside: _Aside,
+) -> Iterator[Utterance]:
     manifests = find_manifests(data, workflow_dir)
     root = common_root(manifest_patterns(data), workflow_dir)
     roots = [data.root] if isinstance(data.root, str) else data.root
     allowed = None if roots is None else [place_of(each, workflow_dir) for each in roots]
-    listing = _read_manifests(manifests, root, allowed, is_forgotten, targets)
-    if not listing.utterances:
+    is_empty = True
+    for row in _read_manifests(manifests, root, allowed, is_forgotten, targets, aside):
+        is_empty = False
+        yield row
+    if is_empty:
         names = ", ".join(str(path) for path in manifests[:3])
-        raise DataError(f"data.manifests: no row of {names} can be used" + _first(listing.rejects))
-    return listing
+        raise DataError(f"data.manifests: no row of {names} can be used{aside.first_reject()}")
 
 
 def _read_manifests(
@@ -172,56 +213,52 @@ def _read_manifests(
     allowed: list[Location] | None,
     is_forgotten: IsForgotten,
     targets: feeding.TargetReader,
-) -> Listing:
+    aside: _Aside,
+) -> Iterator[Utterance]:
     """Recordings have to lie below one of `allowed`; where it is None, below `root`, or beside or
     below their manifest, and those that a row names by a URI anywhere.
     """
-    rows: list[Utterance] = []
-    rejects: list[Reject] = []
-    ignored: list[str] = []
-    forgotten = 0
     spellings = Spellings()
     for manifest in manifests:
         bounds = [root or manifest.parent] if allowed is None else allowed
         folders = Folders(manifest.parent, bounds, any_uri=allowed is None)
         for row in _manifest_rows(manifest, root, folders, is_forgotten, targets, spellings):
             if row is None:
-                forgotten += 1
+                aside.forgotten += 1
             elif isinstance(row, str):
-                ignored.append(row)
+                aside.ignored.append(row)
+            elif isinstance(row, Utterance):
+                yield row
             else:
-                (rows if isinstance(row, Utterance) else rejects).append(row)  # type: ignore[arg-type]
-    notes = tuple(spellings.notes())
-    return Listing(rows, rejects, forgotten=forgotten, ignored=tuple(ignored), notes=notes)
+                aside.rejects.append(row)
+    aside.notes += spellings.notes()
 
 
 def _with_feedback(
-    listing: Listing, manifest: Location, is_forgotten: IsForgotten, targets: feeding.TargetReader
-) -> Listing:
-    """`listing` with the rows of a feedback manifest.
+    rows: Iterable[Utterance],
+    manifest: Location,
+    is_forgotten: IsForgotten,
+    targets: feeding.TargetReader,
+    aside: _Aside,
+) -> Iterator[Utterance]:
+    """`rows` with those of a feedback manifest.
 
     A speaker whom the data has already keeps their split, or they would be in two.
     """
+    splits: dict[str, str] = {}
+    for row in rows:
+        if row.speaker:
+            splits[row.speaker] = row.split
+        yield row
     folder = manifest.parent
     reader = _FeedbackTargets(targets)
-    found = _read_manifests([manifest], folder.parent, [folder], is_forgotten, reader)
-    splits = {row.speaker: row.split for row in listing.utterances if row.speaker}
-    rows = [
-        replace(
+    for row in _read_manifests([manifest], folder.parent, [folder], is_forgotten, reader, aside):
+        aside.feedback += 1
+        yield replace(
             row,
             split=row.split if row.is_must_pass else splits.get(row.speaker, row.split),
             metadata={k: row.metadata[k] for k in _FEEDBACK_METADATA if k in row.metadata},
         )
-        for row in found.utterances
-    ]
-    return replace(
-        listing,
-        utterances=listing.utterances + rows,
-        rejects=listing.rejects + found.rejects,
-        notes=listing.notes + found.notes,
-        feedback=len(rows),
-        forgotten=listing.forgotten + found.forgotten,
-    )
 
 
 class _FeedbackTargets:
@@ -327,47 +364,51 @@ def _split(row: dict[str, object]) -> str:
     return _SPLIT_NAMES[written]
 
 
-def _with_known_targets(listing: Listing, data: Data, targets: feeding.Targets) -> Listing:
+def _with_known_targets(
+    rows: Iterable[Utterance], data: Data, targets: feeding.Targets, aside: _Aside
+) -> Iterator[Utterance]:
     """Rows with targets that the task cannot use become rejects; those with a label that the
     workflow leaves out are only counted.
     """
-    kept, rejects, left_out = [], list(listing.rejects), Counter[str]()
+    is_empty = True
     last = unknown = ""
-    for row in listing.utterances:
+    for row in rows:
         try:
             targets.check_target(row.target, data)
         except ClipError as error:
             if error.reason == "unknown_label":
-                left_out[row.target] += 1
+                aside.left_out[row.target] += 1
                 last, unknown = error.detail, row.target
             else:
-                rejects.append(_rejected(row.id, row.uri, error))
+                aside.rejects.append(_rejected(row.id, row.uri, error))
         else:
-            kept.append(row)
-    if not kept:
+            is_empty = False
+            yield row
+    if is_empty:
         # Only now: of many labels the nearest to each would take a minute.
         near = f": {last}; nearest: {nearest(unknown, data.labels or [])!r}" if last else ""
-        raise DataError(f"data: no row is left{near or _first(rejects)}")
-    return replace(
-        listing, utterances=kept, rejects=rejects, left_out=dict(sorted(left_out.items()))
-    )
+        raise DataError(f"data: no row is left{near or aside.first_reject()}")
 
 
 def _rejected(name: str, uri: str, error: ClipError) -> Reject:
     return Reject(id=name, uri=uri, reason=error.reason, detail=error.detail)
 
 
-def _without_duplicates(listing: Listing) -> Listing:
+def _without_duplicates(rows: Iterable[Utterance], aside: _Aside) -> Iterator[Utterance]:
     """One row for each id: the first in an order that does not depend on the manifest's."""
-    kept: list[Utterance] = []
-    rejects = list(listing.rejects)
-    for row in sorted(listing.utterances, key=_canonical_order):
-        if kept and kept[-1].id == row.id:
-            rejects.append(_rejected(row.id, row.uri, _fault_of_second(kept[-1], row)))
+    last = None
+    for row in rows:
+        if last is not None and last.id == row.id:
+            aside.rejects.append(_rejected(row.id, row.uri, _fault_of_second(last, row)))
         else:
-            kept.append(row)
-    rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
-    return replace(listing, utterances=kept, rejects=rejects)
+            last = row
+            yield row
+
+
+def _counting(rows: Iterable[Utterance], labels: Counter[str]) -> Iterator[Utterance]:
+    for row in rows:
+        labels[row.target] += 1
+        yield row
 
 
 def _fault_of_second(first: Utterance, row: Utterance) -> ClipError:
@@ -382,7 +423,3 @@ def _canonical_order(row: Utterance) -> tuple[str, str, str, str, float, float, 
     duration_s = -1.0 if row.duration_s is None else row.duration_s
     channel = -1 if row.channel is None else row.channel
     return row.id, row.uri, row.target, row.speaker, row.offset_s, duration_s, channel
-
-
-def _first(rejects: list[Reject]) -> str:
-    return f"; the first of {len(rejects)}: {rejects[0].detail}" if rejects else ""

@@ -61,9 +61,9 @@ class SplitLists:
         listed = {SPLIT_LISTS[file]: 0.0 for file in self.clips}
         return assign_split(row, split.model_copy(update=listed))
 
-    def that_name(self, there: Collection[str]) -> "SplitLists":
+    def that_name(self, there: Iterable[str]) -> "SplitLists":
         """The lists with the clips that are `there`; without those that name none of them."""
-        known = set(map(_plain, there))
+        known = self._named(there)
         used = {file: clips & known for file, clips in self.clips.items()}
         return SplitLists(self.folder, {file: clips for file, clips in used.items() if clips})
 
@@ -73,9 +73,9 @@ class SplitLists:
             split = SPLIT_LISTS[file]
             yield f"{self.folder}/{file} names the clips of the {split} split: {len(clips):,}"
 
-    def faults(self, there: Collection[str]) -> Iterator[tuple[str, str]]:
+    def faults(self, there: Iterable[str]) -> Iterator[tuple[str, str]]:
         """(file, what): names of clips that are not `there`, and what a missing list leads to."""
-        known = set(map(_plain, there))
+        known = self._named(there)
         for file, clips in self.clips.items():
             if not clips & known:
                 yield file, "is not used: it names no clip that is there"
@@ -84,6 +84,13 @@ class SplitLists:
                 yield file, f"{named} are not there, such as {missing[0]}"
         for file in SPLIT_LISTS.keys() - self.clips.keys() if self.clips else ():
             yield file, f"is not there: data.split.{SPLIT_LISTS[file]} chooses clips of its split"
+
+    def _named(self, there: Iterable[str]) -> set[str]:
+        """Those of the names that a list has."""
+        if not self.clips:
+            return set()
+        listed = frozenset().union(*self.clips.values())
+        return {plain for name in there if (plain := _plain(name)) in listed}
 
 
 def read_split_lists(folder: Location, files: Collection[str], shown: str) -> SplitLists:

@@ -1,32 +1,43 @@
 """Which split an utterance belongs to, and whether the splits make a data set."""
 
+import functools
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from components.example_gen.folds import check_folds, divide_into_folds
+import numpy as np
+
+from components.example_gen.folds import check_folds, fold_of
+from components.example_gen.row_file import picked
 from components.tasks import feeding
 from schemas.errors import DataError
 from schemas.reports.ingest import SplitBy
-from schemas.splits import EVAL, SPLITS, TEST, TRAIN
+from schemas.splits import EVAL, SPLITS, TEST, TRAIN, fold_names
 from schemas.tasks import FIRST_TASK
 from schemas.text import nearest, some
 from schemas.utterance import Utterance
 from schemas.workflow.data import Split
 
 
-def divide(utterances: Iterable[Utterance], split: Split) -> dict[str, list[Utterance]]:
+def divide(utterances: Sequence[Utterance], split: Split) -> dict[str, Sequence[Utterance]]:
     """The rows of each split by its name, in the order of the rows; a split may have none.
 
     With `split.folds` these are folds, else `train`, `eval` and `test`.
     """
+    numbers = numbers_by_split(utterances, split)
+    return {name: picked(utterances, found) for name, found in numbers.items()}
+
+
+def numbers_by_split(utterances: Sequence[Utterance], split: Split) -> dict[str, np.ndarray]:
+    """The numbers of the rows that `divide` gives, from 0: int64 [rows of the split]."""
     if split.folds:
-        return divide_into_folds(utterances, split.folds)
-    divided: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
-    for row in utterances:
-        divided[assign_split(row, split)].append(row)
-    return divided
+        names, assign = fold_names(split.folds), fold_of(utterances, split.folds)
+    else:
+        names, assign = list(SPLITS), functools.partial(assign_split, split=split)
+    codes = {name: code for code, name in enumerate(names)}
+    own = np.fromiter((codes.setdefault(assign(row), len(codes)) for row in utterances), np.int16)
+    return {name: np.flatnonzero(own == code) for name, code in codes.items()}
 
 
 def assign_split(utterance: Utterance, split: Split) -> str:
@@ -59,15 +70,18 @@ def hash_unit(key: str) -> float:
 
 def split_by(utterances: Iterable[Utterance], split: Split) -> SplitBy:
     """What kept splits apart. `clip`, which can leak a voice, as soon as one row has no speaker."""
-    utterances = list(utterances)
     if split.eval_speakers or split.test_speakers:
         return "named speakers"
-    if any(row.split for row in utterances) and not split.folds:
+    by_manifest, by_speaker = False, True
+    for row in utterances:
+        by_manifest = by_manifest or bool(row.split)
+        by_speaker = by_speaker and bool(row.speaker)
+    if by_manifest and not split.folds:
         return "manifest"
-    return "speaker" if all(row.speaker for row in utterances) else "clip"
+    return "speaker" if by_speaker else "clip"
 
 
-def check_data_set(utterances: list[Utterance], split: Split, task: str = FIRST_TASK) -> None:
+def check_data_set(utterances: Iterable[Utterance], split: Split, task: str = FIRST_TASK) -> None:
     """Refuses rows that cannot train and judge a model of a task, with what to do about it.
 
     Clips that must pass count in no statistics, so they do not count here either.
@@ -76,30 +90,43 @@ def check_data_set(utterances: list[Utterance], split: Split, task: str = FIRST_
         DataError: too few classes, one speaker only, a named speaker that is not there, an empty
             split, or a label that one split lacks.
     """
-    utterances = [row for row in utterances if not row.is_must_pass]
-    is_grouped = feeding.features(task).GROUPED_BY is not None
-    if not is_grouped:  # of one group, whatever their targets
-        utterances = [replace(row, target="") for row in utterances]
-    classes = sorted({row.target for row in utterances})
-    if is_grouped:
+    rows = _Counted(utterances, feeding.features(task).GROUPED_BY is not None)
+    labels = _labels_by_split(rows, Split() if split.folds else split)
+    classes = sorted(set().union(*labels.values()))
+    if rows.is_grouped:
         feeding.targets(task).check_groups(classes)
     if split.folds:
-        check_folds(utterances, split.folds)
+        check_folds(rows, split.folds)
         return
-    _check_named_speakers(utterances, split)
-    labels = _labels_by_split(utterances, split)
+    _check_named_speakers(rows, split)
     for name in SPLITS:
         if not labels[name] and _is_wanted(name, split):
-            raise DataError(_empty_split(name, utterances, split))
+            raise DataError(_empty_split(name, rows, split))
     for name in SPLITS:
         lacking = [label for label in classes if label not in labels[name]]
         if labels[name] and lacking:
-            raise DataError(_missing_label(name, lacking, labels, utterances, split))
+            raise DataError(_missing_label(name, lacking, labels, rows, split))
 
 
-def _labels_by_split(utterances: Iterable[Utterance], split: Split) -> dict[str, Counter[str]]:
-    divided = divide(utterances, split)
-    return {name: Counter(row.target for row in rows) for name, rows in divided.items()}
+class _Counted:
+    """The rows that statistics count, each time they are asked for; of one group, whatever their
+    targets, where targets form no groups.
+    """
+
+    def __init__(self, rows: Iterable[Utterance], is_grouped: bool) -> None:
+        self._rows, self.is_grouped = rows, is_grouped
+
+    def __iter__(self) -> Iterator[Utterance]:
+        for row in self._rows:
+            if not row.is_must_pass:
+                yield row if self.is_grouped else replace(row, target="")
+
+
+def _labels_by_split(rows: Iterable[Utterance], split: Split) -> dict[str, Counter[str]]:
+    labels = {name: Counter[str]() for name in SPLITS}
+    for row in rows:
+        labels[assign_split(row, split)][row.target] += 1
+    return labels
 
 
 def _is_wanted(name: str, split: Split) -> bool:
@@ -107,7 +134,9 @@ def _is_wanted(name: str, split: Split) -> bool:
     return bool(shares.get(name, True))
 
 
-def _check_named_speakers(utterances: list[Utterance], split: Split) -> None:
+def _check_named_speakers(utterances: Iterable[Utterance], split: Split) -> None:
+    if not (split.eval_speakers or split.test_speakers):
+        return
     known = sorted({row.speaker for row in utterances if row.speaker})
     for key in ("eval_speakers", "test_speakers"):
         for name in getattr(split, key):
@@ -122,7 +151,7 @@ def _check_named_speakers(utterances: list[Utterance], split: Split) -> None:
         raise DataError(f"data.split: {', '.join(both)} in eval_speakers and in test_speakers")
 
 
-def _empty_split(name: str, utterances: list[Utterance], split: Split) -> str:
+def _empty_split(name: str, utterances: Iterable[Utterance], split: Split) -> str:
     keys = sorted({row.split_key for row in utterances})
     unit = "recording" if split_by(utterances, split) == "clip" else "speaker"
     if len(keys) == 1 and unit == "speaker":
@@ -146,7 +175,7 @@ def _missing_label(
     name: str,
     lacking: list[str],
     labels: dict[str, Counter[str]],
-    utterances: list[Utterance],
+    utterances: Iterable[Utterance],
     split: Split,
 ) -> str:
     elsewhere = [other for other in SPLITS if lacking[0] in labels[other]]
@@ -158,7 +187,7 @@ def _missing_label(
     )
 
 
-def _cure(utterances: list[Utterance], split: Split) -> str:
+def _cure(utterances: Iterable[Utterance], split: Split) -> str:
     """What would give every split every label."""
     by_name = "choose who goes where with data.split.eval_speakers and data.split.test_speakers"
     if split.eval_speakers or split.test_speakers:

@@ -3,7 +3,8 @@
 A window belongs to its recording's speaker or file, so all windows of one fall into one split.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from components.audio.probe import Header, probe
@@ -13,26 +14,35 @@ from schemas.workflow.data import Cut
 
 _LEAST_SHARE = 0.5  # of a window: a shorter rest is no window of its own
 _SLACK_S = 1e-6
+_ROWS_AT_ONCE = 20_000
 
 
-def cut_recordings(rows: list[Utterance], cut: Cut) -> list[Utterance]:
+def cut_recordings(rows: Iterable[Utterance], cut: Cut) -> Iterator[Utterance]:
     """The windows of all `rows`; a row whose length cannot be told stays whole.
 
     Lengths are read from the files' headers where the manifest does not say them. Its decoder says
     what is wrong with a row that stayed whole.
     """
-    unknown = sorted({row.path for row in rows if row.duration_s is None})
-    lengths = {
-        path: header.duration_s if isinstance(header, Header) else 0.0
-        for path, header in zip(unknown, probe(unknown), strict=True)
-    }
-    windows: list[Utterance] = []
-    for row in rows:
-        length_s = row.duration_s
-        if length_s is None:
-            length_s = lengths[row.path] - row.offset_s
-        windows += _windows(row, length_s, cut) if 0 < length_s <= LONGEST_S else [row]
-    return windows
+    rows = iter(rows)
+    lengths: dict[str, float] = {}
+    while some := list(itertools.islice(rows, _ROWS_AT_ONCE)):
+        # Of the rows before, those of the last file may go on.
+        lengths = {path: lengths[path] for path in {row.path for row in some} & lengths.keys()}
+        unknown = {row.path for row in some if row.duration_s is None} - lengths.keys()
+        lengths |= dict(_lengths_s(sorted(unknown)))
+        for row in some:
+            length_s = row.duration_s
+            if length_s is None:
+                length_s = lengths[row.path] - row.offset_s
+            if 0 < length_s <= LONGEST_S:
+                yield from _windows(row, length_s, cut)
+            else:
+                yield row
+
+
+def _lengths_s(paths: list[str]) -> Iterator[tuple[str, float]]:
+    for path, header in zip(paths, probe(paths), strict=True):
+        yield path, header.duration_s if isinstance(header, Header) else 0.0
 
 
 def _windows(row: Utterance, length_s: float, cut: Cut) -> Iterator[Utterance]:

@@ -6,7 +6,9 @@ and inode are the same: a same-size edit whose modification time was put back st
 time, which no program can set.
 """
 
+import contextlib
 import hashlib
+import json
 import os
 import sqlite3
 import time
@@ -71,7 +73,7 @@ class FileDigests:
         """
         # Without pathlib, which would cost as much as the hash of a short clip.
         name = os.path.abspath(path)  # noqa: PTH100
-        return self._digest(name, self._remembered(name, name))
+        return self._digest(name, self._remembered([name]))
 
     def digest_all(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
         """Each path with its digest, which is empty for a file that cannot be read; in any order.
@@ -81,7 +83,8 @@ class FileDigests:
         ordered = sorted((os.path.abspath(path), path) for path in paths)  # noqa: PTH100
         for start in range(0, len(ordered), _FILES_AT_ONCE):
             some = ordered[start : start + _FILES_AT_ONCE]
-            remembered = self._remembered(some[0][0], some[-1][0])
+            self.commit()
+            remembered = self._remembered(name for name, _ in some)
             for name, path in some:
                 try:
                     yield path, self._digest(name, remembered)
@@ -108,16 +111,15 @@ class FileDigests:
         """Writes what was learnt to the cache file."""
         if self._known is None or not self._new:
             return
-        rows = ((name, *stamp, sha256) for name, (stamp, sha256) in self._new.items())
-        try:
-            with self._known:
-                self._known.executemany(
-                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", rows
-                )
-            self._new.clear()
-        # Busy, full, read-only, a name that is not UTF-8: the next run reads the files again.
-        except (sqlite3.Error, UnicodeEncodeError):
-            return
+        rows = [
+            (name, *stamp, sha256) for name, (stamp, sha256) in self._new.items() if _is_text(name)
+        ]
+        self._new.clear()
+        # Busy, full, read-only: the next run reads the files again.
+        with contextlib.suppress(sqlite3.Error), self._known:
+            self._known.executemany(
+                "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
 
     def close(self) -> None:
         """Commits and lets go of the cache file."""
@@ -136,18 +138,18 @@ class FileDigests:
             self._new[name] = after, sha256
         return sha256
 
-    def _remembered(self, first: str, last: str) -> dict[str, tuple[_Stamp, str]]:
-        """What the cache knows of all paths from `first` to `last`."""
+    def _remembered(self, names: Iterable[str]) -> dict[str, tuple[_Stamp, str]]:
+        """What the cache knows of these paths."""
         if self._known is None:
             return {}
         question = (
             "SELECT path, size, mtime_ns, ctime_ns, inode, sha256 FROM digests"
-            " WHERE path BETWEEN ? AND ?"
+            " WHERE path IN (SELECT value FROM json_each(?))"
         )
         try:
-            rows = self._known.execute(question, (first, last))
+            rows = self._known.execute(question, (json.dumps(list(names)),))
             return {name: (tuple(stamp), sha256) for name, *stamp, sha256 in rows}
-        except (sqlite3.Error, UnicodeEncodeError):  # a name that is not UTF-8
+        except sqlite3.Error:
             return {}
 
 
@@ -171,6 +173,11 @@ def _read_digest(path: str | Path) -> tuple[str, _Stamp]:
         return digest.hexdigest(), _stamp(os.fstat(descriptor))
     finally:
         os.close(descriptor)
+
+
+def _is_text(name: str) -> bool:
+    """Whether the cache can hold a name: not one that is no UTF-8."""
+    return name.encode(errors="ignore").decode() == name
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

@@ -23,7 +23,7 @@ from schemas.workflow.workflow import Workflow
 _NAMED = 8
 
 
-def check_inputs(project: Project, rows: list[Utterance]) -> list[BackgroundRecording]:
+def check_inputs(project: Project, rows: Sequence[Utterance]) -> list[BackgroundRecording]:
     """The recordings without keywords that go with `rows`, once both were found usable.
 
     Raises:
@@ -34,7 +34,7 @@ def check_inputs(project: Project, rows: list[Utterance]) -> list[BackgroundReco
     return background_of(project, rows)
 
 
-def check_rows(workflow: Workflow, rows: list[Utterance]) -> None:
+def check_rows(workflow: Workflow, rows: Sequence[Utterance]) -> None:
     """Refuses rows that no model can be made, or judged, from.
 
     Raises:
@@ -73,7 +73,7 @@ def unanswered(
     return Unanswered(targets, features["speaker"], features, is_clustered=split.folds is not None)
 
 
-def background_of(project: Project, rows: list[Utterance]) -> list[BackgroundRecording]:
+def background_of(project: Project, rows: Sequence[Utterance]) -> list[BackgroundRecording]:
     """The recordings without keywords.
 
     Raises:

@@ -5,14 +5,16 @@ states durations, the headers of a sample of files. Knows nothing of TFX and Ten
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+import numpy as np
 from pydantic import BaseModel
 
 from components.audio.formats import HEAD_BYTES, is_supported
 from components.audio.probe import Header, probe
 from components.evaluation.outlook import Outlook
-from components.example_gen.splits import divide, split_by
+from components.example_gen.row_file import picked
+from components.example_gen.splits import numbers_by_split, split_by
 from components.storage.location import location_of
 from components.tasks import feeding
 from pipeline.dag.steps import STEPS
@@ -100,8 +102,7 @@ def make_plan(project: Project) -> Plan:
     """
     workflow, listing = project.workflow, list_rows(project)
     rejects = [*listing.rejects, *look_at_files(listing.utterances)]
-    rejected = {reject.id for reject in rejects}
-    usable = [row for row in listing.utterances if row.id not in rejected]
+    usable = without(listing.utterances, {reject.id for reject in rejects})
     durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
     splits = _count_splits(usable, durations_s, workflow)
     background = background_of(project, listing.utterances)
@@ -113,7 +114,7 @@ def make_plan(project: Project) -> Plan:
         rows=len(listing.utterances) + len(listing.rejects),
         feedback=listing.feedback,
         forgotten=listing.forgotten,
-        hours=sum(durations_s.values()) / 3600,
+        hours=float(durations_s.sum()) / 3600,
         hours_are_estimated=are_estimated,
         split_by=split_by(usable, workflow.data.split),
         splits=splits,
@@ -132,7 +133,7 @@ def make_plan(project: Project) -> Plan:
     )
 
 
-def look_at_files(utterances: list[Utterance]) -> Iterator[Reject]:
+def look_at_files(utterances: Iterable[Utterance]) -> Iterator[Reject]:
     """Rejects for files that are empty, cannot be opened or start as no audio format does."""
     seen: dict[str, tuple[str, str] | None] = {}
     for row in utterances:
@@ -160,37 +161,48 @@ def _look_at_file(path: str) -> tuple[str, str] | None:
     return None
 
 
-def _durations_s(rows: list[Utterance], clip_s: float) -> tuple[dict[str, float], bool]:
-    """Seconds of every row by id, and whether some are estimated.
+def without(rows: Sequence[Utterance], ids: Collection[str]) -> Sequence[Utterance]:
+    """The rows with other ids."""
+    if not ids:
+        return rows
+    return picked(rows, np.array([n for n, row in enumerate(rows) if row.id not in ids], np.int64))
+
+
+def _durations_s(rows: Sequence[Utterance], clip_s: float) -> tuple[np.ndarray, bool]:
+    """Seconds of every row, float64 [rows], and whether some are estimated.
 
     Stated durations are taken as they are; of the other files a sample spread evenly over the list
     is asked for its header, and the rest get the sample's mean (`clip_s` for generated speech).
     """
-    durations_s = {row.id: row.duration_s for row in rows if row.duration_s is not None}
-    unknown = [row for row in rows if row.duration_s is None]
+    stated = (np.nan if row.duration_s is None else row.duration_s for row in rows)
+    durations_s = np.fromiter(stated, np.float64)
+    unknown = np.flatnonzero(np.isnan(durations_s))
     every = max(1, -(-len(unknown) // _MOST_HEADERS))
-    sample = [row for row in unknown[::every] if row.path]
+    sample = [n for n in unknown[::every].tolist() if rows[n].path]
     # What a damaged header is called is ingest's decision.
     sample_s = {
-        row.id: max(0.0, header.duration_s - row.offset_s)
-        for row, header in zip(sample, probe(row.path for row in sample), strict=True)
+        number: max(0.0, header.duration_s - rows[number].offset_s)
+        for number, header in zip(sample, probe(rows[n].path for n in sample), strict=True)
         if isinstance(header, Header)
     }
-    mean_s = sum(sample_s.values()) / len(sample_s) if sample_s else clip_s
-    are_estimated = len(sample_s) < len(unknown)
-    return durations_s | {row.id: sample_s.get(row.id, mean_s) for row in unknown}, are_estimated
+    durations_s[unknown] = sum(sample_s.values()) / len(sample_s) if sample_s else clip_s
+    for number, duration_s in sample_s.items():
+        durations_s[number] = duration_s
+    return durations_s, len(sample_s) < len(unknown)
 
 
 def _count_splits(
-    rows: list[Utterance], durations_s: dict[str, float], workflow: Workflow
+    rows: Sequence[Utterance], durations_s: np.ndarray, workflow: Workflow
 ) -> dict[str, SplitCounts]:
     is_grouped = feeding.features(workflow.task).GROUPED_BY is not None
     return {
         name: SplitCounts.of(
-            Counter((row.target if is_grouped else "", row.speaker) for row in members),
-            sum(durations_s[row.id] for row in members),
+            Counter(
+                (row.target if is_grouped else "", row.speaker) for row in picked(rows, numbers)
+            ),
+            float(durations_s[numbers].sum()),
         )
-        for name, members in divide(rows, workflow.data.split).items()
+        for name, numbers in numbers_by_split(rows, workflow.data.split).items()
     }
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from components.data_gate.rules import Findings, foresee, stopped_because
 from components.example_gen.leakage import StoredClip, certify
-from components.example_gen.splits import divide, split_by
+from components.example_gen.row_file import picked
+from components.example_gen.splits import numbers_by_split, split_by
 from pipeline.dag.beam import beam_pipeline_args, check_reach
 from pipeline.datasets.checks import check_rows
 from pipeline.workspace.disk import check_writable, needed_bytes, require_space
@@ -15,6 +16,7 @@ from pipeline.workspace.lock import check_owner
 from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError, InputError
 from schemas.reports.ingest import IngestReport, SplitCounts
+from schemas.reports.leakage import SplitCertificate
 from schemas.reports.rejects import Reject
 from schemas.utterance import Utterance
 from schemas.workflow.workflow import Workflow
@@ -34,7 +36,7 @@ def why_refused(
         if project.is_local:
             check_run_directory(project)
         check_reach(project.workflow.run.beam, rows)
-        check_rows(project.workflow, list(rows))
+        check_rows(project.workflow, rows)
         if project.is_local:
             needed = needed_bytes(project.workflow, len(rows))
             require_space(project.run_directory.local, needed)
@@ -74,7 +76,7 @@ def _check_data_gate(
     )
     findings = Findings(
         report=report,
-        certificate=certify(_as_stored(workflow, rows), _unread),
+        certificate=_certify(workflow, rows),
         rejects=list(rejects),
         max_reject_fraction=workflow.data.max_reject_fraction,
         anomalies=[],
@@ -84,20 +86,31 @@ def _check_data_gate(
         raise DataGateError(reason)
 
 
-def _as_stored(workflow: Workflow, rows: Sequence[Utterance]) -> list[StoredClip]:
-    """The rows as clips whose audio is the same where they are the same part of one file."""
-    return [
-        StoredClip(
-            row.id,
-            name,
-            "" if row.is_must_pass else row.speaker,
-            repr(row.audio),
-            np.empty(0, np.uint16),
-            row.target,
-        )
-        for name, members in divide(rows, workflow.data.split).items()
-        for row in members
-    ]
+def _certify(workflow: Workflow, rows: Sequence[Utterance]) -> SplitCertificate:
+    """What leaks by speakers and by parts of files, of which the same are the same audio.
+
+    Only rows that could say something are kept: those of an audio that others have, too, and one
+    of each speaker in each split.
+    """
+    repeated = _repeated(rows)
+    clips: list[StoredClip] = []
+    spoke: set[tuple[str, str]] = set()
+    for split, numbers in numbers_by_split(rows, workflow.data.split).items():
+        for number, row in zip(numbers.tolist(), picked(rows, numbers), strict=True):
+            speaker = "" if row.is_must_pass else row.speaker
+            if repeated[number] or (speaker and (speaker, split) not in spoke):
+                spoke.add((speaker, split))
+                audio, no_print = repr(row.audio), np.empty(0, np.uint16)
+                clips.append(StoredClip(row.id, split, speaker, audio, no_print, row.target))
+    return certify(clips, _unread).model_copy(update={"clips": len(rows)})
+
+
+def _repeated(rows: Sequence[Utterance]) -> np.ndarray:
+    """Whether a row has the audio of another one: bool [rows]. Hardly ever wrong, and then True."""
+    hashes = np.fromiter((hash(row.audio) for row in rows), np.int64)
+    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    found: np.ndarray = counts[inverse] > 1
+    return found
 
 
 def _unread(number: int) -> np.ndarray:

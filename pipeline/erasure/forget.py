@@ -9,6 +9,7 @@ spoken of.
 
 import contextlib
 import datetime
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -140,7 +141,7 @@ def _trace(project: Project, speaker: str) -> tuple[Traces, list[SpeakerTrace], 
     return traces, heard, clips
 
 
-def _own_rows(project: Project) -> list[Utterance]:
+def _own_rows(project: Project) -> Sequence[Utterance]:
     """All rows of the person's data, whoever is forgotten; none where the data is gone."""
     whole = project.workflow.data.model_copy(update={"cut": None})
     try:

@@ -70,9 +70,9 @@ def test_a_row_is_carried_whole(tmp_path):
         (b'{"audio_filepath": "gone.wav", "label": "yes"}', "missing", "gone.wav"),
         (b'{"audio_filepath": "a\\u0000b.wav", "label": "yes"}', "bad_row", "audio_filepath"),
         (
-            b'{"audio_filepath": "gs://bucket/a.wav", "label": "yes"}',
+            b'{"audio_filepath": "ftp://host/a.wav", "label": "yes"}',
             "unsupported",
-            "gs://bucket/a.wav",
+            "ftp://host/a.wav",
         ),
         (b'{"audio_filepath": "clips", "label": "yes"}', "missing", "clips"),
     ],
