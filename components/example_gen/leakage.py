@@ -4,34 +4,30 @@ Looks for a speaker, the very same samples, or the same recording encoded anothe
 and, wherever they are, for the very same samples with two labels, of which one has to be wrong.
 Near-duplicates are found in three steps, each on what the one before left: equal pieces of
 fingerprints, joined by sorting; fingerprints that agree where they overlap; correlation of the
-stored samples. Time and memory grow with the number of clips, not of pairs.
+stored samples. Here all clips are in one process; `certificate` has the same for any number.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 
 from components.audio.fingerprint import SAME_RECORDING, correlation
+from components.example_gen.pieces import find_pieces, shared_pieces, split_codes
 from schemas.reports.leakage import Leak, LeakKind, SplitCertificate
 
 LEAKS_LISTED = 100  # of each kind
 
+_KINDS: tuple[LeakKind, ...] = get_args(LeakKind)
+
 _MOST_TARGET = 60  # characters of a target that are said
-_KEY_FRAMES = (
-    0,
-    4,
-    8,
-)  # of which a key takes half the bits: 24, equal by chance once in 17 million
-_HALVES = (0, 8)
-_MOST_IN_BUCKET = 64  # a piece that many clips share is a hum, not a recording
-_MOST_KEYS = 1 << 25  # of larger sets every second, third, ... frame is used
-_KEYS_AT_ONCE = 1 << 20
-_MOST_DIFFERENT_BITS = 0.25  # copies differ by 0.05 to 0.2, other recordings by 0.3 to 0.5
+_MOST_PIECES = 1 << 25  # of larger sets each clip has fewer, but not less than so many:
+_FEWEST_PIECES = 16
+MOST_DIFFERENT_BITS = 0.25  # copies differ by 0.05 to 0.2, other recordings by 0.3 to 0.5
 _FEWEST_FRAMES = 8
-_MOST_CANDIDATES = 16  # of one clip, the nearest first
+MOST_CANDIDATES = 16  # of one clip, the nearest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +53,85 @@ def certify(
     by_audio: dict[str, list[int]] = defaultdict(list)
     for number, clip in enumerate(clips):
         by_audio[clip.pcm_sha256].append(number)
-    copies = [group for group in by_audio.values() if len(group) > 1]
-    leaks = [
-        *_shared_speakers(clips),
-        *(_leak("identical", clips, group) for group in copies if _crosses(clips, group)),
-        *_near_duplicates(clips, [group[0] for group in by_audio.values()], read_waveform),
-        *_two_labels(clips, copies),
-    ]
-    leaks.sort(key=lambda leak: (leak.kind, leak.what))
-    found = {kind: [leak for leak in leaks if leak.kind == kind] for kind in get_args(LeakKind)}
-    return SplitCertificate(
-        clips=len(clips),
-        counts={kind: len(of_kind) for kind, of_kind in found.items()},
-        leaks=[leak for kind in sorted(found) for leak in found[kind][:LEAKS_LISTED]],
-        copies_within_splits=sum(not _crosses(clips, group) for group in copies),
-        same_recording=SAME_RECORDING,
+    found = Found(clips=len(clips))
+    for group in by_audio.values():
+        if len(group) > 1:
+            found.add_copies([clips[number] for number in group])
+    for leak in _shared_speakers(clips):
+        found.add(leak)
+    firsts = [group[0] for group in by_audio.values()]
+    for leak in _near_duplicates(clips, firsts, read_waveform):
+        found.add(leak)
+    return found.certificate()
+
+
+@dataclass
+class Found:
+    """What was found so far: `counts` and the first `leaks` of each kind, in their order."""
+
+    clips: int = 0
+    copies_within_splits: int = 0
+    counts: dict[LeakKind, int] = field(default_factory=lambda: dict.fromkeys(_KINDS, 0))
+    leaks: dict[LeakKind, list[list[str]]] = field(
+        default_factory=lambda: {kind: [] for kind in _KINDS}
     )
 
+    def add(self, leak: Leak) -> None:
+        """One more."""
+        self.counts[leak.kind] += 1
+        self._list(leak.kind, [leak.what])
 
-def _crosses(clips: list[StoredClip], group: list[int]) -> bool:
-    return len({clips[number].split for number in group}) > 1
+    def add_copies(self, group: Sequence[StoredClip]) -> None:
+        """A group of clips with the very same samples."""
+        if len({clip.split for clip in group}) > 1:
+            self.add(leak_of("identical", map(_by_id, group)))
+        else:
+            self.copies_within_splits += 1
+        if leak := _two_labels(group):
+            self.add(leak)
+
+    def merged(self, other: "Found") -> "Found":
+        """Itself, with all that `other` has."""
+        self.clips += other.clips
+        self.copies_within_splits += other.copies_within_splits
+        for kind, count in other.counts.items():
+            self.counts[kind] += count
+            self._list(kind, other.leaks[kind])
+        return self
+
+    def certificate(self) -> SplitCertificate:
+        """What it says in the end, whatever the order in which it was found."""
+        return SplitCertificate(
+            clips=self.clips,
+            counts=self.counts,
+            leaks=[
+                Leak(kind=kind, what=what)
+                for kind in sorted(self.leaks)
+                for what in sorted(self.leaks[kind])[:LEAKS_LISTED]
+            ],
+            copies_within_splits=self.copies_within_splits,
+            same_recording=SAME_RECORDING,
+        )
+
+    def _list(self, kind: LeakKind, more: list[list[str]]) -> None:
+        """Keeps the first ones; sorts when there are twice as many."""
+        self.leaks[kind] += more
+        if len(self.leaks[kind]) > 2 * LEAKS_LISTED:
+            self.leaks[kind] = sorted(self.leaks[kind])[:LEAKS_LISTED]
 
 
-def _leak(kind: LeakKind, clips: list[StoredClip], group: list[int]) -> Leak:
-    names = sorted(f"{clips[number].id} ({clips[number].split})" for number in group)
-    return Leak(kind=kind, what=names)
+def leak_of(kind: LeakKind, clips: Iterable[tuple[str, str]]) -> Leak:
+    """The leak that clips are, of which it is told (id, split)."""
+    return Leak(kind=kind, what=sorted(f"{id_} ({split})" for id_, split in clips))
 
 
-def _two_labels(clips: list[StoredClip], copies: list[list[int]]) -> Iterator[Leak]:
-    """Groups of identical clips that have more than one target: the first clip of each."""
-    for group in copies:
-        first = {
-            clip.target: f"{clip.id} ({clip.target[:_MOST_TARGET]}, {clip.split})"
-            for clip in sorted((clips[number] for number in group), key=_by_id, reverse=True)
-        }
-        if len(first) > 1:
-            yield Leak(kind="two_labels", what=sorted(first.values()))
+def _two_labels(group: Iterable[StoredClip]) -> Leak | None:
+    """That identical clips have more than one target: the first clip of each."""
+    first = {
+        clip.target: f"{clip.id} ({clip.target[:_MOST_TARGET]}, {clip.split})"
+        for clip in sorted(group, key=_by_id, reverse=True)
+    }
+    return Leak(kind="two_labels", what=sorted(first.values())) if len(first) > 1 else None
 
 
 def _by_id(clip: StoredClip) -> tuple[str, str]:
@@ -105,7 +144,12 @@ def _shared_speakers(clips: list[StoredClip]) -> Iterator[Leak]:
         splits[clip.speaker].add(clip.split)
     for speaker, found in splits.items():
         if speaker and len(found) > 1:
-            yield Leak(kind="speaker", what=[speaker, *sorted(found)])
+            yield leak_of_speaker(speaker, found)
+
+
+def leak_of_speaker(speaker: str, splits: Iterable[str]) -> Leak:
+    """That a speaker is in several splits."""
+    return Leak(kind="speaker", what=[speaker, *sorted(splits)])
 
 
 def _near_duplicates(
@@ -113,71 +157,28 @@ def _near_duplicates(
 ) -> Iterator[Leak]:
     """Pairs of clips in two splits, among `numbers`, that are one recording."""
     numbers = sorted(numbers, key=lambda number: clips[number].id)
-    splits = np.array([clips[number].split for number in numbers])
+    codes = split_codes([clips[number].split for number in numbers])
     prints = [clips[number].fingerprint for number in numbers]
+    pieces, owners, places = find_pieces(prints, fewest_pieces(len(prints)))
     nearest: dict[int, dict[int, float]] = defaultdict(dict)
-    for one, other, shift in _candidates(prints, splits):
-        difference = _difference(prints[one], prints[other], shift)
-        if difference <= min(_MOST_DIFFERENT_BITS, nearest[one].get(other, 1.0)):
-            nearest[one][other] = difference
-    for one, found in sorted(nearest.items()):
+    for found in shared_pieces(pieces, owners, places, codes[owners]):
+        for one, other, shift in np.stack(found).T.tolist():
+            bits = different_bits(prints[one], prints[other], shift)
+            if bits <= min(MOST_DIFFERENT_BITS, nearest[one].get(other, 1.0)):
+                nearest[one][other] = bits
+    for one, near in sorted(nearest.items()):
         waveform = read_waveform(numbers[one])
-        for other in sorted(found, key=lambda number: (found[number], number))[:_MOST_CANDIDATES]:
+        for other in sorted(near, key=lambda number: (near[number], number))[:MOST_CANDIDATES]:
             if correlation(waveform, read_waveform(numbers[other])) >= SAME_RECORDING:
-                yield _leak("near_duplicate", clips, [numbers[one], numbers[other]])
+                yield leak_of("near_duplicate", [_by_id(clips[numbers[n]]) for n in (one, other)])
 
 
-def _candidates(prints: list[np.ndarray], splits: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """(one, other, shift): clips of two splits that share a key, `shift` frames apart.
-
-    Of clips in train and another split, the one in train comes second.
-    """
-    keys, owners, places = _keys(prints)
-    order = np.argsort(keys, kind="stable")
-    keys, owners, places = keys[order], owners[order], places[order]
-    asked = np.flatnonzero(splits[owners] != "train")
-    for start in range(0, len(asked), _KEYS_AT_ONCE):
-        ones = asked[start : start + _KEYS_AT_ONCE]
-        first = np.searchsorted(keys, keys[ones], "left")
-        sizes = np.searchsorted(keys, keys[ones], "right") - first
-        kept = sizes <= _MOST_IN_BUCKET
-        ones, first, sizes = ones[kept], first[kept], sizes[kept]
-        before = np.repeat(np.cumsum(sizes) - sizes, sizes)
-        others = np.repeat(first, sizes) + np.arange(sizes.sum()) - before
-        ones = np.repeat(ones, sizes)
-        is_leak = splits[owners[ones]] != splits[owners[others]]
-        ones, others = ones[is_leak], others[is_leak]
-        shifts = places[ones].astype(np.int32) - places[others]
-        found = np.unique(np.stack([owners[ones], owners[others], shifts]), axis=1)
-        for one, other, shift in found.T.tolist():
-            if splits[other] == "train" or one < other:
-                yield one, other, shift
+def fewest_pieces(clips: int) -> int:
+    """How many pieces each of so many clips keeps, at least, where it has them."""
+    return max(_FEWEST_PIECES, _MOST_PIECES // max(1, clips))
 
 
-def _keys(prints: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every key (uint32), its clip and its frame: half the bits of three frames of a fingerprint.
-
-    Two halves, so that a copy which lost its high frequencies still shares the low ones.
-    """
-    lengths = np.array([len(each) for each in prints], np.int64)
-    whole = np.concatenate([*prints, np.zeros(_KEY_FRAMES[-1], np.uint16)]).astype(np.uint32)
-    owners = np.repeat(np.arange(len(prints), dtype=np.int32), lengths)
-    places = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    ends = lengths[owners] - _KEY_FRAMES[-1]
-    stride = -(-len(_HALVES) * len(owners) // _MOST_KEYS) or 1
-    starts = np.flatnonzero((places < ends) & (places % stride == 0))
-    frames = [whole[starts + offset] for offset in _KEY_FRAMES]
-    active = np.all([frame != 0 for frame in frames], axis=0)
-    starts, frames = starts[active], [frame[active] for frame in frames]
-    keys = [
-        half << 24 | sum((frame >> half & 0xFF) << 8 * n for n, frame in enumerate(frames))
-        for half in _HALVES
-    ]
-    both = len(_HALVES)
-    return np.concatenate(keys), np.tile(owners[starts], both), np.tile(places[starts], both)
-
-
-def _difference(one: np.ndarray, other: np.ndarray, shift: int) -> float:
+def different_bits(one: np.ndarray, other: np.ndarray, shift: int) -> float:
     """The share of different bits where both clips are active; 1 where that is too short.
 
     Frame `shift` of `one` lies on the first frame of `other`.

@@ -7,26 +7,21 @@ imported: a worker process would pay 10 s for it.
 """
 
 import argparse
-import base64
 import hashlib
 import itertools
-import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.audio.pcm16 import from_pcm16
+from components.example_gen.certificate import CertifySplits, certify_shards
 from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
-from components.example_gen.leakage import StoredClip, certify
 from components.example_gen.shard_entry import (
     Block,
     Entry,
@@ -39,16 +34,15 @@ from components.example_gen.shards import EarlierRecords, ShardStore
 from components.storage.location import location_of
 from components.subprocess_pool import Failure, SubprocessPool
 from schemas.errors import AuricleError
-from schemas.example import decode_example
 from schemas.progress import report_progress
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport, SplitCounts
 from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
 from schemas.reports.rejects import REJECTS_FILE, Reject
-from schemas.tfrecord import unframe_record
-from schemas.utterance import is_must_pass
 from schemas.workflow.audio import Audio
 
 Pool = SubprocessPool[Row, Outcome]
+
+GATHERED_ROWS = 1 << 16  # that are certified in one process: 80 MB
 
 _PROGRESS_EVERY_S = 1.0
 _FEWEST_AT_ONCE, _MOST_AT_ONCE = 16, 64  # rows
@@ -100,23 +94,37 @@ class IngestOptions(PipelineOptions):
 class IngestUtterances(beam.PTransform):
     """Applied to a pipeline: writes the examples, the rejects and the report of an index.
 
-    Gives one element, the number of examples, when everything is written.
+    Gives one element, the number of examples, when everything is written. More than
+    `gathered_rows` are certified by grouping, which takes no more memory for more of them, but half
+    a second.
     """
 
-    def __init__(self, places: Places, audio: Audio) -> None:
+    def __init__(self, places: Places, audio: Audio, gathered_rows: int = GATHERED_ROWS) -> None:
         super().__init__()
         self._places = places
         self._audio = audio
+        self._gathered_rows = gathered_rows
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[int]:
         with open_uncompressed(self._places.index) as file:
-            shards = read_index(file).shards
-        return (
+            index = read_index(file)
+        results = (
             pipeline
-            | "CreateShards" >> beam.Create(shards)
+            | "CreateShards" >> beam.Create(index.shards)
             | WriteShards(self._places, self._audio)
+        )
+        certificate = None
+        if index.rows > self._gathered_rows:
+            settings = settings_digest(self._audio, index)
+            certificate = (
+                results
+                | "NameShards" >> beam.Map(lambda result: result.shard)
+                | CertifySplits(self._places.index, self._places.store, settings, index.rows)
+            )
+        return (
+            results
             | "GatherResults" >> beam.combiners.ToList()
-            | WriteReport(self._places, self._audio)
+            | WriteReport(self._places, self._audio, certificate)
         )
 
 
@@ -137,12 +145,21 @@ class WriteShards(beam.PTransform):
 class WriteReport(beam.PTransform):
     """A list of all `ShardResult`s -> the number of examples, having written rejects and report."""
 
-    def __init__(self, places: Places, audio: Audio) -> None:
+    def __init__(
+        self,
+        places: Places,
+        audio: Audio,
+        certificate: beam.PCollection[SplitCertificate] | None = None,
+    ) -> None:
+        """Without a `certificate` of one element, that is made, too, in the same process."""
         super().__init__()
         self._fn = _WriteReportFn(places, audio)
+        self._certificate = certificate
 
     def expand(self, results: beam.PCollection[list[ShardResult]]) -> beam.PCollection[int]:
-        return results | "WriteReportFiles" >> beam.ParDo(self._fn)
+        known = [self._certificate] if self._certificate is not None else []
+        sides = [beam.pvalue.AsSingleton(certificate) for certificate in known]
+        return results | "WriteReportFiles" >> beam.ParDo(self._fn, *sides)
 
 
 def _rows_at_once(audio: Audio, target: TargetFeatures) -> int:
@@ -254,7 +271,9 @@ class _WriteReportFn(beam.DoFn):
         self._places = places
         self._audio = audio
 
-    def process(self, results: list[ShardResult]) -> Iterator[int]:
+    def process(
+        self, results: list[ShardResult], certificate: SplitCertificate | None = None
+    ) -> Iterator[int]:
         with open_uncompressed(self._places.index) as file:
             index = read_index(file)
             rejects = read_rejects(file, index)
@@ -273,40 +292,11 @@ class _WriteReportFn(beam.DoFn):
         with whole_file(folder, INGEST_REPORT_FILE, folder) as file:
             file.write(report.model_dump_json(indent=2).encode())
         store = ShardStore(self._places.store, settings_digest(self._audio, index))
-        certificate = _certify(self._places.index, index, store)
+        certificate = certificate or certify_shards(self._places.index, index, store)
         with whole_file(folder, CERTIFICATE_FILE, folder) as file:
             file.write(certificate.model_dump_json(indent=2).encode())
         store.keep_only(index.shards)
         yield examples
-
-
-def _certify(index_uri: str, index: Index, store: ShardStore) -> SplitCertificate:
-    """The certificate of all stored shards, made of their ledgers and a few of their records."""
-    clips: list[StoredClip] = []
-    places: list[tuple[Shard, Entry]] = []
-    with open_uncompressed(index_uri) as file:
-        for shard in index.shards:
-            for row, entry in zip(read_rows(file, shard), store.entries(shard), strict=True):
-                if not entry.is_reject:
-                    print_ = np.frombuffer(base64.b64decode(entry.fingerprint), np.uint16)
-                    # Of a clip that must pass, only the recording must not have been heard before.
-                    speaker = "" if is_must_pass(row["metadata"]) else row["speaker"]
-                    pcm, target = entry.pcm_sha256, sys.intern(_target_text(row, index.target))
-                    clips.append(StoredClip(row["id"], shard.split, speaker, pcm, print_, target))
-                    places.append((shard, entry))
-
-    def read_waveform(number: int) -> np.ndarray:
-        example = decode_example(unframe_record(store.read(*places[number])))
-        assert isinstance(example["audio"], bytes)
-        return from_pcm16(example["audio"])
-
-    return certify(clips, read_waveform)
-
-
-def _target_text(row: Mapping[str, object], target: TargetFeatures) -> str:
-    """What a row is to be answered, as text: its features where it is more than one."""
-    values = [row[name] for name in target.kinds]
-    return values[0] if len(values) == 1 and isinstance(values[0], str) else json.dumps(values)
 
 
 class _Progress:
