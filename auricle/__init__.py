@@ -16,7 +16,8 @@ each function imports what it needs.
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Union
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Union
 
 from schemas.errors import (
     AuricleError,
@@ -31,6 +32,7 @@ from schemas.errors import (
 if TYPE_CHECKING:
     from pipeline.config.loader import read_workflow
     from pipeline.datasets.dry_run import Plan
+    from pipeline.inference.batch import Inference
     from pipeline.inference.predict import Answer, FilePrediction, Predictions, TrainedModel
     from pipeline.runs.compare import Comparison, compare_runs
     from pipeline.runs.records import RunRecord
@@ -45,6 +47,7 @@ __all__ = [
     "DataError",
     "DataGateError",
     "FilePrediction",
+    "Inference",
     "InputError",
     "Plan",
     "Predictions",
@@ -57,6 +60,7 @@ __all__ = [
     "Workflow",
     "WorkflowError",
     "compare_runs",
+    "infer",
     "load_model",
     "plan",
     "read_project",
@@ -72,6 +76,7 @@ _HOMES = {
     "Answer": "pipeline.inference.predict",
     "Comparison": "pipeline.runs.compare",
     "FilePrediction": "pipeline.inference.predict",
+    "Inference": "pipeline.inference.batch",
     "Plan": "pipeline.datasets.dry_run",
     "Predictions": "pipeline.inference.predict",
     "Project": "pipeline.workspace.project",
@@ -142,6 +147,29 @@ def load_model(
     from pipeline.inference import predict
 
     return predict.load_model(_project(source), version)
+
+
+def infer(
+    source: Source,
+    inputs: str | Sequence[str],
+    output: str,
+    *,
+    version: int | None = None,
+    form: Literal["jsonl", "parquet"] | None = None,
+) -> "Inference":
+    """Has the workers of the workflow's `run.beam` ask the version that is served, or another
+    published one, about all clips of `inputs`: files, folders, patterns or manifests, as paths,
+    `gs://` or `s3://`. Writes the answers to the folder `output`, or to one file, `.jsonl` or
+    `.parquet`; rejects lie beside. One that was stopped goes on when it is called again.
+
+    Raises:
+        InputError: nothing was published yet, no clip is there, or the output is another's.
+        VersionError: no such version is there, or it is not what was published.
+    """
+    from pipeline.runners.inference import infer_with
+
+    inputs = [inputs] if isinstance(inputs, str) else inputs
+    return infer_with(_project(source), inputs, output, version=version, form=form)
 
 
 def _project(source: Source) -> "Project":

@@ -9,6 +9,7 @@ from pickle import PickleBuffer
 from fake_store import FakeStore
 
 from components.example_gen.example_builder import ClipReader
+from components.inference import clip_reader
 from components.storage.location import register_scheme
 from components.tasks.spot.stream_scoring import WindowReader
 
@@ -58,6 +59,15 @@ class CrashingReader(ClipReader):
         if row["uri"] == "crash.wav":
             ctypes.string_at(0)
         return row
+
+
+class CrashingClipReader(clip_reader.ClipReader):
+    """As above, in a batch inference."""
+
+    def __call__(self, row):
+        if row["path"].endswith("crash.wav"):
+            ctypes.string_at(0)
+        return super().__call__(row)
 
 
 class ReaderFromStore(ClipReader):

@@ -52,7 +52,7 @@ def matching_files(
 
 
 def _matching(pattern: str, workflow_dir: Path, window: int | None) -> set[Location]:
-    place, inside = _fixed_part(pattern, workflow_dir)
+    place, inside = fixed_part(pattern, workflow_dir)
     if has_spans(inside):
         return set(newest_spans(place, inside, window))
     exact = as_spelled(place / inside)  # a name is no pattern where there is a file of it
@@ -67,7 +67,7 @@ def common_root(patterns: Sequence[str], workflow_dir: Path) -> Location | None:
 
     Depends on the patterns, and not on files, so that ids stay when a new manifest appears.
     """
-    folders = [_fixed_part(pattern, workflow_dir)[0] for pattern in patterns]
+    folders = [fixed_part(pattern, workflow_dir)[0] for pattern in patterns]
     if len({folder.storage for folder in folders}) != 1:
         return None
     shared = folders[0]
@@ -88,7 +88,7 @@ def join_names(folder: str, name: str) -> str:
     return posixpath.normpath(posixpath.join(folder, name))
 
 
-def _fixed_part(pattern: str, workflow_dir: Path) -> tuple[Location, str]:
+def fixed_part(pattern: str, workflow_dir: Path) -> tuple[Location, str]:
     """The folder that a pattern names without wildcards, and the rest of it."""
     scheme, separator, name = pattern.rpartition("://")
     folder, written = posixpath.split(name)

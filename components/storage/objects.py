@@ -92,7 +92,7 @@ class ObjectStorage(Storage):
         depth = len(folder) + 1
         top = "/".join((folder, *fixed))
         found = (entry.name[depth:] for entry in self.list_files(top))
-        return [name for name in found if _matches(tuple(name.split("/")), parts)]
+        return [name for name in found if matches(tuple(name.split("/")), parts)]
 
     def delete_all(self, folder: str) -> None:
         for entry in list(self.list_files(folder)):
@@ -202,16 +202,17 @@ class ObjectStorage(Storage):
             shutil.copyfileobj(source, target, _BLOCK_BYTES)
 
 
-def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+def matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a name are those of a pattern, as `Storage.glob` has it."""
     if not pattern:
         return not parts
     first, rest = pattern[0], pattern[1:]
     if first == "**":
         is_deeper = bool(parts) and not parts[0].startswith(".")
-        return _matches(parts, rest) or (is_deeper and _matches(parts[1:], pattern))
+        return matches(parts, rest) or (is_deeper and matches(parts[1:], pattern))
     if not parts or (parts[0].startswith(".") and not first.startswith(".")):
         return False
-    return fnmatch.fnmatchcase(parts[0], first) and _matches(parts[1:], rest)
+    return fnmatch.fnmatchcase(parts[0], first) and matches(parts[1:], rest)
 
 
 def _holder() -> bytes:

@@ -32,6 +32,7 @@ app = typer.Typer(
         "  auricle why workflow.yaml        explain why the last model was published, or not\n"
         "  auricle runs workflow.yaml       list the runs; `compare` compares two\n"
         "  auricle predict workflow.yaml clip.wav\n"
+        "  auricle infer workflow.yaml --input 's3://bucket/*.flac' --output answers/\n"
         "  auricle explain workflow.yaml clip.wav\n"
         "  auricle models workflow.yaml     list the published versions; `rollback`, `promote`\n"
         "  auricle schedule workflow.yaml   train again when there is something new\n"

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from pipeline.cli.arguments import (
     checked_path,
     load,
     load_asked,
+    output_kept,
     show,
 )
 from pipeline.cli.output import say_json
@@ -60,6 +61,54 @@ def predict(
     predictions = model.predict(sounds, top)
     show(predictions, as_json, print_predictions)
     if predictions.failed:
+        raise typer.Exit(2)
+
+
+@app.command()
+def infer(
+    file: WorkflowFile,
+    inputs: Annotated[
+        list[str],
+        typer.Option(
+            "--input",
+            metavar="PLACE",
+            help="A file, folder, pattern or manifest: a path, gs:// or s3://; more than once for"
+            " several.",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(metavar="PLACE", help="A folder; or one file, .jsonl or .parquet."),
+    ],
+    version: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="A published version; by default the one that is served."),
+    ] = None,
+    form: Annotated[
+        Literal["jsonl", "parquet"] | None,
+        typer.Option("--format", help="Of the answers; by default by the ending, or jsonl."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Classify any number of audio files with a published model, on Beam.
+
+    Writes a row for each clip: what it is, label and score, and the score of every label. Clips
+    that cannot be used go into a file of rejects, with reasons. Workers are those of `run.beam`.
+    One that was stopped goes on where it was when it is run again.
+
+    \b
+      auricle infer workflow.yaml --input clips/ --output answers.jsonl
+      auricle infer workflow.yaml --input 's3://bucket/2026/*.flac' --output s3://bucket/answers
+      auricle infer workflow.yaml --input calls.jsonl --output answers.parquet --version 3
+    """
+    project = load(file)
+    from pipeline.cli.views.inference import print_inference
+    from pipeline.runners.inference import infer_with
+
+    with output_kept(as_json):
+        inference = infer_with(project, inputs, output, version=version, form=form)
+    show(inference, as_json, print_inference)
+    if not inference.clips:
         raise typer.Exit(2)
 
 

@@ -6,22 +6,28 @@ workflow only says where the model is. TensorFlow is imported once there is some
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from pydantic import BaseModel, Field, ValidationError
 
-from components.audio.condition import condition
+from components.inference.asking import (
+    MOST_SAMPLES_AT_ONCE,
+    AskedModel,
+    SavedModel,
+    most_at_once,
+    refusal,
+)
 from components.saved_model import load_saved_model
 from components.storage.location import Location
-from components.tasks import feeding
+from components.tasks.feeding import Answer as GivenAnswer
 from components.versions.ledger import read_ledger
 from components.versions.manifest import check_version, verify
 from components.versions.model_card import read_card
 from components.versions.serving import Version, newest_version, pushed_versions
-from pipeline.inference.reading import ReadClip, Sound, longest_s, read_clips
+from pipeline.inference.reading import ReadClip, Sound, read_clips
 from pipeline.inference.tensorflow_import import import_tensorflow
 from pipeline.workspace.lock import check_reader
 from pipeline.workspace.ownership import check_serving_owner
@@ -32,9 +38,6 @@ from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
-
-_BATCH = 64
-_BATCH_SAMPLES = 1 << 24  # 64 MiB
 
 
 class Answer(BaseModel):
@@ -75,12 +78,6 @@ class Predictions(BaseModel):
     def failed(self) -> bool:
         """Whether a file could not be used."""
         return any(file.error is not None for file in self.files)
-
-
-class SavedModel(Protocol):
-    """What TensorFlow loads: signatures by name, each from inputs to outputs by name."""
-
-    signatures: "Mapping[str, Callable[..., Mapping[str, tf.Tensor]]]"
 
 
 class ConditioningModel(SavedModel, Protocol):
@@ -143,9 +140,10 @@ class TrainedModel:
 
     def answer(self, clips: Iterable[ReadClip | str], top: int) -> Iterator[list[Answer] | str]:
         """The `top` best answers to each clip as `read` gives it, or why there are none."""
-        at_once = _BATCH if self.card.conditions or not longest_s(self.card) else 1
-        for batch in _batches(clips, at_once):
-            answers = self._ask([each.waveform for each in batch if not isinstance(each, str)], top)
+        for batch in _batches(clips, most_at_once(self.card)):
+            heard = [each.waveform for each in batch if not isinstance(each, str)]
+            asked = AskedModel(self.saved_model, self.card).answer(heard, top) if heard else []
+            answers = map(_shown, asked)
             for clip in batch:
                 yield clip if isinstance(clip, str) else next(answers)
 
@@ -160,39 +158,7 @@ class TrainedModel:
         model = cast(ConditioningModel, self.saved_model)
         waveform, _, [error] = model.condition(clip[None], np.array([len(clip)], np.int32))
         reason = error.numpy().decode()
-        return self._in_words(clip, reason) if reason else waveform.numpy()[0]
-
-    def _ask(self, clips: list["np.ndarray"], top: int) -> Iterator[list[Answer] | str]:
-        if not clips:
-            return
-        import numpy as np
-
-        signatures = self.saved_model.signatures
-        lengths = np.array([len(clip) for clip in clips], np.int32)
-        padded = np.zeros((len(clips), lengths.max()), np.float32)
-        for row, clip in zip(padded, clips, strict=True):
-            row[: len(clip)] = clip
-        if self.card.conditions:
-            outputs = signatures["serving_lengths"](waveform=padded, lengths=lengths)
-        else:
-            outputs = signatures["serving_default"](waveform=padded)
-        arrays = {name: values.numpy() for name, values in outputs.items()}
-        errors = arrays.pop("error") if self.card.conditions else np.full(len(clips), b"")
-        part = feeding.serving(self.card.task)  # TensorFlow is there by now
-        answers = part.read_answers(arrays, self.card, top)
-        for clip, error, best in zip(clips, errors, answers, strict=True):
-            if error:
-                yield self._in_words(clip, error.decode())
-            else:
-                yield [Answer(label=each.text, score=each.score) for each in best]
-
-    def _in_words(self, clip: "np.ndarray", reason: str) -> str:
-        """What ingest says to a clip that the model refuses for `reason`."""
-        try:
-            condition(clip, self.card.audio, longest_s=longest_s(self.card))
-        except ClipError as error:
-            return str(error)
-        return reason
+        return str(refusal(clip, reason, self.card)) if reason else waveform.numpy()[0]
 
     def _prediction(
         self, file: str, answers: list[Answer] | str, notes: list[str]
@@ -258,18 +224,24 @@ def published_card(version: Location) -> ModelCard:
 
 
 def _batches(clips: Iterable[ReadClip | str], most: int) -> Iterator[list[ReadClip | str]]:
-    """Clips that follow each other, up to `most`; padded, they fit into `_BATCH_SAMPLES`."""
+    """Clips that follow each other, up to `most`; padded, they fit into `MOST_SAMPLES_AT_ONCE`."""
     batch: list[ReadClip | str] = []
     longest = 0
     for clip in clips:
         samples = 0 if isinstance(clip, str) else len(clip.waveform)
         longest = max(longest, samples)
-        if batch and (len(batch) == most or longest * (len(batch) + 1) > _BATCH_SAMPLES):
+        if batch and (len(batch) == most or longest * (len(batch) + 1) > MOST_SAMPLES_AT_ONCE):
             yield batch
             batch, longest = [], samples
         batch.append(clip)
     if batch:
         yield batch
+
+
+def _shown(found: "list[GivenAnswer] | ClipError") -> list[Answer] | str:
+    if isinstance(found, ClipError):
+        return str(found)
+    return [Answer(label=each.text, score=each.score) for each in found]
 
 
 def _load_saved_model(version: Location) -> SavedModel:

@@ -5,16 +5,15 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from components.audio.condition import condition
 from components.audio.decode import decode
 from components.audio.hearing import hearing_notes, recording_notes
-from components.audio.limits import MAX_DURATION_S
 from components.example_gen.file_names import AUDIO_SUFFIXES, is_audio, is_no_label
+from components.inference.asking import AudioTask, longest_s
 from components.storage.local import open_regular
 from components.subprocess_pool import Failure, SubprocessPool
-from components.tasks import feeding
 from schemas.errors import ClipError, InputError
 from schemas.workflow.audio import Audio
 
@@ -24,18 +23,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 30  # of a file, and of standard input
 
 Sound = Path | bytes  # a file, or what is in one
-
-
-class AudioTask(Protocol):
-    """A model card, or a workflow: settings of audio, and what is learned from it."""
-
-    @property
-    def audio(self) -> Audio:
-        """What clips become."""
-
-    @property
-    def task(self) -> str:
-        """By its name."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +133,3 @@ class ClipReader:
             return str(error.strerror)
         notes = [] if self.longest_s is not None else hearing_notes(raw, self.audio)
         return ReadClip(clip, [*recording_notes(decoded), *notes])
-
-
-def longest_s(card: AudioTask) -> float | None:
-    """How long a clip may be where it keeps its length; None where it does not."""
-    return MAX_DURATION_S if feeding.features(card.task).VARIABLE_LENGTH else None

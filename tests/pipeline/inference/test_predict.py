@@ -404,7 +404,7 @@ class TestAModelThatConditions:
     ) -> None:
         model = load_model(project)
         whole = model.predict(files).files
-        monkeypatch.setattr("pipeline.inference.predict._BATCH_SAMPLES", 20_000)
+        monkeypatch.setattr("pipeline.inference.predict.MOST_SAMPLES_AT_ONCE", 20_000)
         for one, other in zip(model.predict(files).files, whole, strict=True):
             assert (one.file, one.error) == (other.file, other.error)
             assert [answer.label for answer in one.answers] == [a.label for a in other.answers]
