@@ -88,6 +88,9 @@ _HOMES = {
     "read_project": "pipeline.workspace.project",
     "read_workflow": "pipeline.config.loader",
 }
+# A step in a container of TFX finds the class of an artifact by its type's name, `auricle.Rejects`.
+_ARTIFACTS = ("ClipScores", "DataVerdict", "IngestReport", "Rejects", "RunReport")
+_HOMES |= dict.fromkeys(_ARTIFACTS, "components.artifacts")
 
 
 def plan(source: Source) -> "Plan":

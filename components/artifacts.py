@@ -1,17 +1,19 @@
 """The artifact types of our own that components pass to each other; the rest are TFX's.
 
-Vertex AI asks for names in two parts.
+A type's name has two parts, as Vertex AI asks for, and is where TFX imports the class from in a
+container: what is added here is named in `auricle`, too.
 """
 
 from collections.abc import Callable, Iterable
 
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
 from schemas.splits import judging, teaching
 
 Artifacts = dict[str, list[Artifact]]  # what a step takes or gives, by key
+BASELINE_PROPERTY = "baseline_model_uri"  # of a ClipScores: what Evaluator looked up itself
 
 
 class Rejects(Artifact):
@@ -46,6 +48,13 @@ class ClipScores(Artifact):
     """
 
     TYPE_NAME = "auricle.ClipScores"
+
+
+def model_at(uri: str) -> standard_artifacts.Model:
+    """The Model artifact at a URI, of which nothing else is known."""
+    model = standard_artifacts.Model()
+    model.uri = uri
+    return model
 
 
 def judging_splits(examples: list[Artifact]) -> list[str]:

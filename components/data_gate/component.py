@@ -18,6 +18,7 @@ class DataGateSpec(ComponentSpec):
         "gate": ExecutionParameter(type=str),
         "max_reject_fraction": ExecutionParameter(type=float),
         "task": ExecutionParameter(type=str, optional=True),
+        "passed": ExecutionParameter(type=str, optional=True),
     }
     INPUTS: ClassVar = {
         "ingest_report": ChannelParameter(type=IngestReport),
@@ -41,10 +42,11 @@ class DataGate(base_component.BaseComponent):
         rejects: types.BaseChannel,
         statistics: types.BaseChannel,
         anomalies: types.BaseChannel,
-        passed_before: types.BaseChannel,
+        passed_before: types.BaseChannel | None,
         gate: str,
         max_reject_fraction: float,
         task: str | None = None,
+        passed: str | None = None,
     ) -> None:
         """Wires a gate.
 
@@ -57,6 +59,8 @@ class DataGate(base_component.BaseComponent):
             gate: JSON of `schemas.workflow.DataGate`.
             max_reject_fraction: `schemas.workflow.Data.max_reject_fraction`.
             task: of the model; the first one if not given.
+            passed: the file in which verdicts are kept, and the last one on other data is looked up
+                if no resolver says it.
         """
         super().__init__(
             spec=DataGateSpec(
@@ -68,6 +72,7 @@ class DataGate(base_component.BaseComponent):
                 gate=gate,
                 max_reject_fraction=max_reject_fraction,
                 task=task,
+                passed=passed,
                 verdict=types.Channel(type=DataVerdict),
             )
         )

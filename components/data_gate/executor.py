@@ -13,6 +13,8 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.data_gate.rules import Drift, Findings, check, stopped_because
+from components.earlier import add_passed, passed_before
+from components.storage.location import location_of
 from components.tasks import feeding
 from schemas.errors import DataGateError
 from schemas.example import SIDE_FEATURES, FeatureKind
@@ -29,11 +31,14 @@ _ANOMALIES_FILE = "SchemaDiff.pb"  # TFX's name
 
 
 class Parameters(TypedDict, total=False):
-    """What the step is told: the settings `gate` are JSON; `task` may be left out."""
+    """What the step is told: the settings `gate` are JSON; `task` may be left out. `passed` is the
+    file in which verdicts are kept for the next run, where no metadata store has them.
+    """
 
     gate: str
     max_reject_fraction: float
     task: str
+    passed: str
 
 
 class Executor(base_executor.BaseExecutor):
@@ -52,13 +57,15 @@ class Executor(base_executor.BaseExecutor):
         gate = DataGate.model_validate_json(exec_properties["gate"])
         statistics_uri = artifact_utils.get_single_uri(input_dict["statistics"])
         statistics = _read_taught(statistics_uri)
-        before = next(iter(input_dict.get("passed_before") or []), None)
+        ingested = artifact_utils.get_single_uri(input_dict["ingest_report"])
+        passed = location_of(file) if (file := exec_properties.get("passed")) else None
+        found = next(iter(input_dict.get("passed_before") or []), None)
+        before = found.uri if found else passed and passed_before(passed, ingested)
         task = exec_properties.get("task") or FIRST_TASK
         watched = {**feeding.features(task).FEATURES, **SIDE_FEATURES}
         drifts = None
-        if before is not None:
-            drifts = measure_drift(statistics, _read_statistics(before.uri), watched)
-        ingested = artifact_utils.get_single_uri(input_dict["ingest_report"])
+        if before:
+            drifts = measure_drift(statistics, _read_statistics(before), watched)
         rejects = artifact_utils.get_single_uri(input_dict["rejects"])
         findings = Findings(
             report=IngestReport.model_validate_json(_read(ingested, INGEST_REPORT_FILE)),
@@ -82,6 +89,8 @@ class Executor(base_executor.BaseExecutor):
         io_utils.write_bytes_file(
             f"{verdict_uri}/{_STATISTICS_FILE}", statistics.SerializeToString(deterministic=True)
         )
+        if passed is not None:
+            add_passed(passed, verdict_uri, ingested)
 
 
 def measure_drift(

@@ -18,6 +18,7 @@ class EvaluatorSpec(ComponentSpec):
         "task": ExecutionParameter(type=str),
         "background_uri": ExecutionParameter(type=str),
         "background_digest": ExecutionParameter(type=str),
+        "earlier": ExecutionParameter(type=str, optional=True),
     }
     INPUTS: ClassVar = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -48,6 +49,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         baseline_model: types.BaseChannel | None = None,
         background_uri: str = "",
         background_digest: str = "",
+        earlier: str | None = None,
     ) -> None:
         """Wires an evaluator.
 
@@ -58,6 +60,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             baseline_model: the last blessed model; may be empty.
             background_uri: a list of recordings, `schemas.background`; empty where there is none.
             background_digest: stands for their content in the cache key.
+            earlier: where the last blessed model is looked up if no resolver says it; JSON of
+                `schemas.workflow.training.Earlier`.
         """
         super().__init__(
             spec=EvaluatorSpec(
@@ -67,6 +71,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 baseline_model=baseline_model,
                 background_uri=background_uri,
                 background_digest=background_digest,
+                earlier=earlier,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 scores=types.Channel(type=ClipScores),
             )

@@ -1,5 +1,6 @@
 """Scores test clips and background with the exported models; TFMA measures the test clips."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -7,9 +8,17 @@ from typing import TypedDict
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
 
-from components.artifacts import Artifacts, judging_splits, saved_model_uri
+from components.artifacts import (
+    BASELINE_PROPERTY,
+    Artifacts,
+    judging_splits,
+    model_at,
+    saved_model_uri,
+)
 from components.beam_jobs import RunsJobs
+from components.earlier import blessed_before
 from components.evaluation.score_files import SCORES_FILE
 from components.evaluation.tfma_evaluation import evaluate
 from components.evaluator.clip_scoring import AskedModels, score_files
@@ -22,10 +31,13 @@ from schemas.reports.model_card import ModelCard
 
 
 class Parameters(TypedDict, total=False):
-    """What the step is told; without a background's URI there is none to listen to."""
+    """What the step is told; without a background's URI there is none to listen to. `earlier` says
+    where to look for a baseline that no resolver found.
+    """
 
     task: str
     background_uri: str
+    earlier: str
 
 
 class Executor(RunsJobs, base_beam_executor.BaseBeamExecutor):
@@ -36,6 +48,7 @@ class Executor(RunsJobs, base_beam_executor.BaseBeamExecutor):
     ) -> None:
         files = split_files(judging_splits(input_dict["examples"]))
         models = [*input_dict["model"], *input_dict.get("baseline_model", [])]
+        models += _looked_up(models, output_dict["scores"], exec_properties.get("earlier"))
         saved_models = [saved_model_uri(model) for model in models]
         task = exec_properties["task"]
         folder = artifact_utils.get_single_uri(output_dict["scores"])
@@ -51,6 +64,22 @@ class Executor(RunsJobs, base_beam_executor.BaseBeamExecutor):
         evaluation = artifact_utils.get_single_uri(output_dict["evaluation"])
         with plain_path(evaluation) as path, self._make_beam_pipeline() as pipeline:
             evaluate(location_of(folder) / SCORES_FILE, path, pipeline)
+
+
+def _looked_up(
+    models: list[Artifact], scores: list[Artifact], earlier: str | None
+) -> list[Artifact]:
+    """The model that was blessed before the first of `models`, and which `scores` then names for
+    the steps that follow; nothing where there is none, or nowhere to look.
+    """
+    if not earlier:
+        return []
+    uri = blessed_before(json.loads(earlier), candidate=models[0].uri)
+    if not uri:
+        return []
+    for table in scores:
+        table.set_string_custom_property(BASELINE_PROPERTY, uri)
+    return [model_at(uri)]
 
 
 def choose_models(saved_models: Sequence[str], task: str) -> AskedModels:

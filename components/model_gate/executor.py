@@ -9,13 +9,13 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components.artifacts import Artifacts, saved_model_uri
+from components.artifacts import BASELINE_PROPERTY, Artifacts, model_at, saved_model_uri
 from components.evaluation.case import Case
 from components.evaluation.score_files import read_scores, scores_file
 from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
 from components.evaluation.tfma_results import read_results
+from components.judgements import add_trace
 from components.model_gate.decision import decide
-from components.model_gate.judgements import add_trace
 from components.storage.location import location_of
 from components.tasks import parts
 from components.versions.model_card import read_card
@@ -42,6 +42,8 @@ class Executor(base_executor.BaseExecutor):
         evaluation = artifact_utils.get_single_instance(input_dict["evaluation"])
         model = artifact_utils.get_single_instance(input_dict["model"])
         baseline = next(iter(input_dict.get("baseline") or []), None)
+        if looked_up := input_dict["scores"][0].get_string_custom_property(BASELINE_PROPERTY):
+            baseline = model_at(looked_up)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         folder = Path(artifact_utils.get_single_uri(input_dict["scores"]))
         scores, settings = read_scores(scores_file(folder)), exec_properties["gate"]
@@ -62,7 +64,7 @@ class Executor(base_executor.BaseExecutor):
             generated=read_card(saved_model_uri(model)).generated,
         )
         if judgements := exec_properties.get("judgements"):
-            verdict = add_trace(verdict, blessing.uri, location_of(judgements))
+            verdict = add_trace(verdict, blessing.uri, location_of(judgements), model.uri)
         _mark(blessing, model, baseline, verdict)
 
 

@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components.artifacts import model_at, saved_model_uri
+from components.earlier import blessed_before
 from components.evaluation.fold_models import write_fold_models
 from components.tasks import feeding, parts
 from components.trainer.cross_validation import cross_validate
@@ -29,6 +31,7 @@ from schemas.reports.model_card import Lineage, ModelCard
 from schemas.reports.training import HISTORY_FILE, Start
 from schemas.splits import is_fold
 from schemas.tasks import FIRST_TASK
+from schemas.workflow.audio import Audio
 from schemas.workflow.training import TrainerConfig, TrainingSettings
 
 _LOG = logging.getLogger(__name__)
@@ -51,11 +54,12 @@ def run_fn(fn_args: FnArgs) -> None:
         eval_files = []
     task = config.get("task", FIRST_TASK)
     training = Training(settings, train_files, eval_files, Learned.read(train_files, task))
-    key = _training_key(config, train_files + eval_files, fn_args.base_model)
+    base_model = fn_args.base_model or _look_up(config, settings.audio)
+    key = _training_key(config, train_files + eval_files, base_model)
     checkpoint = Path(config["checkpoints"]) / key
     keras.config.set_dtype_policy(precision())
     log_dir, export_dir = Path(fn_args.model_run_dir), Path(fn_args.serving_model_dir)
-    champion = read_champion(fn_args.base_model) if fn_args.base_model else None
+    champion = read_champion(base_model) if base_model else None
     if folds:
         model, fold_models = cross_validate(training, folds, checkpoint, log_dir)
         write_fold_models(fold_models, export_dir.parent)
@@ -88,6 +92,14 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args.serving_model_dir,
     )
     shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def _look_up(config: TrainerConfig, audio: Audio) -> str | None:
+    """The SavedModel to start from, where no resolver found one and there is a place to look."""
+    if (earlier := config.get("earlier")) is None:
+        return None
+    uri = blessed_before(earlier, audio=audio)
+    return saved_model_uri(model_at(uri)) if uri else None
 
 
 def _train(

@@ -16,7 +16,7 @@ from tfx.components import (
 )
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base import executor_spec
-from tfx.dsl.components.common.resolver import Resolver, ResolverStrategy
+from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import BaseChannel, Channel, standard_artifacts
@@ -40,7 +40,7 @@ from components.tasks import feeding
 from schemas.example import SIDE_FEATURES
 from schemas.splits import EVAL, TRAIN, fold_names
 from schemas.tasks import FIRST_TASK
-from schemas.workflow.training import TrainerConfig, TrainingSettings
+from schemas.workflow.training import Earlier, TrainerConfig, TrainingSettings
 from schemas.workflow.workflow import Workflow
 
 
@@ -49,7 +49,8 @@ class RunLocations:
     """Where a pipeline runs and keeps things: paths or URIs, and the arguments Beam gets there.
 
     `timings` and `judgements` are empty where nobody keeps them; `trainer_code` is the fingerprint
-    of Trainer.
+    of Trainer. Resolvers find what came before in the metadata store; where there is none of ours,
+    `earlier` and `passed` are files in which the steps look themselves.
     """
 
     root: str
@@ -68,9 +69,8 @@ class RunLocations:
     metadata: metadata_store_pb2.ConnectionConfig | None
     beam_args: list[str]
     ingest_args: list[str]
-    baseline_strategy: type[ResolverStrategy]
-    passed_before_strategy: type[ResolverStrategy]
-    champion_strategy: type[ResolverStrategy]
+    earlier: Earlier | None = None
+    passed: str | None = None
     registry: dict[str, str] | None = None  # that Pusher tells, where nobody else does
 
 
@@ -96,18 +96,19 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
     )
-    passed_before = _passed_before(locations.passed_before_strategy, examples)
+    passed_before = _passed_before(examples) if locations.passed is None else None
     data_gate = DataGate(
         ingest_report=example_gen.outputs["ingest_report"],
         rejects=example_gen.outputs["rejects"],
         statistics=statistics_gen.outputs["statistics"],
         anomalies=example_validator.outputs["anomalies"],
-        passed_before=passed_before.outputs["verdict"],
+        passed_before=passed_before.outputs["verdict"] if passed_before else None,
+        passed=locations.passed,
         gate=workflow.data_gate.model_dump_json(),
         max_reject_fraction=workflow.data.max_reject_fraction,
         **_task_settings(workflow),
     )
-    champion = _champion(locations.champion_strategy, examples, workflow)
+    champion = _champion(examples, workflow) if locations.earlier is None else None
     folds = fold_names(workflow.data.split.folds or 0)
     trainer = Trainer(
         run_fn="components.trainer.run_fn.run_fn",
@@ -119,20 +120,22 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         custom_config=_trainer_config(workflow, locations),
     )
     trainer.add_upstream_node(data_gate)
-    baseline = _baseline(locations.baseline_strategy, trainer)
+    baseline = _baseline(trainer) if locations.earlier is None else None
+    baseline_model = baseline.outputs["model"] if baseline else None
     evaluator = Evaluator(
         examples=examples,
         model=trainer.outputs["model"],
         task=task,
-        baseline_model=baseline.outputs["model"],
+        baseline_model=baseline_model,
         background_uri=locations.background_uri,
         background_digest=locations.background_digest,
+        earlier=json.dumps(locations.earlier) if locations.earlier else None,
     )
     model_gate = ModelGate(
         evaluation=evaluator.outputs["evaluation"],
         scores=evaluator.outputs["scores"],
         model=trainer.outputs["model"],
-        baseline=baseline.outputs["model"],
+        baseline=baseline_model,
         gate=workflow.gate.model_dump_json(),
         task=task,
         judgements=locations.judgements,
@@ -178,11 +181,11 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
             statistics_gen,
             schema_gen,
             example_validator,
-            passed_before,
+            *([passed_before] if passed_before else []),
             data_gate,
             *([champion] if champion else []),
             trainer,
-            baseline,
+            *([baseline] if baseline else []),
             evaluator,
             model_gate,
             serving_check,
@@ -201,31 +204,26 @@ def _pusher_config(locations: RunLocations) -> PusherConfig:
     return {"ledger": locations.ledger, "registry": locations.registry}
 
 
-def _baseline(strategy: type[ResolverStrategy], trainer: Trainer) -> Resolver:
-    channels = {
-        "model": Channel(type=standard_artifacts.Model),
-        "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
-    }
-    if strategy is BlessedBeforeStrategy:
-        channels["candidate"] = trainer.outputs["model"]
-    return Resolver(strategy_class=strategy, **channels).with_id("Baseline")
+def _baseline(trainer: Trainer) -> Resolver:
+    return Resolver(
+        strategy_class=BlessedBeforeStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        candidate=trainer.outputs["model"],
+    ).with_id("Baseline")
 
 
-def _champion(
-    strategy: type[ResolverStrategy], examples: BaseChannel, workflow: Workflow
-) -> Resolver | None:
+def _champion(examples: BaseChannel, workflow: Workflow) -> Resolver | None:
     """Finds the model whose weights training starts with; None where it starts from scratch."""
     if workflow.train.start == "scratch":
         return None
-    channels = {
-        "model": Channel(type=standard_artifacts.Model),
-        "model_blessing": Channel(type=standard_artifacts.ModelBlessing),
-    }
-    config = None
-    if strategy is ChampionBeforeStrategy:
-        channels["candidate"] = examples
-        config = {"audio": workflow.audio.model_dump_json()}
-    return Resolver(strategy_class=strategy, config=config, **channels).with_id("Champion")
+    return Resolver(
+        strategy_class=ChampionBeforeStrategy,
+        config={"audio": workflow.audio.model_dump_json()},
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+        candidate=examples,
+    ).with_id("Champion")
 
 
 def _trainer_config(workflow: Workflow, locations: RunLocations) -> TrainerConfig:
@@ -240,6 +238,8 @@ def _trainer_config(workflow: Workflow, locations: RunLocations) -> TrainerConfi
         config["confidence"] = workflow.gate.confidence
     if workflow.task != FIRST_TASK:
         config["task"] = workflow.task
+    if locations.earlier is not None and workflow.train.start != "scratch":
+        config["earlier"] = locations.earlier
     return config
 
 
@@ -250,11 +250,12 @@ def _task_settings(workflow: Workflow) -> dict[str, str]:
     return {} if workflow.task == FIRST_TASK else {"task": workflow.task}
 
 
-def _passed_before(strategy: type[ResolverStrategy], examples: BaseChannel) -> Resolver:
-    channels = {"verdict": Channel(type=DataVerdict)}
-    if strategy is PassedBeforeStrategy:
-        channels["candidate"] = examples
-    return Resolver(strategy_class=strategy, **channels).with_id("PassedBefore")
+def _passed_before(examples: BaseChannel) -> Resolver:
+    return Resolver(
+        strategy_class=PassedBeforeStrategy,
+        verdict=Channel(type=DataVerdict),
+        candidate=examples,
+    ).with_id("PassedBefore")
 
 
 def _shown_settings(workflow: Workflow) -> dict[str, object]:

@@ -17,7 +17,7 @@ from components.example_gen.background import write_background
 from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
-from components.model_gate.judgements import read_judgements
+from components.judgements import read_judgements
 from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
 from components.storage.location import Location, location_of
 from components.versions.serving import check_serving
@@ -217,11 +217,6 @@ def _locations(
 ) -> "RunLocations":
     from tfx.orchestration import metadata
 
-    from components.resolvers import (
-        BlessedBeforeStrategy,
-        ChampionBeforeStrategy,
-        PassedBeforeStrategy,
-    )
     from pipeline.dag.build import RunLocations
 
     trainer_code = component_fingerprint("Trainer", task=task)
@@ -242,9 +237,6 @@ def _locations(
         metadata=metadata.sqlite_metadata_connection_config(str(directory.metadata)),
         beam_args=beam_args,
         ingest_args=ingest_args,
-        baseline_strategy=BlessedBeforeStrategy,
-        passed_before_strategy=PassedBeforeStrategy,
-        champion_strategy=ChampionBeforeStrategy,
     )
 
 

@@ -22,7 +22,6 @@ from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
 from schemas.workflow.notify import Notify
 from schemas.workflow.registry import Registry
-from schemas.workflow.run import Run
 from schemas.workflow.schedule import Schedule
 from schemas.workflow.train import Train
 
@@ -337,20 +336,6 @@ def notify_conflicts(notify: Notify) -> Iterator[Conflict]:
     if notify.on != type(notify)().on and notify.webhook is None and notify.command is None:
         yield Conflict(
             ("notify.on", "notify"), "nobody to tell", "notify.webhook or notify.command beside it"
-        )
-
-
-def vertex_conflicts(run: Run) -> Iterator[Conflict]:
-    """What a workflow for Vertex AI lacks."""
-    given = {"project": run.vertex.project, "region": run.vertex.region}
-    if run.beam.runner == "DataflowRunner":
-        return  # whose options have both
-    missing = [name for name, value in given.items() if value is None]
-    if len(missing) == 1:
-        yield Conflict(
-            (f"run.vertex.{missing[0]}", "run.vertex"),
-            f"no {missing[0]}",
-            "both project and region of Google Cloud",
         )
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.workflow.block import Block, Text
+from schemas.workflow.vertex import Vertex
 
 BeamRunner = Literal[
     "DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PortableRunner"
@@ -33,20 +34,13 @@ class Beam(Block):
     )
 
 
-class Vertex(Block):
-    """Where on Google Cloud a pipeline for Vertex AI registers what it publishes."""
-
-    project: Text | None = Field(
-        None, description="Google Cloud project; that of Dataflow if not given."
-    )
-    region: Text | None = Field(None, description="Its region; that of Dataflow if not given.")
-
-
 class Run(Block):
     """Where and on what the workflow runs."""
 
     directory: Text | None = Field(None, description="Run directory; `runs/<name>` if not given.")
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
-    vertex: Vertex = Field(Vertex(), description="Where Vertex AI registers what is published.")
+    vertex: Vertex = Field(
+        Vertex(), description="Where on Google Cloud the graph runs, and on what."
+    )
     keep_examples: int = Field(3, ge=1, description="How many past data sets' examples to keep.")

@@ -21,12 +21,20 @@ class TrainingSettings(Block):
     train: Train
 
 
+class Earlier(TypedDict):
+    """Where a step finds what came before, as URIs: ModelGate's judgements, and the ledger."""
+
+    judgements: str
+    ledger: str
+
+
 class TrainerConfig(TypedDict, total=False):
     """What Trainer gets: settings, provenance, and where unfinished trainings are kept.
 
     `workflow` is the JSON of `TrainingSettings`, `examples` the digest of the index and `code` the
     fingerprint of the step. `confidence` is there where two models are trained and one is kept,
-    `task` where it is not the first one, whose steps were keyed before it had a name.
+    `task` where it is not the first one, whose steps were keyed before it had a name, and `earlier`
+    where it has to look itself for the model to start from.
     """
 
     workflow: str
@@ -36,3 +44,4 @@ class TrainerConfig(TypedDict, total=False):
     checkpoints: str
     confidence: float
     task: str
+    earlier: Earlier

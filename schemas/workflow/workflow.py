@@ -36,6 +36,7 @@ from schemas.workflow.run import Run
 from schemas.workflow.schedule import Schedule
 from schemas.workflow.serving_check import ServingCheck
 from schemas.workflow.train import Train
+from schemas.workflow.vertex_conflicts import vertex_conflicts
 
 
 def _check_task(name: str) -> str:
@@ -114,4 +115,4 @@ class Workflow(Block):
         yield from conflicts.notify_conflicts(self.notify)
         yield from load_part(self.task, "config").conflicts(self)
         yield from beam_conflicts(self.run, self.data)
-        yield from conflicts.vertex_conflicts(self.run)
+        yield from vertex_conflicts(self.run)

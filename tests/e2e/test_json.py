@@ -85,8 +85,13 @@ def prepared(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         soundfile.write(project / "commands" / name, waveform, rate)
     for name in ("testing", "validation"):
         (project / "commands" / f"{name}_list.txt").write_text("")
-    vertex = {"orchestrator": "vertex", "directory": "gs://bucket/tones"}
-    write_workflow(project, run=vertex).rename(project / "vertex.yaml")
+    vertex = {
+        "orchestrator": "vertex",
+        "directory": "gs://bucket/tones",
+        "vertex": {"image": "europe-docker.pkg.dev/my-project/auricle/auricle:1"},
+    }
+    generated = {"generated": {"words": list(TONES_HZ)}}  # no recordings of this machine
+    write_workflow(project, run=vertex, data=generated).rename(project / "vertex.yaml")
     write_workflow(project, notify={"command": [sys.executable, "-c", "pass"]})
     return project
 

@@ -2,56 +2,94 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-from e2e.tiny import TINY, write_workflow
+from e2e.on_vertex import IMAGE, ROOT, VERTEX, compiled, container, parameter, tasks
+from e2e.tiny import TINY
 
-from pipeline.runners.vertex import compile_workflow
-from pipeline.workspace.project import read_project
-from schemas.errors import WorkflowError
+from pipeline.runners.vertex import COMMAND
+from schemas.errors import DataError, WorkflowError
 
 pytestmark = pytest.mark.e2e
 
 
-def test_vertex_pipeline(project: Path) -> None:
-    file = write_workflow(project, run={"directory": "gs://bucket/runs/tones"})
-    output = project / "pipeline.json"
-    compile_workflow(read_project(file), output)
-    job = json.loads(output.read_text())
-    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
-    assert {"AudioExampleGen", "Trainer", "Evaluator", "ModelGate", "Pusher"} <= set(tasks)
-    assert {"ServingCheck", "Report"} <= set(tasks)
-    assert job["runtimeConfig"]["gcsOutputDirectory"] == "gs://bucket/runs/tones"
-    assert str(project) not in output.read_text()  # nothing of this machine
+def test_the_graph_needs_nothing_of_this_machine(tmp_path: Path) -> None:
+    job = compiled(tmp_path)
+    assert {"AudioExampleGen", "Trainer", "Evaluator", "ModelGate", "Pusher"} <= set(tasks(job))
+    assert {"ServingCheck", "Report"} <= set(tasks(job))
+    assert job["runtimeConfig"]["gcsOutputDirectory"] == ROOT
+    assert str(tmp_path) not in json.dumps(job)
+    for step in tasks(job):
+        assert container(job, step)["image"] == IMAGE
+        assert container(job, step)["command"] == COMMAND
+    files = {path.name for path in (tmp_path / "pipeline-files").rglob("*") if path.is_file()}
+    index = parameter(job, "AudioExampleGen", "index_uri")
+    assert index.startswith(f"{ROOT}/index/")
+    assert files == {index.rpartition("/")[2], "utterance.pbtxt"}
 
 
-def test_vertex_pipeline_registers_what_it_pushes(project: Path) -> None:
-    vertex = {"project": "my-project", "region": "europe-west4"}
-    run = {"directory": "gs://bucket/runs/tones", "vertex": vertex}
-    file = write_workflow(project, run=run, registry={})
-    output = project / "pipeline.json"
-    compile_workflow(read_project(file), output)
-    tasks = json.loads(output.read_text())["pipelineSpec"]["root"]["dag"]["tasks"]
-    config = tasks["Pusher"]["inputs"]["parameters"]["custom_config"]
-    assert json.loads(config["runtimeValue"]["constantValue"]["stringValue"]) == {
-        "ledger": "gs://bucket/runs/tones/versions.json",
-        "registry": {"kind": "vertex", **vertex},
+def test_small_steps_get_small_machines(tmp_path: Path) -> None:
+    job = compiled(tmp_path)
+    assert container(job, "Report")["resources"] == {"cpuLimit": 2.0, "memoryLimit": 8.0}
+    for step in ("Trainer", "AudioExampleGen"):  # Beam runs in the step's container
+        assert "resources" not in container(job, step)
+
+
+def test_beam_runs_on_dataflow_with_what_vertex_knows(tmp_path: Path) -> None:
+    vertex = VERTEX["vertex"] | {
+        "service_account": "auricle@my-project.iam.gserviceaccount.com",
+        "labels": {"team": "voice"},
+    }
+    options = {
+        "project": "of-beam",
+        "region": "europe-west4",
+        "temp_location": "gs://bucket/tmp",
+        "sdk_container_image": "europe-docker.pkg.dev/my-project/auricle-beam:1",
+    }
+    beam = {"runner": "DataflowRunner", "options": options}
+    job = compiled(tmp_path, run=VERTEX | {"vertex": vertex, "beam": beam})
+    arguments = container(job, "AudioExampleGen")["args"]
+    assert {
+        "--runner=DataflowRunner",
+        "--project=of-beam",
+        "--temp_location=gs://bucket/tmp",
+        "--sdk_container_image=europe-docker.pkg.dev/my-project/auricle-beam:1",
+        "--service_account_email=auricle@my-project.iam.gserviceaccount.com",
+        "--labels=team=voice",
+    } <= set(arguments)
+    assert container(job, "AudioExampleGen")["resources"]["cpuLimit"] == 2.0
+    assert job["labels"]["team"] == "voice"
+
+
+def test_a_push_is_registered(tmp_path: Path) -> None:
+    job = compiled(tmp_path, registry={})
+    assert json.loads(parameter(job, "Pusher", "custom_config")) == {
+        "ledger": f"{ROOT}/versions.json",
+        "registry": {"kind": "vertex", "project": "my-project", "region": "europe-west4"},
     }
 
 
-def test_vertex_needs_a_bucket(project: Path) -> None:
-    with pytest.raises(WorkflowError, match="gs://"):
-        compile_workflow(read_project(project / "workflow.yaml"), project / "pipeline.json")
+def test_a_warm_start_is_looked_up_by_the_step(tmp_path: Path) -> None:
+    job = compiled(tmp_path, train=TINY["train"] | {"start": "both"})
+    config = json.loads(parameter(job, "Trainer", "custom_config"))
+    assert config["earlier"]["judgements"] == f"{ROOT}/judgements.jsonl"
+    assert not any("esolver" in name for name in tasks(job))
 
 
-def test_vertex_pipeline_with_a_warm_start(project: Path) -> None:
-    file = write_workflow(
-        project,
-        train=TINY["train"] | {"start": "both"},
-        run={"directory": "gs://bucket/runs/tones"},
-    )
-    output = project / "pipeline.json"
-    compile_workflow(read_project(file), output)
-    job = json.loads(output.read_text())
-    tasks = job["pipelineSpec"]["root"]["dag"]["tasks"]
-    assert "base_model" in tasks["Trainer"]["inputs"]["artifacts"]
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"directory": "runs/tones"}, "run.directory"),
+        ({"directory": "s3://bucket/runs"}, "run.directory"),
+        ({"vertex": {"project": "my-project", "region": "europe-west4"}}, "run.vertex.image"),
+    ],
+)
+def test_what_vertex_needs(tmp_path: Path, changes: dict[str, Any], key: str) -> None:
+    with pytest.raises(WorkflowError, match=key):
+        compiled(tmp_path, run=VERTEX | changes)
+
+
+def test_recordings_of_this_machine_are_refused(project: Path) -> None:
+    with pytest.raises(DataError, match="72 recordings"):
+        compiled(project, data=TINY["data"])

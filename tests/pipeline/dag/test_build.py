@@ -5,19 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
+from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
 
-from components.resolvers import (
-    BlessedBeforeStrategy,
-    ChampionBeforeStrategy,
-    PassedBeforeStrategy,
-)
 from pipeline.dag.build import RunLocations, build_pipeline
+from schemas.workflow.training import Earlier
 from schemas.workflow.workflow import Workflow
 
 
-def build(folder: Path, start: str, strategy: type[Any] = ChampionBeforeStrategy) -> Pipeline:
+def build(folder: Path, start: str, earlier: Earlier | None = None) -> Pipeline:
     workflow = Workflow.model_validate(
         {
             "name": "t",
@@ -40,9 +36,8 @@ def build(folder: Path, start: str, strategy: type[Any] = ChampionBeforeStrategy
         metadata=None,
         beam_args=[],
         ingest_args=[],
-        baseline_strategy=BlessedBeforeStrategy,
-        passed_before_strategy=PassedBeforeStrategy,
-        champion_strategy=strategy,
+        earlier=earlier,
+        passed="passed.jsonl" if earlier else None,
     )
     return build_pipeline(workflow, locations)
 
@@ -72,7 +67,12 @@ def test_a_warm_start_gets_the_champion_before_these_examples(
     assert config.get("confidence") == confidence
 
 
-def test_elsewhere_it_is_the_latest_blessed_model(tmp_path: Path) -> None:
-    strategy = latest_blessed_model_strategy.LatestBlessedModelStrategy
-    champion = node(build(tmp_path, "champion", strategy), "Champion")
-    assert set(champion.raw_inputs) == {"model", "model_blessing"}
+def test_without_a_store_of_ours_the_steps_look_themselves(tmp_path: Path) -> None:
+    earlier: Earlier = {"judgements": "j.jsonl", "ledger": "versions.json"}
+    pipeline = build(tmp_path, "champion", earlier)
+    resolvers = [each.id for each in pipeline.components if isinstance(each, Resolver)]
+    assert resolvers == []
+    config = json.loads(node(pipeline, "Trainer").exec_properties["custom_config"])
+    assert config["earlier"] == earlier
+    assert json.loads(node(pipeline, "Evaluator").exec_properties["earlier"]) == earlier
+    assert node(pipeline, "DataGate").exec_properties["passed"] == "passed.jsonl"

@@ -28,11 +28,14 @@ def make_workflow(run: dict[str, Any], **blocks: Any) -> Workflow:
 @pytest.mark.parametrize(
     ("run", "place"),
     [
-        ({"vertex": {"project": "mine", "region": "europe-west4"}}, ("mine", "europe-west4")),
+        (
+            {"vertex": {"project": "my-project", "region": "europe-west4"}},
+            ("my-project", "europe-west4"),
+        ),
         ({"directory": "gs://bucket/run", "beam": DATAFLOW}, ("of-beam", "europe-west1")),
         (
-            {"directory": "gs://bucket/run", "beam": DATAFLOW, "vertex": {"project": "mine"}},
-            ("mine", "europe-west1"),
+            {"directory": "gs://bucket/run", "beam": DATAFLOW, "vertex": {"project": "my-project"}},
+            ("my-project", "europe-west1"),
         ),
         ({"beam": {"options": {"project": "of-nobody", "region": "nowhere"}}}, None),
         ({}, None),
@@ -59,7 +62,7 @@ def test_no_registry_is_no_registry() -> None:
 
 @pytest.mark.parametrize("missing", ["project", "region"])
 def test_one_without_the_other_is_refused(missing: str) -> None:
-    given = {"project": "mine", "region": "europe-west4"}
+    given = {"project": "my-project", "region": "europe-west4"}
     del given[missing]
     with pytest.raises(ValidationError, match=missing):
         make_workflow({"vertex": given})

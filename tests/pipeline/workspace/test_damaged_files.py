@@ -8,7 +8,7 @@ from pushed import make_version
 from seen import NOW, WORKFLOW, add_span, finish_run
 from unprivileged import permissions_count
 
-from components.model_gate.judgements import read_judgements
+from components.judgements import read_judgements
 from components.storage.location import location_of
 from pipeline.datasets.feedback import list_feedback
 from pipeline.datasets.rejects import read_rejects

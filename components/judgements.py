@@ -1,4 +1,4 @@
-"""What ModelGate decided before on the same test clips, kept in a file of the run directory.
+"""What ModelGate decided before, kept in a file of the run directory.
 
 The more often the same clips judge, and the more a limit is chosen once their answers are known,
 the less their verdict says of other clips. So a verdict tells how often they have judged, and how
@@ -24,7 +24,8 @@ _SUMS = 1 << 256
 
 class Judgement(Document):
     """One verdict: `judged_by` names the test clips, `limits` the rules of the gate in words, and
-    `artifact` the blessing, so that a step that is tried again is one judgement.
+    `artifact` the blessing, so that a step that is tried again is one judgement. `blessed` is the
+    Model artifact that may be published; empty of one that was refused, and in earlier versions.
     """
 
     artifact: str
@@ -32,6 +33,7 @@ class Judgement(Document):
     limits: list[str]
     outcome: str
     value: float
+    blessed: str = ""
 
 
 def clips_digest(ids: Iterable[str]) -> str:
@@ -48,8 +50,8 @@ def clips_digest(ids: Iterable[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
-def add_trace(verdict: Verdict, artifact: str, file: Location) -> Verdict:
-    """`verdict` with what the same clips decided before; it is added to the `file`.
+def add_trace(verdict: Verdict, artifact: str, file: Location, model: str = "") -> Verdict:
+    """`verdict` on a `model` with what the same clips decided before; it is added to the `file`.
 
     Raises:
         OSError: the file cannot be written.
@@ -64,6 +66,7 @@ def add_trace(verdict: Verdict, artifact: str, file: Location) -> Verdict:
         limits=verdict.limits,
         outcome=verdict.outcome,
         value=verdict.headline.value,
+        blessed=model if verdict.allows_push else "",
     )
     content = "".join(f"{each.model_dump_json()}\n" for each in [*others, own])
     file.put(content.encode())
