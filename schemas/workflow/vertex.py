@@ -1,6 +1,6 @@
 """Vertex AI: where the graph runs on Google Cloud, and on which machines."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,16 +19,12 @@ Accelerator = Literal[
     "NVIDIA_H200_141GB",
     "NVIDIA_B200",
 ]
-Label = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
-LabelKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
 
 class TrainerPool(Block):
     """The machines that train."""
 
-    machine: str = Field(
-        pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$", description="Machine type, such as n1-standard-8."
-    )
+    machine: Text = Field(description="Machine type, such as n1-standard-8.")
     accelerator: Accelerator | None = Field(None, description="GPU of each machine; none at first.")
     count: int = Field(1, ge=1, le=16, description="How many of them a machine has.")
     replicas: int = Field(1, ge=1, le=64, description="How many machines train together.")
@@ -46,23 +42,19 @@ class Vertex(Block):
         description="Container image of the steps, as docs/deploy/Dockerfile builds it; that of"
         " Dataflow's workers if not given.",
     )
-    service_account: str | None = Field(
+    service_account: Text | None = Field(
         None,
-        pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
         description="Account that the steps run as; Compute Engine's default one if not given.",
     )
-    network: str | None = Field(
-        None,
-        pattern=r"^projects/[^/\s]+/global/networks/[^/\s]+$",
-        description="Network that the steps are peered with.",
+    network: Text | None = Field(
+        None, description="Network that the steps are peered with: projects/N/global/networks/NAME."
     )
-    labels: dict[LabelKey, Label] = Field({}, description="Labels of all jobs, for the bill.")
+    labels: dict[str, str] = Field({}, description="Labels of all jobs, for the bill.")
     trainer: TrainerPool | None = Field(
         None, description="The machines that train; one small one without a GPU if not given."
     )
-    endpoint: str | None = Field(
+    endpoint: Text | None = Field(
         None,
-        pattern=r"^(https?://)?[A-Za-z0-9.-]+(:[0-9]+)?$",
         description="Vertex AI's interface, such as a private one; that of the region if not"
         " given.",
     )

@@ -24,8 +24,31 @@ _BUILT_IN = {
     "NVIDIA_B200": r"a4-highgpu-(\d+)g",
 }
 _L4_OF = {"24": 2, "48": 4, "96": 8}  # by vCPU; one on the smaller ones
-_REGION = r"[a-z]+(-[a-z]+)+[0-9]+"
-_PROJECT = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
+_FORMS = {  # how a name has to look, and in words
+    "project": (
+        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "a project's id, such as my-project",
+    ),
+    "region": (r"[a-z]+-[a-z]+[0-9]+", "a region, such as europe-west4, no zone"),
+    "image": (
+        r"([A-Za-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]*)?(@sha256:[0-9a-f]{64})?",
+        "an image, such as europe-docker.pkg.dev/my-project/auricle/auricle:0.1.0",
+    ),
+    "service_account": (
+        r"[^@\s]+@[^@\s]+\.[^@\s]+",
+        "an account, such as name@my-project.iam.gserviceaccount.com",
+    ),
+    "network": (
+        r"projects/[^/\s]+/global/networks/[^/\s]+",
+        "a network, such as projects/12345/global/networks/default",
+    ),
+    "endpoint": (
+        r"(https?://)?[A-Za-z0-9.-]+(:[0-9]+)?",
+        "a host, such as one of your own network",
+    ),
+}
+_LABEL = (r"[a-z][a-z0-9_-]{0,62}", r"[a-z0-9_-]{0,63}")
+_MACHINE = r"[a-z][a-z0-9]*(-[a-z0-9]+)+"
 
 
 def vertex_conflicts(run: Run) -> Iterator[Conflict]:
@@ -46,24 +69,26 @@ def vertex_conflicts(run: Run) -> Iterator[Conflict]:
 
 
 def _name_conflicts(vertex: Vertex) -> Iterator[Conflict]:
-    if vertex.region is not None and not re.fullmatch(_REGION, vertex.region):
-        yield Conflict(
-            ("run.vertex.region",), repr(vertex.region), "a region, such as europe-west4, no zone"
-        )
-    if vertex.project is not None and not re.fullmatch(_PROJECT, vertex.project):
-        yield Conflict(
-            ("run.vertex.project",), repr(vertex.project), "a project's id, such as my-project"
-        )
-    if vertex.image is not None and re.search(r"\s|://|^/|[A-Z][^:@]*/", vertex.image):
-        yield Conflict(
-            ("run.vertex.image",),
-            repr(vertex.image),
-            "an image, such as europe-docker.pkg.dev/my-project/auricle/auricle:0.1.0",
-        )
+    for name, (form, expected) in _FORMS.items():
+        value = getattr(vertex, name)
+        if value is not None and not re.fullmatch(form, value):
+            yield Conflict((f"run.vertex.{name}",), repr(value), expected)
+    for key, value in vertex.labels.items():
+        if not (re.fullmatch(_LABEL[0], key) and re.fullmatch(_LABEL[1], value)):
+            yield Conflict(
+                ("run.vertex.labels",),
+                f"{key}: {value}",
+                "keys and values of small letters, digits, _ and -, at most 63 of them",
+            )
 
 
 def _machine_conflicts(pool: TrainerPool) -> Iterator[Conflict]:
     key = "run.vertex.trainer"
+    if not re.fullmatch(_MACHINE, pool.machine):
+        yield Conflict(
+            (f"{key}.machine",), repr(pool.machine), "a machine type, such as n1-standard-8"
+        )
+        return
     if pool.accelerator is None:
         if "count" in pool.model_fields_set:
             yield Conflict(

@@ -34,7 +34,9 @@ def test_page_has_every_key_with_its_default() -> None:
         return [path.removeprefix(".")]
 
     data = {"generated": {}, "background": "x"}
-    said = Workflow.model_validate({"name": "x", "data": data, "task": "spot"}).model_dump()
+    run = {"vertex": {"trainer": {"machine": "n1-standard-8"}}}
+    given = {"name": "x", "data": data, "task": "spot", "run": run}
+    said = Workflow.model_validate(given).model_dump()
     blocks = {"data.generated", "data.cut.window_s", "data.cut.step_s"}  # None in this workflow
     assert keys == {*leaves(said, ""), *blocks}
     assert "| `train.epochs` | a whole number from 1 to 10000 | `" in page
