@@ -6,6 +6,7 @@ A step that dies leaves its last words beside where its output would be: what Ve
 is an exit code.
 """
 
+import contextlib
 import sys
 import traceback
 from argparse import Namespace
@@ -15,9 +16,11 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
+from components.storage.interface import ABSENT, StaleError
 from components.storage.location import location_of
 from schemas.errors import AuricleError
-from schemas.reports.last_words import LAST_WORDS_FILE
+from schemas.reports.last_words import LAST_WORDS_FILE, LastWords
+from schemas.secrets import masked
 
 _KEPT = 4000  # characters of a traceback
 
@@ -27,24 +30,38 @@ def main(parsed: tuple[Namespace, list[str]]) -> None:
     try:
         kubeflow_v2_run_executor.main(parsed)
     except Exception as error:
-        _leave(parsed[0].json_serialized_invocation_args, error)
-        if isinstance(error, AuricleError):
-            sys.exit(error.exit_code)
-        raise
+        sys.exit(_leave(parsed[0].json_serialized_invocation_args, error))
 
 
-def _leave(invocation: str, error: Exception) -> None:
-    words = str(error)
-    if not isinstance(error, AuricleError):
-        words = "".join(traceback.format_exception(error))[-_KEPT:]
-    print(words, file=sys.stderr, flush=True)  # noqa: T201 - the container's log
+def leave_words(arguments: list[str], error: Exception) -> None:
+    """Leaves the last words of a step that was to be run with these arguments."""
+    parsed, _ = kubeflow_v2_run_executor._parse_flags(["", *arguments])
+    _leave(parsed.json_serialized_invocation_args, error)
+
+
+def _leave(invocation: str, error: Exception) -> int:
+    """Writes them to the container's log, and to the step's folder unless another container of the
+    step left some before; returns the exit code.
+    """
+    words = _last_words(error)
+    print(words.words, file=sys.stderr, flush=True)  # noqa: T201 - the container's log
     step = pipeline_spec_pb2.ExecutorInput()
     json_format.Parse(invocation, step, ignore_unknown_fields=True)
     folder = step.outputs.output_file.rpartition("/")[0]
     try:
-        location_of(f"{folder}/{LAST_WORDS_FILE}").put(words.encode())
+        file = location_of(f"{folder}/{LAST_WORDS_FILE}")
+        with contextlib.suppress(StaleError):
+            file.put(words.model_dump_json().encode(), if_match=ABSENT)
     except (OSError, ValueError) as refused:  # the error itself counts
         print(f"its last words cannot be kept: {refused}", file=sys.stderr)  # noqa: T201
+    return words.exit_code
+
+
+def _last_words(error: Exception) -> LastWords:
+    if isinstance(error, AuricleError):
+        return LastWords(exit_code=error.exit_code, words=masked(str(error)))
+    trace = "".join(traceback.format_exception(error))[-_KEPT:]
+    return LastWords(exit_code=AuricleError.exit_code, words=masked(trace))
 
 
 if __name__ == "__main__":

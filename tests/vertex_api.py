@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from google.auth.credentials import AnonymousCredentials
@@ -122,9 +122,16 @@ class VertexApi:
         }
 
 
+class Api(Protocol):
+    """Answers a request: a status, and a body."""
+
+    def answer(self, method: str, path: str, query: Json, body: Json | None) -> tuple[int, Json]:
+        """Of a path and what it asks for."""
+
+
 @contextmanager
-def serve(api: VertexApi) -> Iterator[ModelServiceClient]:
-    """Serves `api`; yields Google's own client of it."""
+def listening(api: Api) -> Iterator[str]:
+    """Serves `api`; yields where, as `http://<host>:<port>`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def _do(self) -> None:
@@ -138,15 +145,25 @@ def serve(api: VertexApi) -> Iterator[ModelServiceClient]:
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 
-        do_GET = do_POST = do_PATCH = _do  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PATCH = do_DELETE = _do  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+@contextmanager
+def serve(api: VertexApi) -> Iterator[ModelServiceClient]:
+    """Serves `api`; yields Google's own client of it."""
+    with listening(api) as url:
         transport = ModelServiceRestTransport(
-            host=f"127.0.0.1:{server.server_port}",
+            host=url.removeprefix("http://"),
             credentials=AnonymousCredentials(),
             url_scheme="http",
         )
@@ -154,4 +171,3 @@ def serve(api: VertexApi) -> Iterator[ModelServiceClient]:
             yield ModelServiceClient(transport=transport)
         finally:
             transport.close()
-            server.shutdown()

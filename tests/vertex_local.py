@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from components.storage.location import location_of
-from schemas.reports.last_words import LAST_WORDS_FILE
+from schemas.reports.last_words import LAST_WORDS_FILE, LastWords
 
 ROOT = Path(__file__).parents[1]
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -147,10 +147,9 @@ class LocalVertex:
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PYTHONPATH": str(self.image),
             "PYTHONSAFEPATH": "1",
-            "PYTHONWARNINGS": "ignore",
             "HOME": str(work / "home"),
             "TMPDIR": str(work / "tmp"),
-            "TF_CPP_MIN_LOG_LEVEL": "2",
+            **{each["name"]: each["value"] for each in container.get("env", [])},
             **self.environment,
         }
         done = subprocess.run(
@@ -166,7 +165,7 @@ class LocalVertex:
         output_file = executor_input["outputs"]["outputFile"]
         if done.returncode:
             words = location_of(output_file).parent / LAST_WORDS_FILE
-            said = words.read().decode() if words.is_present() else ""
+            said = LastWords.model_validate_json(words.read()).words if words.is_present() else ""
             raise StepError(name, done.returncode, said, done.stdout)
         left = sorted(path.name for path in (work / "cwd").iterdir())
         assert left == [], f"{name} left {left} where it was started"

@@ -78,7 +78,7 @@ class GcsStorage(RemoteStorage[_Client]):
     def _connect(self) -> _Client:
         # The client would ask for the bucket of each object from a thread, to trace calls by it.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-        credentials, project = _find_credentials()
+        credentials, project = find_credentials()
         # Without a project the client asks for one in the ways that were bounded above.
         buckets = storage.Client(project=project or "none", credentials=credentials)
         return _Client(buckets, AuthorizedSession(credentials))
@@ -204,7 +204,7 @@ class GcsStorage(RemoteStorage[_Client]):
         return None
 
 
-def _find_credentials() -> tuple[google.auth.credentials.Credentials, str | None]:
+def find_credentials(scope: str = _SCOPE) -> tuple[google.auth.credentials.Credentials, str | None]:
     """Those of the platform, and the project they name.
 
     Raises:
@@ -217,7 +217,7 @@ def _find_credentials() -> tuple[google.auth.credentials.Credentials, str | None
         from google.auth.compute_engine import _metadata
 
         _metadata._NO_GCE_CHECK = True
-    credentials, project = google.auth.default(scopes=[_SCOPE])
+    credentials, project = google.auth.default(scopes=[scope])
     return credentials, project
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import data, feedback, models, runs, schedule
+from pipeline.cli import data, feedback, models, runs, schedule, vertex
 from pipeline.cli.crash_report import explain_fault
 from pipeline.cli.output import say, say_message
 from pipeline.runners.console.lost_output import guard_outputs
@@ -36,6 +36,7 @@ app = typer.Typer(
         "  auricle explain workflow.yaml clip.wav\n"
         "  auricle models workflow.yaml     list the published versions; `rollback`, `promote`\n"
         "  auricle schedule workflow.yaml   train again when there is something new\n"
+        "  auricle submit workflow.yaml     start the pipeline on Vertex AI\n"
         "  auricle feedback workflow.yaml clip.wav --label stop    for later runs\n"
         "  auricle forget workflow.yaml --speaker ann\n\n"
         "Exit codes: 0 done, 1 internal error, 2 bad input, 3 stopped by a gate."
@@ -45,7 +46,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-for commands in (data, runs, models, schedule, feedback):
+for commands in (data, runs, models, schedule, feedback, vertex):
     app.add_typer(commands.app)
 
 

@@ -1,7 +1,7 @@
 """Commands that run a workflow, and that look back at its runs."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -181,25 +181,3 @@ def compare(
 
     comparison = compare_runs(record_of(first), record_of(second))
     show(comparison, as_json, print_comparison)
-
-
-@app.command("compile")
-def compile_(
-    file: WorkflowFile,
-    output: Annotated[Path, typer.Option(help="The file to write.", callback=checked_path)],
-    target: Annotated[Literal["vertex"], typer.Option(help="The orchestrator.")] = "vertex",
-    as_json: AsJson = False,
-) -> None:
-    """Write the pipeline in the format of another orchestrator.
-
-    \b
-      auricle compile workflow.yaml --target vertex --output pipeline.json
-    """
-    project = load(file)
-    from pipeline.cli.views.runs import print_compiled
-    from pipeline.runners.vertex import compile_workflow
-
-    with output_kept(as_json):
-        compiled = compile_workflow(project, output)
-    wants_registry = project.workflow.registry.kind != "none"
-    show(compiled, as_json, lambda found: print_compiled(found, wants_registry))

@@ -20,11 +20,13 @@ from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
 from pipeline.datasets.checks import check_inputs
 from pipeline.datasets.rows import list_rows
 from pipeline.inference.tensorflow_import import import_tensorflow
+from pipeline.runners.vertex_place import find_place, place_of
 from pipeline.runners.vertex_spec import check_spec
 from pipeline.workspace.project import Project
 from schemas.background import BackgroundRecording
 from schemas.errors import DataError, WorkflowError
 from schemas.text import some
+from schemas.training_machines import TrainingMachines
 from schemas.utterance import Utterance
 from schemas.workflow.run import Beam
 from schemas.workflow.workflow import Workflow
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
 # TFX's entry point of a step, behind one that keeps the last words of a step that dies.
 COMMAND = ["python", "-m", "components.container"]
+TRAINER_COMMAND = ["python", "-m", "components.custom_job"]
+# Of every container: what libraries say of themselves is no part of a step's log.
+_ENVIRONMENT = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"}
 _SMALL = {"cpu_limit": 2.0, "memory_limit": 8.0}  # vCPU, GB
 _NAMED = 3
 
@@ -95,8 +100,8 @@ def check_vertex(workflow: Workflow) -> None:
     if image(workflow) is None:
         raise WorkflowError(
             "run.vertex.image: got none, expected the image that the steps run in, such as"
-            " europe-docker.pkg.dev/my-project/auricle/auricle:0.1.0 (docs/deploy/cloud.md says how"
-            " to build it)"
+            " europe-docker.pkg.dev/my-project/auricle/auricle:0.1.0 (docs/deploy/README.md"
+            " says how to build it)"
         )
 
 
@@ -132,28 +137,17 @@ def image(workflow: Workflow) -> str | None:
     return workflow.run.vertex.image or (str(other) if other else None)
 
 
-def place(workflow: Workflow) -> tuple[str, str] | None:
-    """Project and region: of `run.vertex`, or else of Dataflow; None where neither names both."""
-    beam, vertex = workflow.run.beam, workflow.run.vertex
-    options = beam.options if beam.runner == "DataflowRunner" else {}
-    project, region = (
-        vertex.project or options.get("project"),
-        vertex.region or options.get("region"),
-    )
-    return (str(project), str(region)) if project and region else None
-
-
 def vertex_registry(workflow: Workflow) -> dict[str, str] | None:
     """Project and region of the registry, and where it answers if not where Google's does.
 
     None where neither names them, or `registry.kind` is `none`.
     """
-    found = place(workflow)
+    found = find_place(workflow)
     if workflow.registry.kind == "none" or found is None:
         return None
-    registry = {"kind": "vertex", "project": found[0], "region": found[1]}
-    if (endpoint := workflow.run.vertex.endpoint) is not None:
-        registry["endpoint"] = endpoint
+    registry = {"kind": "vertex", "project": found.project, "region": found.region}
+    if found.endpoint is not None:
+        registry["endpoint"] = found.endpoint
     return registry
 
 
@@ -226,7 +220,36 @@ def _compile(workflow: Workflow, locations: "RunLocations") -> dict[str, Any]:
     job: dict[str, Any] = runner.run(pipeline, write_out=False)
     labels: Mapping[str, str] = workflow.run.vertex.labels
     job["labels"] = job.get("labels", {}) | labels
+    _configure_containers(job, workflow)
     return job
+
+
+def _configure_containers(job: dict[str, Any], workflow: Workflow) -> None:
+    """Their environment, and the machines of Trainer, whose own container then only waits."""
+    executors = job["pipelineSpec"]["deploymentSpec"]["executors"]
+    for executor in executors.values():
+        executor["container"]["env"] = [{"name": k, "value": v} for k, v in _ENVIRONMENT.items()]
+    if (pool := workflow.run.vertex.trainer) is None:
+        return
+    place, vertex = place_of(workflow), workflow.run.vertex
+    machines = TrainingMachines(
+        name=f"{workflow.name}-trainer",
+        project=place.project,
+        region=place.region,
+        endpoint=place.endpoint,
+        image=image(workflow) or "",
+        machine=pool.machine,
+        accelerator=pool.accelerator,
+        count=pool.count,
+        replicas=pool.replicas,
+        service_account=vertex.service_account,
+        network=vertex.network,
+        labels=vertex.labels,
+        environment=_ENVIRONMENT,
+    )
+    container = executors["Trainer_executor"]["container"]
+    container["command"] = TRAINER_COMMAND
+    container["args"] = ["--custom_job", machines.model_dump_json(), *container["args"]]
 
 
 def _give_machines(pipeline: "Pipeline", workflow: Workflow) -> None:
@@ -234,7 +257,7 @@ def _give_machines(pipeline: "Pipeline", workflow: Workflow) -> None:
     from kfp.pipeline_spec import pipeline_spec_pb2
 
     small = pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec(**_SMALL)
-    large = {"Trainer"}
+    large = {"Trainer"} if workflow.run.vertex.trainer is None else set()
     if workflow.run.beam.runner != "DataflowRunner":  # then Beam runs in the step's own container
         large |= {"AudioExampleGen", "StatisticsGen", "Evaluator"}
     for node in pipeline.components:

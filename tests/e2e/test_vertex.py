@@ -4,12 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import emulators
 import pytest
-from e2e.on_vertex import IMAGE, ROOT, VERTEX, compiled, container, parameter, tasks
-from e2e.tiny import TINY
+from e2e.on_vertex import GENERATED, IMAGE, ROOT, VERTEX, compiled, container, parameter, tasks
+from e2e.tiny import TINY, write_workflow
+from typer.testing import CliRunner
+from vertex_api import listening
+from vertex_jobs_api import VertexJobsApi
 
-from pipeline.runners.vertex import COMMAND
-from schemas.errors import DataError, WorkflowError
+from components.storage.location import location_of
+from pipeline.cli import app
+from pipeline.runners.vertex import COMMAND, TRAINER_COMMAND
+from pipeline.runners.vertex_submit import submit
+from pipeline.workspace.project import read_project
+from schemas.errors import DataError, RunDirectoryError, WorkflowError
 
 pytestmark = pytest.mark.e2e
 
@@ -60,6 +68,62 @@ def test_beam_runs_on_dataflow_with_what_vertex_knows(tmp_path: Path) -> None:
     } <= set(arguments)
     assert container(job, "AudioExampleGen")["resources"]["cpuLimit"] == 2.0
     assert job["labels"]["team"] == "voice"
+
+
+def test_trainer_waits_for_its_machines(tmp_path: Path) -> None:
+    pool = {"machine": "g2-standard-24", "accelerator": "NVIDIA_L4", "count": 2, "replicas": 3}
+    alone = container(compiled(tmp_path), "Trainer")
+    job = compiled(tmp_path, run=VERTEX | {"vertex": VERTEX["vertex"] | {"trainer": pool}})
+    waiting = container(job, "Trainer")
+    assert waiting["command"] == TRAINER_COMMAND
+    key, machines, *arguments = waiting["args"]
+    assert (key, arguments) == ("--custom_job", alone["args"])
+    asked = json.loads(machines)
+    assert {name: asked[name] for name in pool} == pool
+    assert (asked["project"], asked["region"], asked["image"]) == (
+        "my-project",
+        "europe-west4",
+        IMAGE,
+    )
+    assert waiting["resources"] == {"cpuLimit": 2.0, "memoryLimit": 8.0}
+    assert container(job, "Evaluator")["command"] == COMMAND
+
+
+def test_submit_leaves_what_the_steps_read_in_the_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = emulators.connect(monkeypatch).bucket("gs")
+    api = VertexJobsApi()
+    account = "auricle@my-project.iam.gserviceaccount.com"
+    with listening(api) as url:
+        vertex = VERTEX["vertex"] | {"endpoint": url, "service_account": account}
+        run = VERTEX | {"directory": f"{bucket}/run", "vertex": vertex}
+        file = write_workflow(tmp_path, data=GENERATED, run=run)
+        done = CliRunner().invoke(app, ["submit", str(file), "--target", "vertex", "--json"])
+    assert done.exit_code == 0, done.output
+    [(job_id, job)] = api.jobs.items()
+    found = json.loads(done.stdout)
+    assert (found["job"], found["outcome"]) == (job["name"], "running")
+    assert job_id in found["page"]
+    assert job["serviceAccount"] == account
+    assert job["runtimeConfig"]["gcsOutputDirectory"] == f"{bucket}/run"
+    for step, name in (("AudioExampleGen", "index_uri"), ("ImportSchemaGen", "schema_file")):
+        assert location_of(parameter(job, step, name)).is_present()
+    assert [path.name for path in tmp_path.iterdir()] == ["workflow.yaml"]
+
+
+def test_a_bucket_that_is_not_there_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulators.connect(monkeypatch)
+    api = VertexJobsApi()
+    with listening(api) as url:
+        vertex = VERTEX["vertex"] | {"endpoint": url}
+        run = VERTEX | {"directory": "gs://auricle-nowhere/run", "vertex": vertex}
+        project = read_project(write_workflow(tmp_path, data=GENERATED, run=run))
+        with pytest.raises(RunDirectoryError, match="auricle-nowhere"):
+            submit(project)
+    assert api.jobs == {}
 
 
 def test_a_push_is_registered(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.evaluation.formatting import measured_text
 from pipeline.cli.output import say
@@ -12,9 +11,6 @@ from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
 from schemas.reports.verdict import GateRule, Verdict
 from schemas.text import duration_text, some
-
-if TYPE_CHECKING:
-    from pipeline.runners.vertex import Compiled
 
 _MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
 
@@ -110,13 +106,6 @@ def print_deliveries(told: Deliveries) -> None:
     """Whom a message reached, and why not."""
     for delivery in told.deliveries:
         say(f"{delivery.to}: {delivery.problem or 'delivered'}")
-
-
-def print_compiled(compiled: "Compiled", wants_registry: bool) -> None:
-    """What was written for another orchestrator."""
-    say(f"Wrote {compiled.file} for {compiled.target}")
-    if wants_registry and not compiled.has_registry:
-        say("  versions will not be registered: run.vertex names no project and region")
 
 
 def _no_rule(verdict: Verdict) -> GateRule:
