@@ -1,5 +1,6 @@
 """Runs a compiled pipeline as Vertex AI does: each step is its container's command, with nothing
-but what the pipeline says, in a process, a folder, a home and a temporary folder of its own.
+but what the pipeline says, in a process, a folder, a home and a temporary folder of its own
+(`container_server.py`).
 
 What Vertex AI does between the steps is done here, from the PipelineJob alone: the order, the
 ExecutorInput (parameters, inputs as earlier steps put them out, URIs for outputs), reading the
@@ -11,6 +12,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -22,6 +24,7 @@ from components.storage.location import location_of
 from schemas.reports.last_words import LAST_WORDS_FILE, LastWords
 
 ROOT = Path(__file__).parents[1]
+SERVER = ROOT / "tests" / "container_server.py"
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 Json = dict[str, Any]
 
@@ -44,15 +47,71 @@ def unpack_wheel(folder: Path) -> Path:
     return folder / "image"
 
 
+class Machine:
+    """Where the image is, and runs containers: `environment` is what every one of them gets."""
+
+    def __init__(self, image: Path, environment: Mapping[str, str] = {}) -> None:
+        self.environment = {
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PYTHONPATH": str(image),
+            "PYTHONSAFEPATH": "1",
+            **environment,
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, str(shutil.copy(SERVER, image.parent))],  # its folder is on the path
+            cwd=image,
+            env=self.environment | {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            bufsize=1,
+        )
+        self._waiting: dict[int, Future[int]] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read_answers, daemon=True).start()
+
+    def run(self, command: list[str], folder: Path, environment: Mapping[str, str]) -> int:
+        """Runs a container's command in a folder; its log is `log` beside that. The exit code."""
+        ended: Future[int] = Future()
+        with self._lock:
+            number = len(self._waiting)
+            self._waiting[number] = ended
+            assert self._process.stdin is not None
+            request = {
+                "number": number,
+                "command": command,
+                "folder": str(folder),
+                "environment": self.environment | dict(environment),
+                "log": str(folder.with_name("log")),
+            }
+            self._process.stdin.write(f"{json.dumps(request)}\n")
+        return ended.result()
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+    def _read_answers(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            number, code = json.loads(line)
+            self._waiting[number].set_result(code)
+        for ended in self._waiting.values():
+            if not ended.done():
+                ended.set_exception(EOFError("the machine of the containers is gone"))
+
+
 @dataclass
 class LocalVertex:
-    """One machine that has the `image`; `folder` is where containers live, `environment` what every
-    one of them gets. `finished` is what the tasks put out, by name.
+    """What runs the graph, on one machine; `folder` is where containers live, `finished` what tasks
+    put out, by name.
     """
 
-    image: Path
+    machine: Machine
     folder: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
     number: str = "1234567890"  # of the project
     finished: dict[str, Json] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
@@ -144,29 +203,17 @@ class LocalVertex:
         for each in ("cwd", "home", "tmp"):
             (work / each).mkdir(parents=True)
         environment = {
-            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-            "PYTHONPATH": str(self.image),
-            "PYTHONSAFEPATH": "1",
             "HOME": str(work / "home"),
             "TMPDIR": str(work / "tmp"),
             **{each["name"]: each["value"] for each in container.get("env", [])},
-            **self.environment,
         }
-        done = subprocess.run(
-            command,
-            cwd=work / "cwd",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.logs[name] = done.stdout
+        code = self.machine.run(command, work / "cwd", environment)
+        self.logs[name] = (work / "log").read_text()
         output_file = executor_input["outputs"]["outputFile"]
-        if done.returncode:
+        if code:
             words = location_of(output_file).parent / LAST_WORDS_FILE
             said = LastWords.model_validate_json(words.read()).words if words.is_present() else ""
-            raise StepError(name, done.returncode, said, done.stdout)
+            raise StepError(name, code, said, self.logs[name])
         left = sorted(path.name for path in (work / "cwd").iterdir())
         assert left == [], f"{name} left {left} where it was started"
         shutil.rmtree(work)
