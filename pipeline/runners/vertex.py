@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -164,7 +164,7 @@ def beam_on_google(workflow: Workflow) -> Beam:
     return beam.model_copy(update={"options": options | beam.options})
 
 
-def _check_reachable(rows: list[Utterance], recordings: list[BackgroundRecording]) -> None:
+def _check_reachable(rows: Sequence[Utterance], recordings: list[BackgroundRecording]) -> None:
     here = [row.path for row in rows if row.path and "://" not in row.path]
     here += [each.path for each in recordings if "://" not in each.path]
     if here:
