@@ -4,7 +4,9 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from schemas.tfrecord import read_records
+from components.storage.location import Location, location_of
+from schemas.errors import AuricleError
+from schemas.tfrecord import read_open_records, read_records
 
 
 def split_files(splits: Iterable[str | Path]) -> list[Path]:
@@ -19,3 +21,17 @@ def read_files(files: Iterable[str | Path]) -> Iterator[bytes]:
         AuricleError: a checksum is wrong or a file ends inside a record.
     """
     return itertools.chain.from_iterable(map(read_records, files))
+
+
+def read_record(file: str | Path | Location, offset: int) -> bytes:
+    """The record that begins at byte `offset` of a file; nothing before it is read.
+
+    Raises:
+        AuricleError: a checksum is wrong, or the file ends before or inside the record.
+    """
+    place = location_of(file)
+    with place.open() as content:
+        content.seek(offset)
+        for record in read_open_records(content, f"{place}, from byte {offset:,} on"):
+            return record
+    raise AuricleError(f"{place}: no record at byte {offset:,}")

@@ -43,8 +43,9 @@ def clips_digest(ids: Iterable[str]) -> str:
     """
     rest = iter(ids)
     first = list(itertools.islice(rest, _MOST_SORTED + 1))
-    text = json.dumps(sorted(first))
-    if len(first) > _MOST_SORTED:
+    if len(first) <= _MOST_SORTED:
+        text = json.dumps(sorted(first))
+    else:
         digests = (hashlib.sha256(id_.encode()).digest() for id_ in itertools.chain(first, rest))
         text = str(sum(int.from_bytes(digest, "big") for digest in digests) % _SUMS)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]

@@ -185,9 +185,16 @@ def worst_clips(scores: ClipScores, chosen: Chosen) -> list[str]:
 class _Seen:
     """What was seen of one slice."""
 
+    case: Case
+    feature: str
+    value: str
     tally: Tally
-    chosen: Chosen
     message: str
+
+    @property
+    def chosen(self) -> Chosen:
+        """Its clips; not kept, or 500 slices would take 500 bytes a clip."""
+        return self.case.is_value(self.feature, self.value)
 
 
 def _seen_slices(case: Case, feature: str, value: float) -> list[_Seen]:
@@ -198,8 +205,10 @@ def _seen_slices(case: Case, feature: str, value: float) -> list[_Seen]:
     ordered = sorted(tallies, key=lambda item: (sign * measure.value(item[1]), item[0]))
     return [
         _Seen(
+            case,
+            feature,
+            name,
             tally,
-            case.is_value(feature, name),
             f"{_slice(feature, name)}: {_seen(measure, tally, value)}",
         )
         for name, tally in ordered
@@ -246,7 +255,9 @@ def _slice(feature: str, value: str) -> str:
 
 
 def _wrong_in(case: Case, slices: list[_Seen]) -> list[str]:
-    chosen = np.any([each.chosen for each in slices], axis=0)
+    chosen = ~case.scores.everything
+    for each in slices:
+        chosen |= each.chosen
     return _wrong_clips(case.scores, chosen)
 
 

@@ -4,7 +4,7 @@ Workers write the files, each without knowing of the others; who judges reads a 
 """
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +26,21 @@ SCORES_FILE = "test.json"  # the list; before tables were in several files, test
 _FEATURE = "feature "
 _VALUES = "values "  # of the texts whose codes are stored under the rest of the name
 _CANDIDATE, _BASELINE = "candidate", "baseline"
+_OFFSETS = "offsets"
 _NUMBERS = ("errors", "is_right", "confidence", "merit", "is_known")
 
 
+RecordPlace = tuple[int, int]  # number of a file of examples, and the byte in it
+
+
 class ScoreFile(Document):
-    """A file beside the list, and of how many clips it is."""
+    """A file beside the list, of how many clips it is, and the number of the file of examples that
+    they are in; None where that may have been changed since.
+    """
 
     name: str
     clips: int
+    examples: int | None = None
 
 
 class ScoreList(Document):
@@ -56,9 +63,15 @@ class ScoreList(Document):
         return sum(file.clips for file in self.files)
 
 
-def write_scores(scores: ClipScores, file: Path | Location) -> None:
-    """Writes a table, or a part of one, as compressed numpy arrays."""
+def write_scores(
+    scores: ClipScores, file: Path | Location, offsets: Sequence[int] | None = None
+) -> None:
+    """Writes a table, or a part of one, as compressed numpy arrays; `offsets` is where in their
+    file of examples the records of its clips begin, in bytes.
+    """
+    known = {} if offsets is None else {_OFFSETS: np.array(offsets, np.int64)}
     arrays: dict[str, Array] = {
+        **known,
         "ids": np.asarray(scores.ids),
         "units": scores.units,
         "incomparable": np.array(scores.incomparable, np.str_),
@@ -97,6 +110,29 @@ def read_list(file: Path | Location) -> ScoreList:
         ValueError: it is another file.
     """
     return ScoreList.model_validate_json(location_of(file).read())
+
+
+def find_records(file: Location, places: Sequence[int]) -> dict[int, RecordPlace]:
+    """Where the examples of the clips at these places of a table lie; nothing where it does not
+    tell, as one of before there was a list.
+    """
+    if file.name.endswith(".npz") or not places:
+        return {}
+    listed = read_list(file)
+    numbers = [each.examples for each in listed.files if each.examples is not None]
+    if len(numbers) < len(listed.files):
+        return {}
+    rows = StoredRows(
+        [file.parent / each.name for each in listed.files], [each.clips for each in listed.files]
+    )
+    wanted = np.array(sorted(set(places)), np.intp)
+    ends = np.cumsum([each.clips for each in listed.files])
+    holders = np.searchsorted(ends, wanted, side="right").tolist()
+    offsets = rows.select(wanted).read(_OFFSETS).tolist()
+    return {
+        place: (numbers[holder], offset)
+        for place, holder, offset in zip(wanted.tolist(), holders, offsets, strict=True)
+    }
 
 
 def read_scores(file: str | Path | Location) -> ClipScores:
@@ -148,13 +184,15 @@ def drop_clips(folder: str | Path | Location, ids: Collection[str]) -> bool:
         for damaged in [place, *location_of(folder).matching("test-*.npz")]:
             damaged.delete()
         return True
-    files = [
-        file.model_copy(update={"clips": clips})
-        for file, (_, clips) in zip(listed.files, dropped, strict=True)
-    ]
-    if files != listed.files:
+    is_changed = any(is_dropped for is_dropped, _ in dropped)
+    if is_changed or [clips for _, clips in dropped] != [file.clips for file in listed.files]:
+        files = [
+            ScoreFile(name=file.name, clips=clips)
+            for file, (_, clips) in zip(listed.files, dropped, strict=True)
+        ]
         place.put(listed.model_copy(update={"files": files}).model_dump_json().encode())
-    return files != listed.files
+        return True
+    return False
 
 
 def _drop_from_file(file: Location, ids: Collection[str]) -> tuple[bool, int]:

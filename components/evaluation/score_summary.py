@@ -74,7 +74,7 @@ class ScoreSummary:
         names = {name for clip in features for name in clip} | scores.features.keys()
         counted = scores.select(~scores.is_must_pass)
         return cls(
-            files={place: ScoreFile(name=name, clips=len(scores))},
+            files={place: ScoreFile(name=name, clips=len(scores), examples=place[0])},
             values={
                 name: DistinctTexts.of(scores.features[name].distinct())
                 if name in scores.features

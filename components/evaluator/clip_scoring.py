@@ -20,6 +20,7 @@ from components.tasks import feeding, parts
 from components.versions.model_card import read_card
 from schemas.example import FeatureValue, decode_example
 from schemas.progress import report_progress
+from schemas.tfrecord import framed_bytes
 
 CLIPS_OF_A_FILE = 50_000
 _BATCH_CLIPS = 256
@@ -120,14 +121,18 @@ class _ScoreClipsFn(beam.DoFn):
     def process(self, element: tuple[int, str]) -> Iterator[ScoreSummary]:
         assert self._scorer is not None
         number, file = element
-        records = self._counted(read_files([file] if file else []))
+        records, start = self._counted(read_files([file] if file else [])), 0
         for part in itertools.count():
-            scores, features = self._scorer.score(itertools.islice(records, CLIPS_OF_A_FILE))
+            sizes: list[int] = []
+            some = _sized(itertools.islice(records, CLIPS_OF_A_FILE), sizes)
+            scores, features = self._scorer.score(some)
+            offsets = list(itertools.accumulate(sizes, initial=start))
+            start = offsets.pop()
             if part and not len(scores):
                 return
             place: FilePlace = (number, part)
             name = f"test-{number:05}-{part:05}.npz"
-            write_scores(scores, location_of(self._folder) / name)
+            write_scores(scores, location_of(self._folder) / name, offsets)
             yield ScoreSummary.of(place, name, scores, features)
             if len(scores) < CLIPS_OF_A_FILE:
                 return
@@ -138,6 +143,13 @@ class _ScoreClipsFn(beam.DoFn):
             self._done += 1
             if not self._done % _BATCH_CLIPS:
                 report_progress(self._done, self._done, "clips scored")
+
+
+def _sized(records: Iterable[bytes], sizes: list[int]) -> Iterator[bytes]:
+    """The records, whose bytes in their file are added to `sizes`."""
+    for record in records:
+        sizes.append(framed_bytes(record))
+        yield record
 
 
 class _JoinFn(beam.CombineFn):

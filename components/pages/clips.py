@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluation.scores import ClipScores, lowest
-from components.examples import read_files
+from components.examples import read_files, read_record
 from schemas.example import FeatureValue, decode_example
 
 # Looked through for examples of each class; the report of a large data set must not read all of it.
@@ -82,26 +82,38 @@ def named_places(scores: ClipScores, ids: list[str]) -> list[int]:
 
 
 def read_clips(
-    files: Iterable[Path], scores: ClipScores, places: Iterable[int]
+    files: Sequence[Path],
+    scores: ClipScores,
+    places: Iterable[int],
+    record_places: Mapping[int, tuple[int, int]] | None = None,
 ) -> dict[int, ScoredClip]:
-    """The clips at `places` of the split with what was answered, in one pass over its files.
+    """The clips at `places` of the split with what was answered.
 
-    `scores` are of the clips of `files`, in their order.
+    `scores` are of the clips of `files`, in their order. `record_places` says in which file the
+    record of each begins, and at which byte; without it all records before the last are read.
     """
     model, wanted = scores.candidate, set(places)
-    found: dict[int, ScoredClip] = {}
-    for place, record in enumerate(read_files(files)):
-        if len(found) == len(wanted):
-            break
-        if place in wanted:
-            found[place] = ScoredClip(
-                _clip(decode_example(record), str(scores.targets[place])),
-                str(model.answers[place]),
-                _finite(model.confidence[place]),
-                float(model.merit[place]),
-                bool(model.is_right[place]),
-            )
-    return found
+    records: Iterable[tuple[int, bytes]]
+    if record_places:
+        records = (
+            (place, read_record(files[file], offset))
+            for place, (file, offset) in record_places.items()
+            if place in wanted
+        )
+    else:
+        last = max(wanted, default=-1) + 1
+        records = enumerate(itertools.islice(read_files(files), last))
+    return {
+        place: ScoredClip(
+            _clip(decode_example(record), str(scores.targets[place])),
+            str(model.answers[place]),
+            _finite(model.confidence[place]),
+            float(model.merit[place]),
+            bool(model.is_right[place]),
+        )
+        for place, record in records
+        if place in wanted
+    }
 
 
 def _clip(values: Mapping[str, FeatureValue], target: str) -> Clip:

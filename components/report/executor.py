@@ -18,7 +18,7 @@ from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
 from components.artifacts import Artifacts, judging_splits, saved_model_uri, teaching_splits
-from components.evaluation.score_files import read_scores, scores_file
+from components.evaluation.score_files import find_records, read_scores, scores_file
 from components.examples import split_files
 from components.pages.clips import (
     Clip,
@@ -97,14 +97,16 @@ def _gather(inputs: Artifacts, properties: Parameters) -> Content:
         )
     )
     settings: dict[str, object] = json.loads(properties["workflow"])
-    scores = read_scores(scores_file(folder("scores")))
+    table = scores_file(folder("scores"))
+    scores = read_scores(table)
     worst = worst_places(scores, _WORST_CLIPS)
     verdict, card = documents["verdict"], documents["card"]
     part = pages.report(verdict.task)
     wanted = part.places(scores)
     named = named_places(scores, clips_to_hear(verdict))
     judged_files = split_files(judging_splits(inputs["examples"]))
-    clips = read_clips(judged_files, scores, [*worst, *wanted, *named])
+    shown = [*worst, *wanted, *named]
+    clips = read_clips(judged_files, scores, shown, find_records(table, shown))
     own = {place: clips[place] for place in wanted}
     judged = Judged(verdict, card, scores.counted, saved_model, own)
     return Content(

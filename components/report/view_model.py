@@ -366,10 +366,12 @@ def read_timings(file: str) -> list[StepTiming]:
 def _read_rejects(path: Path, ingest: IngestReport) -> list[RejectGroup]:
     """Rejects by reason, the most frequent first."""
     first: dict[str, list[Reject]] = {}
-    for reject in parse_rejects(path.read_bytes()):
-        group = first.setdefault(reject.reason, [])
-        if len(group) < REJECTS_LISTED:
-            group.append(reject)
+    with location_of(path).open() as lines:
+        for line in lines:  # of a large data set there are too many to be held
+            for reject in parse_rejects(line):
+                group = first.setdefault(reject.reason, [])
+                if len(group) < REJECTS_LISTED:
+                    group.append(reject)
     groups = [
         RejectGroup(reason, clips, first.get(reason, []))
         for reason, clips in ingest.rejects.items()

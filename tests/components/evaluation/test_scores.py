@@ -8,12 +8,14 @@ from components.evaluation.intervals import Paired
 from components.evaluation.score_files import (
     SCORES_FILE,
     drop_clips,
+    find_records,
     read_list,
     read_scores,
     write_scores,
 )
 from components.evaluation.score_summary import DistinctTexts, ScoreSummary
 from components.evaluation.scores import lowest
+from components.storage.location import location_of
 
 ONE = scored.Answered(np.array(["no", "yes"]), np.array([[0.9, 0.1]], np.float32))
 
@@ -103,6 +105,7 @@ def test_a_file_that_is_gone_is_said(tmp_path):
 def test_clips_that_are_dropped_are_in_no_file_nor_their_texts(tmp_path):
     listed = scored.write(table(), tmp_path, files=3)
     assert drop_clips(tmp_path, {"c"})
+    assert find_records(location_of(listed), [0]) == {}  # the examples are rewritten, too
     read = read_scores(listed)
     assert read.ids.tolist() == ["a", "b", "d"]
     assert "zoë" not in read.features["speaker"].values

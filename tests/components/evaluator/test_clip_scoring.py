@@ -10,12 +10,14 @@ from pushed import make_card
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.artifacts import ClipScores as ClipScoresArtifact
-from components.evaluation.score_files import SCORES_FILE, read_list, read_scores
+from components.evaluation.score_files import SCORES_FILE, find_records, read_list, read_scores
 from components.evaluator import clip_scoring
 from components.evaluator.executor import Executor as Evaluator
+from components.examples import read_record
 from components.model_gate.executor import Executor as ModelGate
 from components.storage.location import location_of
-from schemas.example import SIDE_FEATURES, encode_example
+from schemas.errors import AuricleError
+from schemas.example import SIDE_FEATURES, decode_example, encode_example
 from schemas.reports.model_card import MODEL_CARD_FILE
 from schemas.reports.verdict import Verdict, read_verdict
 from schemas.tfrecord import frame_record
@@ -115,6 +117,16 @@ def judge(folder: Path, models: dict[str, list], files: int) -> Verdict:
     return read_verdict(location_of(folder) / "blessing" / "verdict.json")
 
 
+def ids_found(folder: Path, places: list[int]) -> dict[int, str]:
+    """Ids of the examples that the table says these clips are in."""
+    files = sorted((folder / "examples" / "Split-test").iterdir())
+    found = find_records(location_of(folder) / "scores" / SCORES_FILE, places)
+    return {
+        place: str(decode_example(read_record(files[file], offset))["id"])
+        for place, (file, offset) in found.items()
+    }
+
+
 def test_one_file_or_many_give_the_same_verdict(
     tmp_path: Path, models: dict[str, list], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,8 +149,22 @@ def test_one_file_or_many_give_the_same_verdict(
     assert whole.baseline is not None
     tables = [read_scores(tmp_path / name / "scores" / SCORES_FILE) for name in ("one", "many")]
     assert tables[0].ids.tolist() == tables[1].ids.tolist() == [f"clip{n}" for n in range(CLIPS)]
+    assert ids_found(tmp_path / "one", [59, 0, 17, 17]) == {0: "clip0", 17: "clip17", 59: "clip59"}
+    assert ids_found(tmp_path / "many", list(range(CLIPS))) == {
+        number: f"clip{number}" for number in range(CLIPS)
+    }
     for name, values in tables[0].candidate.outputs.items():
         np.testing.assert_array_equal(tables[1].candidate.outputs[name], values)
+
+
+def test_a_record_is_read_where_it_begins(tmp_path: Path) -> None:
+    file = tmp_path / "records"
+    file.write_bytes(frame_record(b"one") + frame_record(b"other"))
+    start = len(frame_record(b"one"))
+    assert (read_record(file, 0), read_record(file, start)) == (b"one", b"other")
+    for offset in (1, start - 1, file.stat().st_size):
+        with pytest.raises(AuricleError, match="records"):
+            read_record(file, offset)
 
 
 def test_of_no_clips_there_is_a_table_that_knows_the_outputs(
