@@ -23,6 +23,7 @@ from components.example_gen.split_lists import (
     read_split_lists,
     speaker_of,
 )
+from components.storage.contents import stamp_files
 from components.storage.location import Location
 from components.tasks import feeding
 from schemas.errors import ClipError, DataError
@@ -105,18 +106,27 @@ def _not_forgotten(
             yield row
 
 
-def clip_files(folder: Location, labels: Collection[str] | None) -> Iterator[str]:
-    """The path of each file that is a clip by its place and name; of some labels, or of all."""
+def clip_stamps(folder: Location, labels: Collection[str] | None) -> Iterator[tuple[str, str]]:
+    """The path of each file that is a clip by its place and name, of some labels or of all, with
+    its stamp, which differs whenever its content may: of objects that of their listing.
+    """
     for label in folder.children()[1]:
         if not is_no_label(label) and (labels is None or plain(label) in labels):
             place = folder / label
             with contextlib.suppress(OSError):  # listed, such a folder is a reject
-                yield from (str(place / name) for name in place.children()[0] if is_audio(name))
+                clips = {
+                    name: seen for name, seen in scan_folder(place)[0].items() if is_audio(name)
+                }
+                yield from ((str(place / name), seen.stamp) for name, seen in clips.items() if seen)
+                yield from stamp_files(
+                    str(place / name) for name, seen in clips.items() if not seen
+                )
 
 
 def list_files(folder: Location) -> list[Location]:
     """The lists beside the labels that say which split clips are of."""
-    return [folder / name for name in SPLIT_LISTS if name in folder.children()[0]]
+    files = folder.children()[0]
+    return [folder / name for name in SPLIT_LISTS if name in files]
 
 
 def _list_labels(

@@ -8,7 +8,7 @@ import datetime
 
 from pydantic import BaseModel
 
-from components.example_gen.label_folders import clip_files
+from components.example_gen.label_folders import clip_stamps
 from components.example_gen.patterns import place_of
 from components.storage.contents import stamp_files
 from components.storage.location import location_of
@@ -147,9 +147,9 @@ def _is_as_seen(project: Project, known: dict[str, str]) -> bool:
     if data.folder is None:
         return dict(stamp_files(known)) == known
     folder = place_of(data.folder, project.folder)
-    paths = list(clip_files(folder, data.labels))
-    paths += [path for path in known if location_of(path).parent == feedback]
-    return dict(stamp_files(paths)) == known
+    stamps = dict(clip_stamps(folder, data.labels))
+    stamps |= stamp_files(path for path in known if location_of(path).parent == feedback)
+    return stamps == known
 
 
 def _drift(before: dict[str, int], now: dict[str, int]) -> float:

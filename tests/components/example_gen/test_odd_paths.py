@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from unprivileged import permissions_count
 
-from components.example_gen.label_folders import clip_files
+from components.example_gen.label_folders import clip_stamps
 from components.example_gen.sources import Listing, list_utterances
 from components.storage.location import location_of
 from schemas.errors import DataError
@@ -122,7 +122,9 @@ def test_a_folder_that_nobody_may_look_into(folder: Path) -> None:
     assert [(each.reason, each.id) for each in found.rejects] == [("unreadable", "m.jsonl:3")]
     with permissions_count():
         found = list_utterances(Data(folder="."), folder)
-        looked_at = list(clip_files(location_of(folder), None))  # as the schedule looks
+        looked_at = [
+            path for path, _ in clip_stamps(location_of(folder), None)
+        ]  # as the schedule looks
     assert [row.uri for row in found.utterances] == ["no/1.wav", "yes/1.wav"]
     assert {each.id: each.reason for each in found.rejects if "lock" in each.id} == {
         "locked": "unreadable"
