@@ -59,7 +59,9 @@ def _matching(pattern: str, workflow_dir: Path, window: int | None) -> set[Locat
     found = [exact]
     if not exact.is_present():
         found = [file for each in spellings(inside) for file in place.matching(each)]
-    return {file for file in found if file.is_present() and not is_of_macos(file.name)}
+        if place.is_local:  # a store lists what is there; a folder, also links to nothing
+            found = [file for file in found if file.is_present()]
+    return {file for file in found if not is_of_macos(file.name)}
 
 
 def common_root(patterns: Sequence[str], workflow_dir: Path) -> Location | None:
