@@ -30,7 +30,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-HOST = "127.0.0.1"
+HOST = "0.0.0.0"  # hosts of tests with a network of their own come by another address
 PAGE = 1000
 _OBJECT = re.compile(
     r"(?:/upload|/download)?(?:/storage/v1)?/b/(?P<bucket>[^/]+)(?:/o(?:/(?P<name>[^/]+)"

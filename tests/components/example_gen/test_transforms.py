@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import soundfile
 from apache_beam.options.pipeline_options import PipelineOptions
 from fake_store import FakeStore
 from planted import CrashingReader, ReaderFromStore
-from waiting import wait_until
 
 from components.beam_jobs import named_error
 from components.example_gen.index import read_index
@@ -22,7 +20,6 @@ from components.example_gen.transforms import (
     IngestUtterances,
     Places,
     WriteReport,
-    WriteShards,
     settings_digest,
 )
 from components.storage.location import location_of, register_scheme
@@ -239,57 +236,6 @@ def test_importing_the_transforms_imports_neither_tensorflow_nor_tfx():
     )
     command = [sys.executable, "-W", "ignore", "-c", code]
     assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == "[]\n"
-
-
-@pytest.fixture
-def job_endpoint(tmp_path):
-    """Beam's own job service, in a process of its own."""
-    port_file = tmp_path / "port"
-    module = "apache_beam.runners.portability.local_job_service_main"
-    with (tmp_path / "job_service.log").open("wb") as log:
-        service = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", module, "--port_file", str(port_file)],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_until(lambda: port_file.exists() and port_file.read_text(), service)
-        yield f"localhost:{port_file.read_text()}"
-    finally:
-        service.terminate()
-        service.wait(30)
-
-
-def test_the_portable_path_writes_the_same_bytes_from_other_processes(
-    recordings, data, tmp_path, job_endpoint
-):
-    here = _files(_ingest(data, recordings, tmp_path / "here"))
-    args = [
-        "--runner=PortableRunner",
-        f"--job_endpoint={job_endpoint}",
-        "--environment_type=beam:env:harness_subprocess_python:v1",
-        f"--environment_config={sys.executable} -W ignore -m "
-        "apache_beam.runners.worker.sdk_worker_main",
-    ]
-    out = tmp_path / "there"
-    assert _files(_ingest(data, recordings, out, args, gathered_rows=0)) == here
-
-    with Path(next((out / "index").iterdir())).open("rb") as file:
-        shards = read_index(file).shards
-    workers = tmp_path / "workers"
-    workers.mkdir()
-    with beam.Pipeline(options=PipelineOptions(args)) as pipeline:
-        _ = (
-            pipeline
-            | beam.Create(shards)
-            | WriteShards(_places(str(next((out / "index").iterdir())), tmp_path / "again"), AUDIO)
-            | beam.Map(
-                lambda result: Path(workers, str(os.getpid())).write_text(result.shard.split)
-            )
-        )
-    assert list(workers.iterdir())
-    assert str(os.getpid()) not in {path.name for path in workers.iterdir()}
-    assert len(_files(tmp_path / "again")) == 3
 
 
 @pytest.mark.parametrize(("must_pass", "leaks"), [(True, 0), (False, 1)])
