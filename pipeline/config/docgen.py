@@ -51,7 +51,7 @@ names that it does not read, values of another type and values that contradict e
 refused before anything starts. FlinkRunner, SparkRunner and PortableRunner also need an image in
 `environment_config`, or another `environment_type`: `EXTERNAL` with the `host:port` of a worker
 pool, `PROCESS` with `{"command": "..."}`, or `LOOPBACK` with a cluster on this machine.
-`docs/deploy/README.md` says which runner was tried with what.
+`docs/deploy/beam.md` says which runner was tried with what.
 """
 
 

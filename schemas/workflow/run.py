@@ -19,7 +19,7 @@ class Beam(Block):
 
     runner: BeamRunner = Field(
         "DirectRunner",
-        description="Beam runner; DirectRunner runs on this machine. `docs/deploy/README.md` says"
+        description="Beam runner; DirectRunner runs on this machine. `docs/deploy/beam.md` says"
         " what the others were tried on: PortableRunner with Beam's own job service, DataflowRunner"
         " up to its submission, FlinkRunner and SparkRunner not at all.",
     )

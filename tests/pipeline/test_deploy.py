@@ -1,8 +1,10 @@
 """The files of `docs/deploy` say what this project does: paths, commands, exit codes."""
 
 import configparser
+import re
 import runpy
 import shlex
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -90,3 +92,20 @@ def test_the_container_takes_what_is_in_the_repository() -> None:
     assert (ROOT / install.split()[-2]).is_file()
     [entry] = [line for line in lines if line.startswith("ENTRYPOINT ")]
     assert entry == 'ENTRYPOINT ["/opt/auricle/.venv/bin/auricle"]'
+
+
+def test_the_workers_image_is_of_the_locked_beam_and_python() -> None:
+    text = (DEPLOY / "beam.Dockerfile").read_text()
+    python = (ROOT / ".python-version").read_text().strip()
+    locked = re.search(
+        r"^apache-beam==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE
+    )
+    assert locked is not None
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == [
+        f"apache/beam_python{python}_sdk:{locked[1]}",
+        f"python:{python}-slim-bookworm",
+    ]
+    assert "uv pip sync --require-hashes requirements.lock" in text
+    assert text.rstrip().endswith('ENTRYPOINT ["/opt/apache/beam/boot"]')
+    [proof] = re.findall(r'python -c "(.*)"', text)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", proof], check=True, cwd="/")

@@ -3,18 +3,27 @@ installation and the stores, and what clusters do to workers. All gives the byte
 gives here.
 """
 
+import hashlib
+import json
 import os
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import emulators
 import pytest
+from apache_beam.internal.gcp import auth
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_job_api_pb2, beam_runner_api_pb2
+from apache_beam.runners.portability import portable_runner
+from apache_beam.transforms import environments
+from dataflow_stub import dataflow
 from emulators import Emulators
-from installed import install
+from installed import ROOT, install
 from waiting import wait_until
 from worker_hosts import Cluster, cluster
 
@@ -23,8 +32,10 @@ from components.example_gen.index_writer import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
 from components.storage.location import Location, location_of
+from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from schemas.workflow.audio import Audio
 from schemas.workflow.data import Data, Split
+from schemas.workflow.run import Beam, Value
 
 pytestmark = pytest.mark.e2e
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
@@ -76,12 +87,20 @@ def out(stores: Emulators) -> Location:
     return location_of(stores.bucket("s3")) / "run"
 
 
-def ingest(data: Data, out: Location, arguments: list[str]) -> dict[str, bytes]:
-    """The files but the index and the kept shards, by name."""
+def ingest(
+    data: Data, out: Location, arguments: list[str], gathered_rows: int = 0
+) -> dict[str, bytes]:
+    """The files but the index and the kept shards, by name; the splits are certified by grouping,
+    as those of large data are.
+    """
     ref = write_index(list_utterances(data, Path()), data, out / "index")
     folders = [str(out / name) for name in ("examples", "rejects", "report", "shards")]
     with Job(options=PipelineOptions(arguments)) as pipeline:
-        _ = pipeline | IngestUtterances(Places(ref.uri, *folders), AUDIO)
+        _ = pipeline | IngestUtterances(Places(ref.uri, *folders), AUDIO, gathered_rows)
+    return written_files(out)
+
+
+def written_files(out: Location) -> dict[str, bytes]:
     return {
         name: file.read()
         for name, file in out.files()
@@ -93,7 +112,7 @@ def ingest(data: Data, out: Location, arguments: list[str]) -> dict[str, bytes]:
 def expected(listed: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("components.example_gen.index_writer._FEWEST_ROWS_IN_SHARD", 4)
-        return ingest(listed, location_of(tmp_path_factory.mktemp("here")), HERE)
+        return ingest(listed, location_of(tmp_path_factory.mktemp("here")), HERE, 10**6)
 
 
 def test_two_hosts_write_what_one_process_writes(
@@ -133,3 +152,104 @@ def test_a_worker_that_is_lost_in_the_middle_changes_nothing(
         os.kill(lost, signal.SIGCONT)
         wait_until(lambda: stores.requests(str(out).removesuffix("/run"))["PUT"] > over)
         assert {name: (out / name).read() for name in expected} == expected
+
+
+WORKER_IMAGE = "europe-docker.pkg.dev/auricle-test/images/auricle-beam:1"
+DATAFLOW: dict[str, Value] = {
+    "project": "auricle-test",
+    "region": "europe-west4",
+    "sdk_container_image": WORKER_IMAGE,
+    "machine_type": "n2-standard-4",
+    "disk_size_gb": 50,
+    "num_workers": 2,
+    "max_num_workers": 50,
+    "autoscaling_algorithm": "THROUGHPUT_BASED",
+    "service_account_email": "worker@auricle-test.iam.gserviceaccount.com",
+    "subnetwork": "regions/europe-west4/subnetworks/workers",
+    "use_public_ips": False,
+    "labels": ["team=speech", "cost=research"],
+    "no_auth": True,
+}
+
+
+def test_what_dataflow_is_sent_is_what_ran(
+    listed: Data,
+    out: Location,
+    running: Cluster,
+    expected: dict[str, bytes],
+    stores: Emulators,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The job is as described in the fixture; write that anew by hand from `sent.json`. What was
+    staged is then run on the hosts, with only its environment replaced.
+    """
+    monkeypatch.setattr(auth._Credentials, "_credentials_init", True)  # anonymous at once
+    bucket = stores.bucket("gs")
+    with dataflow() as stub:
+        places = {name: f"{bucket}/{name}" for name in ("temp_location", "staging_location")}
+        beam = Beam(
+            runner="DataflowRunner", options=DATAFLOW | places | {"dataflow_endpoint": stub.url}
+        )
+        arguments = beam_pipeline_args(beam) + ingest_pipeline_args(beam, clips=10**6, cores=8)
+        assert ingest(listed, out, arguments) == {}
+    [job] = stub.jobs
+    options = job["environment"]["sdkPipelineOptions"]["options"]
+    staged = location_of(options["pipelineUrl"]).read()
+    assert hashlib.sha256(staged).hexdigest() == options["pipelineProtoHash"]
+    written = json.dumps(description(job, staged), indent=2, sort_keys=True) + "\n"
+    written = re.sub(r"<lambda at core\.py:\d+>", "lambda", written)  # a line of Beam's
+    for name, stands_for in ((options["job_name"], "JOB"), (bucket[5:], "BUCKET")):
+        written = re.sub(rf"{name}(\.\d+\.\d+)?", stands_for, written)
+    (tmp_path / "sent.json").write_text(written)
+    assert written == (ROOT / "tests" / "fixtures" / "dataflow_job.json").read_text()
+    assert run_staged(staged, running) == beam_job_api_pb2.JobState.DONE
+    assert written_files(out) == expected
+
+
+def description(job: dict[str, Any], staged: bytes) -> dict[str, Any]:
+    """What was sent of a job, but what Beam's version or the moment decide."""
+    environment = job["environment"]
+    options = environment["sdkPipelineOptions"]["options"]
+    asked = [*DATAFLOW, "temp_location", "staging_location", "experiments", "ingest_processes"]
+    pools = environment["workerPools"]
+    for pool in pools:
+        del pool["taskrunnerSettings"]  # the stub's address
+        for image in pool["sdkHarnessContainerImages"]:
+            del image["capabilities"]
+    parts = beam_runner_api_pb2.Pipeline.FromString(staged).components
+    steps = sorted(
+        (int(name.rpartition("_")[2]), step.unique_name, step.spec.urn)
+        for name, step in parts.transforms.items()
+        if step.spec.urn and not step.subtransforms
+    )
+    return {
+        "labels": job["labels"],
+        "type": job["type"],
+        "service_account": environment["serviceAccountEmail"],
+        "temporary": environment["tempStoragePrefix"],
+        "worker_pools": pools,
+        "options": {name: options[name] for name in sorted(asked)},
+        "environments": [
+            {
+                "urn": each.urn,
+                "image": beam_runner_api_pb2.DockerPayload.FromString(each.payload).container_image,
+                "staged_files": len(each.dependencies),
+            }
+            for each in parts.environments.values()
+        ],
+        "steps": [f"{name}: {urn}" for _, name, urn in steps],
+    }
+
+
+def run_staged(staged: bytes, running: Cluster) -> int:
+    """The state in which the job service ended a pipeline, whose workers are those of the hosts."""
+    proto = beam_runner_api_pb2.Pipeline.FromString(staged)
+    there = environments.ExternalEnvironment(running.pools_endpoint).to_runner_api(None)
+    for environment in proto.components.environments.values():
+        environment.CopyFrom(there)
+    runner = portable_runner.PortableRunner()
+    job = runner.create_job_service(PipelineOptions(running.arguments))
+    _, _, states = job.submit(proto)
+    state: int = list(states)[-1].state
+    return state
