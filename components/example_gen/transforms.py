@@ -7,12 +7,13 @@ imported: a worker process would pay 10 s for it.
 """
 
 import argparse
+import functools
 import hashlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -61,6 +62,43 @@ class Places:
     rejects: str
     report: str
     store: str
+
+
+@dataclass
+class Totals:
+    """What became of the rows of many shards: what the report says of them.
+
+    Grows with labels, speakers, shards and rejects, not with clips. `seconds` are by the number of
+    the shard, since a sum of floats depends on their order.
+    """
+
+    clips: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
+    seconds: dict[str, dict[int, float]] = field(default_factory=dict)
+    truncated: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+
+    def add(self, result: "ShardResult") -> "Totals":
+        """Itself, with one more shard."""
+        split, number = result.shard.split, result.shard.number
+        more = Totals({split: Counter(result.clips)}, {split: {number: result.seconds}})
+        more.truncated, more.rejects = result.truncated, result.rejects
+        return self.merged(more)
+
+    def merged(self, other: "Totals") -> "Totals":
+        """Itself, with all that `other` has."""
+        for split, clips in other.clips.items():
+            self.clips.setdefault(split, Counter()).update(clips)
+        for split, seconds in other.seconds.items():
+            self.seconds.setdefault(split, {}).update(seconds)
+        self.truncated += other.truncated
+        self.rejects += other.rejects
+        return self
+
+    def of(self, split: str) -> SplitCounts:
+        """What one split holds."""
+        seconds = self.seconds.get(split, {})
+        in_order = (seconds[number] for number in sorted(seconds))
+        return SplitCounts.of(self.clips.get(split, {}), sum(in_order))
 
 
 @dataclass(frozen=True)
@@ -123,7 +161,7 @@ class IngestUtterances(beam.PTransform):
             )
         return (
             results
-            | "GatherResults" >> beam.combiners.ToList()
+            | "AddResults" >> beam.CombineGlobally(_AddResultsFn())
             | WriteReport(self._places, self._audio, certificate)
         )
 
@@ -143,7 +181,7 @@ class WriteShards(beam.PTransform):
 
 
 class WriteReport(beam.PTransform):
-    """A list of all `ShardResult`s -> the number of examples, having written rejects and report."""
+    """The `Totals` of all shards -> the number of examples, having written rejects and report."""
 
     def __init__(
         self,
@@ -156,10 +194,10 @@ class WriteReport(beam.PTransform):
         self._fn = _WriteReportFn(places, audio)
         self._certificate = certificate
 
-    def expand(self, results: beam.PCollection[list[ShardResult]]) -> beam.PCollection[int]:
+    def expand(self, totals: beam.PCollection[Totals]) -> beam.PCollection[int]:
         known = [self._certificate] if self._certificate is not None else []
         sides = [beam.pvalue.AsSingleton(certificate) for certificate in known]
-        return results | "WriteReportFiles" >> beam.ParDo(self._fn, *sides)
+        return totals | "WriteReportFiles" >> beam.ParDo(self._fn, *sides)
 
 
 def _rows_at_once(audio: Audio, target: TargetFeatures) -> int:
@@ -265,21 +303,34 @@ class _WriteShardFn(beam.DoFn):
         return str(row[self._group]) if self._group else ""
 
 
+class _AddResultsFn(beam.CombineFn):
+    """`ShardResult`s -> their `Totals`."""
+
+    def create_accumulator(self) -> Totals:
+        return Totals()
+
+    def add_input(self, totals: Totals, result: ShardResult) -> Totals:
+        return totals.add(result)
+
+    def merge_accumulators(self, accumulators: Iterable[Totals]) -> Totals:
+        return functools.reduce(Totals.merged, accumulators, Totals())
+
+    def extract_output(self, totals: Totals) -> Totals:
+        return totals
+
+
 class _WriteReportFn(beam.DoFn):
     def __init__(self, places: Places, audio: Audio) -> None:
         super().__init__()
         self._places = places
         self._audio = audio
 
-    def process(
-        self, results: list[ShardResult], certificate: SplitCertificate | None = None
-    ) -> Iterator[int]:
+    def process(self, totals: Totals, certificate: SplitCertificate | None = None) -> Iterator[int]:
         with open_uncompressed(self._places.index) as file:
             index = read_index(file)
-            rejects = read_rejects(file, index)
-        rejects += [reject for result in results for reject in result.rejects]
+            rejects = read_rejects(file, index) + totals.rejects
         rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
-        report = _report(index, results, rejects)
+        report = _report(index, totals, rejects)
         examples = sum(split.clips for split in report.splits.values())
         if examples + len(rejects) != report.rows:
             raise AuricleError(
@@ -346,24 +397,13 @@ def _reject(row: Row, entry: Entry, settings: str) -> Reject:
     )
 
 
-def _report(index: Index, results: list[ShardResult], rejects: list[Reject]) -> IngestReport:
-    splits = {}
-    for name in dict.fromkeys(shard.split for shard in index.shards):
-        own = [result for result in results if result.shard.split == name]
-        splits[name] = _count(sorted(own, key=lambda result: result.shard.number))
+def _report(index: Index, totals: Totals, rejects: list[Reject]) -> IngestReport:
+    names = dict.fromkeys(shard.split for shard in index.shards)
     return IngestReport(
         rows=index.rows + index.bad_rows,
         generated=index.generated is not None,
         split_by=index.split_by,
-        splits=splits,
+        splits={name: totals.of(name) for name in names},
         rejects=dict(sorted(Counter(reject.reason for reject in rejects).items())),
-        truncated=sum(result.truncated for result in results),
+        truncated=totals.truncated,
     )
-
-
-def _count(results: list[ShardResult]) -> SplitCounts:
-    """What the shards of one split hold together."""
-    clips: Counter[tuple[str, str]] = Counter()
-    for result in results:
-        clips.update(result.clips)
-    return SplitCounts.of(clips, sum(result.seconds for result in results))

@@ -19,6 +19,7 @@ from components.example_gen.sources import Listing, list_utterances
 from components.example_gen.transforms import (
     IngestUtterances,
     Places,
+    Totals,
     WriteReport,
     settings_digest,
 )
@@ -224,8 +225,8 @@ def test_a_row_that_got_lost_is_a_fault(recordings, data, tmp_path):
     ref = write_index(list_utterances(data, recordings), data, tmp_path)
     pipeline = beam.Pipeline(options=PipelineOptions(ONE_PROCESS))
     with pytest.raises(Exception, match="29 rows, but wrote 0 examples") as raised, pipeline:
-        results = pipeline | beam.Create([[]])
-        _ = results | WriteReport(_places(ref.uri, tmp_path), AUDIO)
+        totals = pipeline | beam.Create([Totals()])
+        _ = totals | WriteReport(_places(ref.uri, tmp_path), AUDIO)
     assert type(named_error(raised.value)) is AuricleError
 
 
