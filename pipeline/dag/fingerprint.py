@@ -33,6 +33,7 @@ DISTRIBUTIONS = {
     "espeakng_loader": "espeakng-loader",
     "google": "protobuf",
     "google_crc32c": "google-crc32c",
+    "grpc": "grpcio",
     "ml_metadata": "ml-metadata",
     "tensorflow_data_validation": "tensorflow-data-validation",
     "tensorflow_io": "tensorflow-io",
