@@ -3,10 +3,12 @@ ended. It runs nothing: what it was sent is in `jobs`, and what it staged in the
 """
 
 import contextlib
+import gc
 import http.server
 import json
 import re
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,8 +70,13 @@ def dataflow() -> Iterator[Dataflow]:
         # Beam takes an endpoint for a local one by this name.
         server.stub = stub = Dataflow(f"http://localhost:{server.server_port}")  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield stub
-        server.shutdown()
+        try:
+            yield stub
+        finally:
+            server.shutdown()
+            with warnings.catch_warnings():  # Google's client leaves its connections open
+                warnings.simplefilter("ignore")
+                gc.collect()
 
 
 def _message(number: str, text: str) -> dict[str, str]:

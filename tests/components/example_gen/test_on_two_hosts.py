@@ -172,6 +172,9 @@ DATAFLOW: dict[str, Value] = {
 }
 
 
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_what_dataflow_is_sent_is_what_ran(
     listed: Data,
     out: Location,
