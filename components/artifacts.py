@@ -4,12 +4,16 @@ A type's name has two parts, as Vertex AI asks for, and is where TFX imports the
 container: what is added here is named in `auricle`, too.
 """
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.utils import path_utils
 
+import components.tfx_files  # noqa: F401 - registered, so that TFX finds artifacts in stores
+from components.storage.location import location_of
 from schemas.splits import judging, teaching
 
 Artifacts = dict[str, list[Artifact]]  # what a step takes or gives, by key
@@ -79,3 +83,11 @@ def saved_model_uri(model: Artifact) -> str:
     """Where in a Model artifact the SavedModel lies."""
     uri: str = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
     return uri
+
+
+@contextlib.contextmanager
+def saved_model_here(model: Artifact) -> Iterator[Path]:
+    """The SavedModel of a Model artifact on this machine, with what lies beside it."""
+    inside = saved_model_uri(model).removeprefix(model.uri).lstrip("/")
+    with location_of(model.uri).local_copy() as folder:
+        yield folder / inside

@@ -33,7 +33,7 @@ from werkzeug.serving import make_server
 HOST = "0.0.0.0"  # hosts of tests with a network of their own come by another address
 PAGE = 1000
 _OBJECT = re.compile(
-    r"(?:/upload|/download)?(?:/storage/v1)?/b/(?P<bucket>[^/]+)(?:/o(?:/(?P<name>[^/]+)"
+    r"(?:/upload|/download)?(?:/storage/v1)?/b/(?P<bucket>[^/]+)(?:/o(?:/(?P<name>.+?)"
     r"(?:/(?:rewriteTo|copyTo)/b/(?P<to_bucket>[^/]+)/o/(?P<to_name>[^/]+))?)?)?"
 )
 

@@ -26,7 +26,8 @@ from components.example_gen.index_writer import write_index
 from components.example_gen.shard_entry import Entry, Shard
 from components.example_gen.shards import ShardStore
 from components.example_gen.sources import list_utterances
-from components.storage.digests import DIGEST_PROPERTY, tree_digest
+from components.storage.contents import digest_folder
+from components.storage.digests import DIGEST_PROPERTY
 from pipeline.config.loader import read_workflow
 from pipeline.datasets.feedback import Feedback, add_feedback
 from pipeline.releases.reconcile import reconcile
@@ -111,14 +112,13 @@ class Runs:
         for key, (type_, files) in outputs.items():  # type: ignore[misc]
             folder = self.directory.artifacts / component / key / str(number)
             for name, content in files.items():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_bytes(content)
+                (folder / name).put(content)
             artifact = Artifact(
                 type_id=self.store.put_artifact_type(metadata_store_pb2.ArtifactType(name=type_)),
                 uri=str(folder),
                 state=Artifact.LIVE,
             )
-            artifact.custom_properties[DIGEST_PROPERTY].string_value = tree_digest(folder)
+            artifact.custom_properties[DIGEST_PROPERTY].string_value = digest_folder(folder)
             [artifact.id] = self.store.put_artifacts([artifact])
             events.append(self.event(artifact.id, number, Event.OUTPUT, key))
             made.append(artifact)

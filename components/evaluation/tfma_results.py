@@ -6,6 +6,7 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from components.evaluation.tallies import OVERALL, Tallies, Tally
 from components.evaluation.tfma_evaluation import CANDIDATE
 from components.evaluation.tfma_sums import SUMS
+from components.storage.location import location_of
 from components.storage.plain_path import plain_path
 
 
@@ -14,7 +15,10 @@ def read_results(evaluation_dir: str, model: str) -> Tallies:
     folder. Nothing evaluated gives no tallies.
     """
     tallies: dict[str, dict[str, Tally]] = {}
-    with plain_path(evaluation_dir) as path:
+    with (
+        location_of(evaluation_dir).local_copy() as folder,
+        plain_path(str(folder)) as path,
+    ):
         records = list(tfma.load_metrics(path))
     for record in records:
         values = _values(record, model)

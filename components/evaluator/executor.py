@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypedDict
 
 from tfx.dsl.components.base import base_beam_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
@@ -15,16 +13,17 @@ from components.artifacts import (
     Artifacts,
     judging_splits,
     model_at,
+    saved_model_here,
     saved_model_uri,
 )
 from components.beam_jobs import RunsJobs
+from components.beam_places import written_by_beam
 from components.earlier import blessed_before
 from components.evaluation.score_files import SCORES_FILE
 from components.evaluation.tfma_evaluation import evaluate
 from components.evaluator.clip_scoring import AskedModels, score_files
 from components.examples import split_files
 from components.storage.location import location_of
-from components.storage.plain_path import plain_path
 from components.tasks import parts
 from components.versions.model_card import read_card
 from schemas.reports.model_card import ModelCard
@@ -56,13 +55,14 @@ class Executor(RunsJobs, base_beam_executor.BaseBeamExecutor):
         with self._make_beam_pipeline() as pipeline:
             score_files(pipeline, [str(file) for file in files], asked, folder)
         if uri := exec_properties.get("background_uri"):
-            with fileio.open(uri, "rb") as file:
-                listed = file.read()
-            parts.recordings(task).score_recordings_of(
-                listed, Path(saved_models[0]), read_card(saved_models[0]), Path(folder)
-            )
+            draft = location_of(folder).local_draft()
+            with saved_model_here(models[0]) as saved_model, draft as written:
+                parts.recordings(task).score_recordings_of(
+                    location_of(uri).read(), saved_model, read_card(saved_model), written
+                )
         evaluation = artifact_utils.get_single_uri(output_dict["evaluation"])
-        with plain_path(evaluation) as path, self._make_beam_pipeline() as pipeline:
+        place = written_by_beam(evaluation, self._beam_pipeline_args)
+        with place as path, self._make_beam_pipeline() as pipeline:
             evaluate(location_of(folder) / SCORES_FILE, path, pipeline)
 
 

@@ -1,6 +1,5 @@
 """Has the evaluation judged, and marks the blessing the way TFX's Evaluator does."""
 
-from pathlib import Path
 from typing import TypedDict
 
 from tfx import types
@@ -45,24 +44,25 @@ class Executor(base_executor.BaseExecutor):
         if looked_up := input_dict["scores"][0].get_string_custom_property(BASELINE_PROPERTY):
             baseline = model_at(looked_up)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        folder = Path(artifact_utils.get_single_uri(input_dict["scores"]))
-        scores, settings = read_scores(scores_file(folder)), exec_properties["gate"]
-        task = exec_properties["task"]
-        case = Case(
-            measure=parts.scoring(task).MEASURE,
-            confidence=common_to_all(settings).confidence,
-            scores=scores.counted,
-            tallies=read_results(evaluation.uri, CANDIDATE),
-            folder=folder,
-        )
-        verdict = decide(
-            case,
-            scores,
-            task=task,
-            settings=settings,
-            baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
-            generated=read_card(saved_model_uri(model)).generated,
-        )
+        settings, task = exec_properties["gate"], exec_properties["task"]
+        uri = artifact_utils.get_single_uri(input_dict["scores"])
+        with location_of(uri).local_copy() as folder:
+            scores = read_scores(scores_file(folder))
+            case = Case(
+                measure=parts.scoring(task).MEASURE,
+                confidence=common_to_all(settings).confidence,
+                scores=scores.counted,
+                tallies=read_results(evaluation.uri, CANDIDATE),
+                folder=folder,
+            )
+            verdict = decide(
+                case,
+                scores,
+                task=task,
+                settings=settings,
+                baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
+                generated=read_card(saved_model_uri(model)).generated,
+            )
         if judgements := exec_properties.get("judgements"):
             verdict = add_trace(verdict, blessing.uri, location_of(judgements), model.uri)
         _mark(blessing, model, baseline, verdict)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.evaluation.scores import ClipScores, lowest
 from components.examples import read_files, read_record
+from components.storage.location import Location
 from schemas.example import FeatureValue, decode_example
 
 # Looked through for examples of each class; the report of a large data set must not read all of it.
@@ -44,7 +45,7 @@ class ScoredClip:
 
 
 def sample_clips(
-    files: Iterable[Path], labels: list[str], count: int, target_of: TargetOf
+    files: Iterable[Path | Location], labels: list[str], count: int, target_of: TargetOf
 ) -> dict[str, list[Clip]]:
     """Up to `count` clips of each label, of different speakers where there are enough."""
     found: dict[str, list[Clip]] = {label: [] for label in labels}
@@ -63,7 +64,7 @@ def sample_clips(
     return {label: (found[label] + spare[label])[:count] for label in labels}
 
 
-def sample_any(files: Iterable[Path], count: int, target_of: TargetOf) -> list[Clip]:
+def sample_any(files: Iterable[Path | Location], count: int, target_of: TargetOf) -> list[Clip]:
     """The first `count` clips, for tasks whose targets form no groups."""
     examples = map(decode_example, itertools.islice(read_files(files), count))
     return [_clip(example, target_of(example)) for example in examples]
@@ -82,7 +83,7 @@ def named_places(scores: ClipScores, ids: list[str]) -> list[int]:
 
 
 def read_clips(
-    files: Sequence[Path],
+    files: Sequence[Path | Location],
     scores: ClipScores,
     places: Iterable[int],
     record_places: Mapping[int, tuple[int, int]] | None = None,

@@ -14,7 +14,7 @@ from tfx.utils import proto_utils
 from components.pusher.card import render_card
 from components.registry import Registry
 from components.registry.sync import register_versions
-from components.storage.digests import tree_digest
+from components.storage.contents import digest_folder
 from components.storage.location import Location, location_of
 from components.versions.ledger import follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
@@ -37,7 +37,7 @@ class PusherConfig(TypedDict, total=False):
 
 
 class Executor(tfx_pusher.Executor):
-    """Pushes to a directory of this machine; the artifact says to which version, or why not."""
+    """Pushes to the serving directory; the artifact says to which version, or why not."""
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -62,12 +62,13 @@ class Executor(tfx_pusher.Executor):
             input_dict[standard_component_specs.MODEL_BLESSING_KEY]
         )
         try:
-            version = _push(
-                Path(self.GetModelPath(input_dict)),
-                read_verdict(location_of(blessing) / VERDICT_FILE),
-                location_of(destination.filesystem.base_directory),
-                location_of(config["ledger"]),
-            )
+            with location_of(self.GetModelPath(input_dict)).local_copy() as model:
+                version = _push(
+                    model,
+                    read_verdict(location_of(blessing) / VERDICT_FILE),
+                    location_of(destination.filesystem.base_directory),
+                    location_of(config["ledger"]),
+                )
         except VersionError as error:
             self._MarkNotPushed(pushed)
             location_of(f"{pushed.uri}/{PUSHED_FILE}").put(
@@ -83,8 +84,7 @@ class Executor(tfx_pusher.Executor):
             problem = _register(target, serving_uri, version.folder, location_of(config["ledger"]))
             pushed_as |= {"not registered": problem} if problem else {}
         location_of(f"{pushed.uri}/{PUSHED_FILE}").put(json.dumps(pushed_as).encode())
-        with version.folder.local_copy() as folder:
-            pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, tree_digest(folder))
+        pushed.set_string_custom_property(MODEL_DIGEST_PROPERTY, digest_folder(version.folder))
         self._MarkPushed(pushed, str(version.folder), str(version.number))
 
 

@@ -121,7 +121,8 @@ class MlflowRegistry:
         Raises:
             RegistryError: MLflow does not answer; to be done again, which changes nothing twice.
         """
-        self._allow(training.report.stat().st_size if training.report else 0)
+        entry = training.report.entry() if training.report else None
+        self._allow(entry.size_bytes if entry else 0)
         self._ask(lambda: record_training(self._client, self._experiment, training))
 
     def delete_reports(self, data: set[str]) -> int:

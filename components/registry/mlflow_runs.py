@@ -130,4 +130,5 @@ def _store_files(client: MlflowClient, run_id: str, training: Training) -> None:
         if files:
             client.log_artifacts(run_id, scratch, _PICTURES)
     if training.report is not None:
-        client.log_artifact(run_id, str(training.report))
+        with training.report.local_copy() as report:
+            client.log_artifact(run_id, str(report))

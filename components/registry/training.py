@@ -5,10 +5,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from components.evaluation.scores import SPEAKER
 from components.registry.interface import metrics_of
+from components.storage.location import Location
 from schemas.outcomes import RunOutcome
 from schemas.reports.model_card import ModelCard
 from schemas.reports.training import Epoch
@@ -47,7 +47,7 @@ class Training:
     epochs: Sequence[Epoch]
     metrics: Mapping[str, float]
     pictures: Mapping[str, bytes]
-    report: Path | None
+    report: Location | None
     is_scheduled: bool
 
     def by_epoch(self) -> list[tuple[int, float, dict[str, float]]]:

@@ -17,7 +17,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils.path_utils import serving_model_path
 
-from components.artifacts import Artifacts, judging_splits, saved_model_uri, teaching_splits
+from components.artifacts import Artifacts, judging_splits, saved_model_here, teaching_splits
 from components.evaluation.score_files import find_records, read_scores, scores_file
 from components.examples import split_files
 from components.pages.clips import (
@@ -43,7 +43,7 @@ from components.report.view_model import (
     read_timings,
 )
 from components.storage.digests import DIGEST_PROPERTY
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 from components.tasks import feeding, pages
 from components.versions.manifest import digest_model, read_manifest
 from components.versions.serving import pushed_versions
@@ -75,16 +75,20 @@ class Executor(base_executor.BaseExecutor):
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: Parameters
     ) -> None:
         report = artifact_utils.get_single_instance(output_dict["report"])
-        content = _gather(input_dict, exec_properties)
-        location_of(f"{report.uri}/{REPORT_FILE}").put(render(content).encode())
+        with contextlib.ExitStack() as here:
+            page = render(_gather(input_dict, exec_properties, here)).encode()
+        location_of(f"{report.uri}/{REPORT_FILE}").put(page)
 
 
-def _gather(inputs: Artifacts, properties: Parameters) -> Content:
+def _gather(inputs: Artifacts, properties: Parameters, here: contextlib.ExitStack) -> Content:
+    """What the page says; files that are not on this machine are, until `here` ends."""
+
     def folder(key: str) -> Path:
-        return Path(artifact_utils.get_single_uri(inputs[key]))
+        uri = artifact_utils.get_single_uri(inputs[key])
+        return here.enter_context(location_of(uri).local_copy())
 
     model = artifact_utils.get_single_instance(inputs["model"])
-    saved_model = Path(saved_model_uri(model))
+    saved_model = here.enter_context(saved_model_here(model))
     documents = read_documents(
         Sources(
             ingest_report=folder("ingest_report"),
@@ -127,7 +131,7 @@ def _gather(inputs: Artifacts, properties: Parameters) -> Content:
     )
 
 
-def _examples(files: list[Path], card: ModelCard, verdict: Verdict) -> list[Clip]:
+def _examples(files: list[Location], card: ModelCard, verdict: Verdict) -> list[Clip]:
     """Some of each class, or the first ones where targets form no groups."""
     target_of = feeding.features(verdict.task).decode_target
     if verdict.details.target_feature is None:
@@ -157,7 +161,7 @@ def _origin(inputs: Artifacts, properties: Parameters) -> Origin:
         parent = Parent(
             blessing.get_int_custom_property(ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY),
             uri,
-            _served_version(Path(serving_model_path(uri)), Path(properties["serving"])),
+            _served_version(serving_model_path(uri), properties["serving"]),
         )
     return Origin(
         examples.get_string_custom_property(DIGEST_PROPERTY) or None,
@@ -166,10 +170,10 @@ def _origin(inputs: Artifacts, properties: Parameters) -> Origin:
     )
 
 
-def _served_version(model: Path, serving: Path) -> int | None:
+def _served_version(model: str, serving: str) -> int | None:
     """The newest version in a serving directory that holds `model`."""
-    digest = digest_model(model)
-    for version in reversed(pushed_versions(serving)):
+    digest = digest_model(location_of(model))
+    for version in reversed(pushed_versions(location_of(serving))):
         with contextlib.suppress(VersionError):  # made by hand
             if read_manifest(version.folder).model_digest == digest:
                 return version.number

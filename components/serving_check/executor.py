@@ -15,7 +15,7 @@ from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
-from components.artifacts import Artifacts, judging_splits, saved_model_uri
+from components.artifacts import Artifacts, judging_splits, saved_model_here
 from components.audio.limits import MAX_DURATION_S
 from components.audio.pcm16 import to_pcm16, wav_file
 from components.evaluation.score_files import read_scores, scores_file
@@ -60,8 +60,9 @@ class Executor(base_executor.BaseExecutor):
         if blessing.get_int_custom_property("blessed") == 1:
             splits = judging_splits(input_dict["examples"])
             scores = scores_file(artifact_utils.get_single_uri(input_dict["scores"]))
-            saved_model = Path(saved_model_uri(model))
-            report = check(saved_model, splits, read_scores(scores), limits, Path(output.uri))
+            draft = location_of(output.uri).local_draft()
+            with saved_model_here(model) as saved_model, draft as folder:
+                report = check(saved_model, splits, read_scores(scores), limits, folder)
         else:
             report = ServingReport(passed=False, rules=[], asked=0)
         _write(output, report)
@@ -259,8 +260,8 @@ def _of_nothing(rows: int) -> Rule:
 
 
 def _write(output: types.Artifact, report: ServingReport) -> None:
-    folder = Path(output.uri)
-    location_of(folder / SERVING_FILE).put(report.model_dump_json(indent=2).encode())
+    folder = location_of(output.uri)
+    (folder / SERVING_FILE).put(report.model_dump_json(indent=2).encode())
     # As TFX's InfraValidator marks it.
-    (folder / ("INFRA_BLESSED" if report.passed else "INFRA_NOT_BLESSED")).touch()
+    (folder / ("INFRA_BLESSED" if report.passed else "INFRA_NOT_BLESSED")).put(b"")
     output.set_int_custom_property("blessed", int(report.passed))

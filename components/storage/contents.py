@@ -1,5 +1,6 @@
 """What stands for the content of many files, on this machine and elsewhere."""
 
+import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from components.storage.digests import FileDigests
 from components.storage.interface import Entry
 from components.storage.local import file_stamp
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 
 _FEW = 3  # files of a folder: asked for one by one, that costs no more than a listing
 _PAGE = 1000  # of a listing of a store, which costs as much as a question for one file
@@ -28,6 +29,25 @@ def digest_files(places: Collection[str], cache_path: Path | None = None) -> dic
             except OSError:
                 continue
     return found
+
+
+def digest_folder(folder: str | Path | Location, digests: FileDigests | None = None) -> str:
+    """What stands for the names and contents of all files below a folder, in hex: on this machine
+    `FileDigests.tree_digest`, elsewhere of the digests that the storage keeps, without reading.
+
+    A folder of an object store that is not there is one without files.
+
+    Raises:
+        OSError: a folder of this machine is not there, a file cannot be read, a storage refuses.
+    """
+    place = location_of(folder)
+    if place.is_local:
+        return (digests or FileDigests()).tree_digest(place.path)
+    tree = hashlib.sha256()
+    for name, entry in place.entries():
+        digest = entry.digest or (place / name).digest()
+        tree.update(f"{len(name)}:{name}{digest}".encode())
+    return tree.hexdigest()
 
 
 def stamp_files(places: Iterable[str]) -> Iterator[tuple[str, str]]:

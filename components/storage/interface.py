@@ -194,3 +194,9 @@ class Storage(ABC):
     @abstractmethod
     def local_copy(self, name: str) -> AbstractContextManager[Path]:
         """A local path to the file or folder `name`, for libraries that need one; only to read."""
+
+    @abstractmethod
+    def local_draft(self, folder: str, last: str = "") -> AbstractContextManager[Path]:
+        """A local folder whose files are in `folder` once the block has ended without an error, for
+        libraries that write to none but local ones. The file `last` comes after all others.
+        """

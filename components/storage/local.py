@@ -235,6 +235,11 @@ class LocalStorage(Storage):
     def local_copy(self, name: str) -> Iterator[Path]:
         yield Path(name)
 
+    @contextlib.contextmanager
+    def local_draft(self, folder: str, last: str = "") -> Iterator[Path]:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        yield Path(folder)
+
 
 def open_regular(path: str | Path) -> BinaryIO:
     """A regular file, open for reading; what is none would have its reader wait, or never end.

@@ -157,12 +157,21 @@ class Location:
     def is_present(self) -> bool:
         return self.storage.entry(self._name) is not None
 
+    def has_files(self) -> bool:
+        """Whether there is a file below this folder."""
+        return next(self.entries(), None) is not None
+
     def files(self) -> Iterator[tuple[str, "Location"]]:
         """Each file below this folder: its name from here, and its location."""
+        for inside, entry in self.entries():
+            yield inside, Location(self.storage, entry.name)
+
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """Each file below this folder: its name from here, and its entry."""
         for entry in self.storage.list_files(self._name):
             inside = entry.name[len(self._name) + 1 :]
             if inside not in self.storage.own_files:
-                yield inside, Location(self.storage, entry.name)
+                yield inside, entry
 
     def irregular(self) -> list[str]:
         return self.storage.irregular(self._name)
@@ -228,3 +237,6 @@ class Location:
 
     def local_copy(self) -> AbstractContextManager[Path]:
         return self.storage.local_copy(self._name)
+
+    def local_draft(self, last: str = "") -> AbstractContextManager[Path]:
+        return self.storage.local_draft(self._name, last)

@@ -114,12 +114,9 @@ class ObjectStorage(Storage):
         if self.entry(f"{name}/{manifest}") is not None:  # asked under the claim: nobody is at it
             self.delete(f"{name}/{_CLAIM}")
             raise taken
-        last = staged / manifest
-        for file in sorted(staged.rglob("*")):
-            if file.is_file() and file != last:
-                self.put_file(f"{name}/{file.relative_to(staged).as_posix()}", file)
+        self._send(staged, name, but=manifest)
         try:
-            self.put(f"{name}/{manifest}", last.read_bytes(), if_match=ABSENT)
+            self.put(f"{name}/{manifest}", (staged / manifest).read_bytes(), if_match=ABSENT)
         except StaleError as error:
             raise taken from error
         self.delete(f"{name}/{_CLAIM}")
@@ -196,6 +193,20 @@ class ObjectStorage(Storage):
                     file.parent.mkdir(parents=True, exist_ok=True)
                     self._bring(entry.name, file)
             yield target
+
+    @contextlib.contextmanager
+    def local_draft(self, folder: str, last: str = "") -> Iterator[Path]:
+        with self.stage(folder) as draft:
+            yield draft
+            self._send(draft, folder, but=last)
+            if last and (draft / last).is_file():
+                self.put_file(f"{folder}/{last}", draft / last)
+
+    def _send(self, local: Path, folder: str, but: str) -> None:
+        """Writes all files below `local` to `folder`, but one."""
+        for file in sorted(local.rglob("*")):
+            if file.is_file() and file != local / but:
+                self.put_file(f"{folder}/{file.relative_to(local).as_posix()}", file)
 
     def _bring(self, name: str, file: Path) -> None:
         with self.open(name) as source, file.open("wb") as target:

@@ -19,6 +19,7 @@ from components.trainer.dataset import Learned, describe_data
 from components.trainer.export import export_model
 from components.trainer.export_lengths import export_model_of_lengths
 from components.trainer.fit import precision
+from components.trainer.places import on_this_machine
 from components.trainer.start_selection import choose_start, hold_trial
 from components.trainer.training import Training
 from components.trainer.warm_start import (
@@ -38,6 +39,7 @@ _LOG = logging.getLogger(__name__)
 _FROM_SCRATCH = Start(weights="scratch", message="from scratch")
 
 
+@on_this_machine
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the workflow's model on `train`, stops early by `eval`, exports the best weights.
 
@@ -55,8 +57,7 @@ def run_fn(fn_args: FnArgs) -> None:
     task = config.get("task", FIRST_TASK)
     training = Training(settings, train_files, eval_files, Learned.read(train_files, task))
     base_model = fn_args.base_model or _look_up(config, settings.audio)
-    key = _training_key(config, train_files + eval_files, base_model)
-    checkpoint = Path(config["checkpoints"]) / key
+    checkpoint = Path(config["checkpoints"]) / _training_key(config, base_model)
     keras.config.set_dtype_policy(precision())
     log_dir, export_dir = Path(fn_args.model_run_dir), Path(fn_args.serving_model_dir)
     champion = read_champion(base_model) if base_model else None
@@ -172,9 +173,9 @@ def _by_fold(files: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _training_key(config: TrainerConfig, files: list[str], base_model: str | None) -> str:
-    """Names a training by all that decides its outcome; example files are never rewritten, nor is
-    the model it starts from.
+def _training_key(config: TrainerConfig, base_model: str | None) -> str:
+    """Names a training by all that decides it; examples are never rewritten, nor is the model that
+    it starts from.
     """
-    text = json.dumps([config, files, base_model], sort_keys=True)
+    text = json.dumps([config, base_model], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

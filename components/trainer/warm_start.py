@@ -5,22 +5,21 @@ the Keras model: nothing is kept beside them, and whatever was published once ca
 Name, order and shape of each have to be the same, so that none lands where only the shape is.
 """
 
-import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.saved_model import load_saved_model
+from components.storage.location import location_of
 from components.tasks import parts
 from components.tasks.feeding import ModelPart
+from components.versions.manifest import digest_model
 from components.versions.model_card import read_card
 from schemas.reports.model_card import ModelCard
-from schemas.versions import model_digest_of
 from schemas.workflow.training import TrainingSettings
 
 _HEAD = "logits"  # the last layer, whose last axis is what the model answers
@@ -47,11 +46,12 @@ def read_champion(directory: str) -> Champion:
         OSError: there is no SavedModel.
         pydantic.ValidationError: its card is not what `schemas.reports` says.
     """
-    card = read_card(directory)
-    variables = load_saved_model(directory)._model_variables
+    place = location_of(directory)
+    with place.local_copy() as folder:
+        variables = load_saved_model(folder)._model_variables
     return Champion(
-        card=card,
-        digest=model_digest_of(dict(_file_digests(directory))),
+        card=read_card(place),
+        digest=digest_model(place),
         weights=[
             (_plain_name(variable.name), variable.numpy())
             for variable in variables
@@ -119,13 +119,3 @@ def _is_head(name: str) -> bool:
 
 def _plain_name(name: str) -> str:
     return _COUNTER.sub("", name.partition(":")[0])
-
-
-def _file_digests(directory: str) -> Iterator[tuple[str, str]]:
-    """Each file below `directory` by relative path, with the SHA-256 of its content."""
-    for folder, _, names in tf.io.gfile.walk(directory):
-        for name in names:
-            path = f"{folder.rstrip('/')}/{name}"
-            with tf.io.gfile.GFile(path, "rb") as file:
-                digest = hashlib.sha256(file.read()).hexdigest()
-            yield path.removeprefix(directory).lstrip("/"), digest

@@ -25,6 +25,7 @@ from components.artifacts import DataVerdict
 from components.data_gate.component import DataGate
 from components.evaluator.component import Evaluator
 from components.example_gen.component import AudioExampleGen
+from components.example_validator.executor import Executor as ExampleValidatorExecutor
 from components.model_gate.component import ModelGate
 from components.pusher.executor import Executor as PusherExecutor
 from components.pusher.executor import PusherConfig
@@ -96,6 +97,7 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
     )
+    example_validator.executor_spec = executor_spec.ExecutorClassSpec(ExampleValidatorExecutor)
     passed_before = _passed_before(examples) if locations.passed is None else None
     data_gate = DataGate(
         ingest_report=example_gen.outputs["ingest_report"],

@@ -6,14 +6,13 @@ digest of every output artifact, checked before a run; an artifact that was chan
 half written is withdrawn, which TFX answers by making it again.
 """
 
-import shutil
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.storage.contents import digest_folder
 from components.storage.digests import DIGEST_PROPERTY, FileDigests
 from components.storage.location import Location, location_of
 from components.versions.serving import newest_version
@@ -39,7 +38,7 @@ def seal_outputs(store: MetadataStore, execution_id: int, digests: FileDigests) 
     """Writes the digest of everything an execution made beside it in the metadata."""
     artifacts = store.get_artifacts_by_id(_output_ids(store, execution_id))
     for artifact in artifacts:
-        digest = digests.tree_digest(artifact.uri)
+        digest = digest_folder(artifact.uri, digests)
         artifact.custom_properties[DIGEST_PROPERTY].string_value = digest
     store.put_artifacts(artifacts)
 
@@ -63,7 +62,7 @@ def withdraw_changed(store: MetadataStore, digests: FileDigests, serving: Locati
     return [artifact.uri for artifact in changed]
 
 
-def abandon_unfinished(store: MetadataStore, artifacts_root: Path) -> None:
+def abandon_unfinished(store: MetadataStore, artifacts: Location) -> None:
     """Ends the executions a killed run left open and removes what they had half written.
 
     To be called while no other run can write: the executions found open have nobody behind them.
@@ -75,9 +74,16 @@ def abandon_unfinished(store: MetadataStore, artifacts_root: Path) -> None:
     ]
     for execution in unfinished:
         execution.last_known_state = _Execution.CANCELED
-        for folder in artifacts_root.glob(f"*/*/{execution.id}"):
-            shutil.rmtree(folder)
+        for folder in _folders_of(artifacts, execution.id):
+            folder.delete_all()
     store.put_executions(unfinished)
+
+
+def _folders_of(artifacts: Location, execution_id: int) -> Iterator[Location]:
+    """What an execution may have written: a folder below each component's outputs."""
+    for component in artifacts.children()[1]:
+        for key in (artifacts / component).children()[1]:
+            yield artifacts / component / key / execution_id
 
 
 def _is_sealed(artifact: metadata_store_pb2.Artifact, digests: FileDigests) -> bool:
@@ -85,7 +91,7 @@ def _is_sealed(artifact: metadata_store_pb2.Artifact, digests: FileDigests) -> b
     if DIGEST_PROPERTY not in artifact.custom_properties:
         return False
     try:
-        actual = digests.tree_digest(artifact.uri)
+        actual = digest_folder(artifact.uri, digests)
     except OSError:
         return False
     return bool(artifact.custom_properties[DIGEST_PROPERTY].string_value == actual)
@@ -101,8 +107,7 @@ def _is_served(
     if newest is None or location_of(destination) != newest.folder:
         return False
     sealed = artifact.custom_properties[MODEL_DIGEST_PROPERTY].string_value
-    with location_of(destination).local_copy() as folder:
-        return digests.tree_digest(folder) == sealed
+    return digest_folder(destination, digests) == sealed
 
 
 def _output_ids(store: MetadataStore, execution_id: int) -> Iterable[int]:

@@ -62,7 +62,10 @@ DEPENDENCES = {
         libraries=("tfx", "tensorflow-data-validation"),
     ),
     "ImportSchemaGen": Dependence(libraries=("tfx",)),
-    "ExampleValidator": Dependence(libraries=("tfx", "tensorflow-data-validation")),
+    "ExampleValidator": Dependence(
+        modules=("components.example_validator.executor",),
+        libraries=("tfx", "tensorflow-data-validation"),
+    ),
     "DataGate": Dependence(
         modules=("components.data_gate.executor",), parts=("features", "targets")
     ),

@@ -208,10 +208,8 @@ def _count_splits(
 
 def _look_at_run_directory(project: Project) -> tuple[str, int | None]:
     """Where the run writes, and how much is free there; None where it is not on this machine."""
-    if not project.is_local:
-        return project.workflow.run.directory or "", None
-    root = project.run_directory.local
-    return str(root), free_bytes(root)
+    root = project.run_directory.root
+    return str(root), free_bytes(root.path) if root.is_local else None
 
 
 def _trainings(workflow: Workflow, splits: dict[str, SplitCounts]) -> str:

@@ -33,11 +33,11 @@ def why_refused(
     """
     try:
         beam_pipeline_args(project.workflow.run.beam)
-        if project.is_local:
+        if project.runs_here:
             check_run_directory(project)
         check_reach(project.workflow.run.beam, rows)
         check_rows(project.workflow, rows)
-        if project.is_local:
+        if project.runs_here:
             needed = needed_bytes(project.workflow, len(rows))
             require_space(project.run_directory.local, needed)
         _check_data_gate(project.workflow, rows, rejects, splits)

@@ -41,7 +41,7 @@ def list_rows(project: Project) -> Listing:
         InputError: the list of forgotten speakers cannot be read.
     """
     data, folder, task = project.workflow.data, project.folder, project.workflow.task
-    if not project.is_local:
+    if not project.runs_here:
         return list_utterances(data, folder, task=task)
     directory = project.run_directory
     remembered = _Remembered(read_forgotten(directory))

@@ -204,8 +204,9 @@ def _naming(directory: RunDirectory, speaker: str) -> list[int]:
 def _ever_heard(directory: RunDirectory) -> set[str]:
     """The speakers of all ingests."""
     names: set[str] = set()
-    for file in directory.artifacts.glob(f"AudioExampleGen/ingest_report/*/{INGEST_REPORT_FILE}"):
-        report = IngestReport.model_validate_json(file.read_bytes())
+    reports = directory.artifacts / "AudioExampleGen" / "ingest_report"
+    for file in reports.matching(f"*/{INGEST_REPORT_FILE}"):
+        report = IngestReport.model_validate_json(file.read())
         names |= {name for counts in report.splits.values() for name in counts.speakers}
     return names
 

@@ -8,14 +8,15 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_metadata.proto import metadata_store_pb2
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from components.example_gen.index import index_file, read_index, read_rows
+from components.examples import read_file
 from components.storage.digests import DIGEST_PROPERTY
+from components.storage.location import Location, location_of
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
 from pipeline.metadata.artifacts import (
@@ -32,7 +33,6 @@ from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError, VersionError
 from schemas.example import decode_example
 from schemas.splits import TEST
-from schemas.tfrecord import read_records
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
@@ -48,7 +48,7 @@ class SpeakerTrace:
     models trained on it, `made` all other artifacts made with it, by type.
     """
 
-    folder: Path
+    folder: Location
     clips: dict[str, list[str]]
     digest: str
     versions: frozenset[int]
@@ -77,7 +77,7 @@ def trace_speaker(directory: RunDirectory, speaker: str) -> list[SpeakerTrace]:
         for artifact in artifacts:
             sources |= _sources(store, artifact) if store else set()
         own = _clips_of(folder, speaker)
-        if not folder.exists():
+        if not folder.has_files():
             own = _rows_of(directory, sources, speaker)
         clips: dict[str, list[str]] = {}
         for id_, split in own:
@@ -106,11 +106,11 @@ def trace_speaker(directory: RunDirectory, speaker: str) -> list[SpeakerTrace]:
     return found
 
 
-def _clips_of(folder: Path, speaker: str) -> Iterator[tuple[str, str]]:
+def _clips_of(folder: Location, speaker: str) -> Iterator[tuple[str, str]]:
     """Id and split of each of their clips; what is behind damage in a file is not known."""
     for file in example_files(folder):
         with contextlib.suppress(AuricleError):
-            for record in read_records(file):
+            for record in read_file(file):
                 if is_of(record, speaker):
                     split = file.parent.name.removeprefix("Split-")
                     yield str(decode_example(record)["id"]), split
@@ -128,10 +128,10 @@ def _rows_of(
                 yield from ((row["id"], shard.split) for row in rows)
 
 
-def _deleted(store: "MetadataStore | None") -> list[Path]:
+def _deleted(store: "MetadataStore | None") -> list[Location]:
     """Folders of examples that were deleted as old."""
     artifacts = store.get_artifacts_by_type("Examples") if store else []
-    return [Path(a.uri) for a in artifacts if a.state == Artifact.DELETED]
+    return [location_of(a.uri) for a in artifacts if a.state == Artifact.DELETED]
 
 
 def _sources(store: "MetadataStore", examples: Artifact) -> set[str]:

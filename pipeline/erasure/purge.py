@@ -21,15 +21,17 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 from components.evaluation.fold_models import FOLDS_FILE, read_fold_models, write_fold_models
 from components.evaluation.score_files import drop_clips
 from components.example_gen.index import drop_rows, read_index, read_rows
-from components.storage.digests import DIGEST_PROPERTY, remove_cache, tree_digest
-from components.storage.location import location_of
+from components.examples import read_file
+from components.storage.contents import digest_folder
+from components.storage.digests import DIGEST_PROPERTY, remove_cache
+from components.storage.location import Location, location_of
 from pipeline.erasure.lineage import SpeakerTrace
 from pipeline.metadata.artifacts import example_files, example_folders, is_of, open_metadata
 from pipeline.runs.records import read_history, write_record
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError
 from schemas.reports.verdict import VERDICT_FILE, Verdict, read_verdict
-from schemas.tfrecord import frame_record, read_records
+from schemas.tfrecord import frame_record
 from schemas.workflow.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -125,11 +127,11 @@ def _delete_made_again(directory: RunDirectory, heard: list[SpeakerTrace]) -> li
     """Deletes what later runs make again and nobody compares with."""
     deleted = []
     for type_, name in _MADE_AGAIN.items():
-        folders = [Path(artifact.uri) for artifact in _made(heard, type_)]
-        if there := [folder for folder in folders if folder.exists()]:
+        folders = [location_of(artifact.uri) for artifact in _made(heard, type_)]
+        if there := [folder for folder in folders if folder.has_files()]:
             deleted.append(f"{len(there):,} {name}")
         for folder in there:
-            shutil.rmtree(folder)
+            folder.delete_all()
     directory.rejects.delete()
     if heard:
         directory.report.delete()
@@ -146,12 +148,12 @@ def _rewrite_verdict(
     ids: frozenset[str],
     scratch: Path,
 ) -> None:
-    file = Path(blessing.uri) / VERDICT_FILE
-    if file.exists():
+    file = location_of(blessing.uri) / VERDICT_FILE
+    if file.is_present():
         try:
-            verdict = read_verdict(location_of(file))
+            verdict = read_verdict(file)
         except ValueError:  # damaged
-            file.unlink()
+            file.delete()
             return
         kept = without_speaker(verdict, speaker, ids)
         if kept != verdict:
@@ -163,7 +165,7 @@ def _drop_from_folds(
     store: "MetadataStore | None", model: Artifact, speaker: str, scratch: Path
 ) -> None:
     """Takes them out of what says which model of a cross-validation has not heard whom."""
-    folder = Path(model.uri)
+    folder = location_of(model.uri)
     models = read_fold_models(folder)
     if models is None:
         return
@@ -182,13 +184,14 @@ def _rewrite_statistics(store: "MetadataStore | None", verdict: Artifact, scratc
     from google.protobuf.message import DecodeError
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
-    file = Path(verdict.uri) / _STATISTICS_FILE
-    if not file.exists():
+    file = location_of(verdict.uri) / _STATISTICS_FILE
+    if not file.is_present():
         return
+    before = file.read()
     try:
-        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read_bytes())
+        statistics = statistics_pb2.DatasetFeatureStatisticsList.FromString(before)
     except DecodeError:  # damaged
-        file.unlink()
+        file.delete()
         return
     for data_set in statistics.datasets:
         kept = [f for f in data_set.features if "speaker" not in (f.name, *f.path.step)]
@@ -196,28 +199,37 @@ def _rewrite_statistics(store: "MetadataStore | None", verdict: Artifact, scratc
             del data_set.features[:]
             data_set.features.extend(kept)
     content = statistics.SerializeToString(deterministic=True)
-    if content != file.read_bytes():
+    if content != before:
         _replace_sealed(store, verdict, file, content, scratch)
 
 
 def _replace_sealed(
-    store: "MetadataStore | None", artifact: Artifact, file: Path, content: bytes, scratch: Path
+    store: "MetadataStore | None", artifact: Artifact, file: Location, content: bytes, scratch: Path
 ) -> None:
     """Changes a file of an artifact that later runs go on using, where it is what was sealed.
 
-    The new seal comes first. A kill in between leaves a file that still names them, and a seal that
-    fits what it will be.
+    On a disk the new seal comes first. A kill in between leaves a file that still names them, and a
+    seal that fits what it will be. In a store it comes last, as only the store can tell it: then a
+    kill leaves an artifact that the next run makes anew.
     """
-    folder = Path(artifact.uri)
-    shutil.copytree(folder, scratch)
-    changed = scratch / file.relative_to(folder)
-    location_of(changed).put(content)
+    folder = location_of(artifact.uri)
     seal = artifact.custom_properties.get(DIGEST_PROPERTY)
-    if store is not None and seal is not None and seal.string_value == tree_digest(folder):
-        seal.string_value = tree_digest(scratch)
+    is_sealed = seal is not None and seal.string_value == digest_folder(folder)
+    if folder.is_local:
+        shutil.copytree(folder.path, scratch)
+        (location_of(scratch) / file.relative_to(folder)).put(content)
+        _seal(store, artifact, digest_folder(scratch), is_sealed)
+        shutil.rmtree(scratch)
+        file.put(content)
+    else:
+        file.put(content)
+        _seal(store, artifact, digest_folder(folder), is_sealed)
+
+
+def _seal(store: "MetadataStore | None", artifact: Artifact, digest: str, is_sealed: bool) -> None:
+    if store is not None and is_sealed:
+        artifact.custom_properties[DIGEST_PROPERTY].string_value = digest
         store.put_artifacts([artifact])
-    location_of(file).put(content)
-    shutil.rmtree(scratch)
 
 
 def _rewrite_history(directory: RunDirectory, speaker: str, ids: frozenset[str]) -> int:
@@ -308,17 +320,17 @@ def _drop_from_shards(directory: RunDirectory, speaker: str) -> int:
     return rows
 
 
-def _drop_examples(folder: Path, speaker: str) -> int:
+def _drop_examples(folder: Location, speaker: str) -> int:
     """Takes them out of examples, which the next run makes again; a damaged file goes."""
     dropped = 0
     for file in example_files(folder):
         try:
-            records = list(read_records(file))
+            records = list(read_file(file))
         except AuricleError:
-            file.unlink()
+            file.delete()
             continue
         kept = [record for record in records if not is_of(record, speaker)]
         if len(kept) < len(records):
-            location_of(file).put(b"".join(map(frame_record, kept)))
+            file.put(b"".join(map(frame_record, kept)))
             dropped += len(records) - len(kept)
     return dropped

@@ -1,13 +1,14 @@
 """Queries of the metadata store and of the examples on disk that several rooms ask."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Event, Execution
 
 from components.examples import split_files
+from components.storage.location import Location
 from pipeline.metadata.store import open_store
+from pipeline.workspace.kept_metadata import bring_metadata
 from pipeline.workspace.paths import RunDirectory
 from schemas.example import decode_example
 
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
 
 
-def example_folders(directory: RunDirectory) -> list[Path]:
+def example_folders(directory: RunDirectory) -> list[Location]:
     """The folders of all examples artifacts that are there, the first ones first."""
-    folders = (directory.artifacts / "AudioExampleGen" / "examples").glob("*")
-    return sorted((folder for folder in folders if folder.name.isdecimal()), key=folder_number)
+    examples = directory.artifacts / "AudioExampleGen" / "examples"
+    folders = (examples / name for name in examples.children()[1] if name.isdecimal())
+    return sorted(folders, key=folder_number)
 
 
-def example_files(folder: Path) -> list[Path]:
+def example_files(folder: Location) -> list[Location]:
     """The TFRecord files of an examples artifact."""
-    return split_files(sorted(folder.glob("Split-*")))
+    names = folder.children()[1]
+    return split_files(folder / name for name in names if name.startswith("Split-"))
 
 
 def is_of(record: bytes, speaker: str) -> bool:
@@ -33,11 +36,12 @@ def is_of(record: bytes, speaker: str) -> bool:
 
 
 def open_metadata(directory: RunDirectory) -> "MetadataStore | None":
-    """The metadata store; None where nothing was run yet."""
+    """The metadata store, as the run directory has it; None where nothing was run yet."""
+    bring_metadata(directory)
     return open_store(directory.metadata) if directory.metadata.exists() else None
 
 
-def folder_number(folder: Path) -> int:
+def folder_number(folder: Location) -> int:
     """The execution that an artifact's folder is of."""
     return int(folder.name)
 

@@ -6,7 +6,7 @@ metadata store was told when it was pushed.
 
 from typing import TYPE_CHECKING
 
-from components.storage.digests import tree_digest
+from components.storage.contents import digest_folder
 from components.storage.location import Location
 from components.versions.manifest import manifest_digest
 from pipeline.metadata.artifacts import open_metadata, pushed_version, text_property
@@ -44,10 +44,7 @@ def _is_pushed(record: VersionRecord) -> bool:
 
 def _is_sealed(folder: Location, sealed: str | None) -> bool:
     """Whether a version is what was sealed; also where nothing is known of that."""
-    if sealed is None:
-        return True
-    with folder.local_copy() as path:
-        return tree_digest(path) == sealed
+    return sealed is None or digest_folder(folder) == sealed
 
 
 def _sealed(directory: RunDirectory) -> dict[int, str]:

@@ -7,7 +7,6 @@ reused results from new ones, and to seal what was written.
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
@@ -18,7 +17,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.storage.digests import FileDigests
-from components.storage.location import Location
+from components.storage.location import Location, location_of
 from pipeline.dag.cache import (
     abandon_unfinished,
     key_components,
@@ -61,7 +60,8 @@ def launch_pipeline(
     connection = pipeline.metadata_connection_config
     with metadata.Metadata(connection) as handle:
         abandon_unfinished(
-            handle.store, Path(graph.runtime_spec.pipeline_root.field_value.string_value)
+            handle.store,
+            location_of(graph.runtime_spec.pipeline_root.field_value.string_value),
         )
         withdraw_changed(handle.store, digests, serving)
     outcomes: dict[str, Outcome] = {}

@@ -18,7 +18,7 @@ from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
 from components.judgements import read_judgements
-from components.storage.digests import DIGEST_PROPERTY, FileDigests, file_digest
+from components.storage.digests import DIGEST_PROPERTY, FileDigests
 from components.storage.location import Location, location_of
 from components.versions.serving import check_serving
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
@@ -201,8 +201,8 @@ def _after_ingest(directory: RunDirectory, name: str, outcome: "Outcome") -> Non
     """Puts the rejects where a person finds them, also when a gate stops the run afterwards."""
     if name != "AudioExampleGen":
         return
-    rejects = Path(outcome.artifacts["rejects"].uri) / REJECTS_FILE
-    directory.rejects.put(rejects.read_bytes())
+    rejects = location_of(outcome.artifacts["rejects"].uri) / REJECTS_FILE
+    directory.rejects.put(rejects.read())
     if not outcome.is_reused:
         _remove_superseded_shards(directory)
 
@@ -260,16 +260,16 @@ def _remove_superseded_shards(directory: RunDirectory) -> None:
 
 
 def _fingerprints(directory: RunDirectory, task: str) -> dict[str, str]:
-    inputs = {"ImportSchemaGen": file_digest(_copy_schema(directory, task))}
+    inputs = {"ImportSchemaGen": _copy_schema(directory, task).sha256()}
     return {
         name: component_fingerprint(name, inputs.get(name, ""), task=task) for name in DEPENDENCES
     }
 
 
-def _copy_schema(directory: RunDirectory, task: str) -> Path:
-    """The schema at a path that is the same from whatever checkout the run is started."""
-    target = directory.local / SCHEMA_FILE.name
-    location_of(target).put(data_schema(task))
+def _copy_schema(directory: RunDirectory, task: str) -> Location:
+    """The schema at a place that is the same from wherever the run is started."""
+    target = directory.root / SCHEMA_FILE.name
+    target.put(data_schema(task))
     return target
 
 
@@ -280,24 +280,28 @@ def _gather(
     log: Path,
     notes: list[str],
 ) -> RunResult:
-    report = Path(outcomes["Report"].artifacts["report"].uri) / "report.html"
-    directory.report.put(report.read_bytes())
+    report = location_of(outcomes["Report"].artifacts["report"].uri) / "report.html"
+    directory.report.put(report.read())
     pushed = directory.serving / record.pushed_version if record.pushed_version else None
     return RunResult(
         record=record,
-        report=directory.report.path,
+        report=_as_said(directory.report),
         log=log,
-        pushed_to=pushed.path if pushed else None,
+        pushed_to=_as_said(pushed) if pushed else None,
         reused=[name for name, outcome in outcomes.items() if outcome.is_reused],
         ran=[name for name, outcome in outcomes.items() if not outcome.is_reused],
         notes=list(dict.fromkeys([*notes, *_refused_push(outcomes["Pusher"])])),
     )
 
 
+def _as_said(place: Location) -> Path | str:
+    return place.path if place.is_local else str(place)
+
+
 def _refused_push(pusher: "Outcome") -> list[str]:
     """Why Pusher did not push a blessed model, where it did not."""
-    file = Path(pusher.artifacts["pushed_model"].uri) / PUSHED_FILE
-    reason = json.loads(file.read_text()).get("refused", "") if file.exists() else ""
+    file = location_of(pusher.artifacts["pushed_model"].uri) / PUSHED_FILE
+    reason = json.loads(file.read()).get("refused", "") if file.is_present() else ""
     return [reason] if reason else []
 
 
@@ -317,8 +321,8 @@ def _record(
     """Keeps what was decided, and where the scores of single clips lie."""
     blessing = outcomes["ModelGate"].artifacts["blessing"]
     verdict = read_verdict(location_of(blessing.uri) / VERDICT_FILE)
-    infra_blessing = Path(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
-    serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read_text())
+    infra_blessing = location_of(outcomes["ServingCheck"].artifacts["infra_blessing"].uri)
+    serving = ServingReport.model_validate_json((infra_blessing / SERVING_FILE).read())
     example_gen = outcomes["AudioExampleGen"].artifacts["examples"]
     is_blessed = blessing.custom_properties["blessed"].int_value == 1
     record = RunRecord(
@@ -329,7 +333,7 @@ def _record(
         verdict=verdict,
         serving=serving,
         pushed_version=_version(outcomes),
-        scores=str(Path(outcomes["Evaluator"].artifacts["scores"].uri) / SCORES_FILE),
+        scores=f"{outcomes['Evaluator'].artifacts['scores'].uri}/{SCORES_FILE}",
         seconds=seconds,
         is_withdrawn=verdict.allows_push and not is_blessed,
         is_scheduled=is_scheduled,

@@ -9,14 +9,16 @@ from schemas.outcomes import RunOutcome
 
 
 class RunResult(BaseModel):
-    """What a run did, and where its results are; `pushed_to` is None where nothing was pushed."""
+    """What a run did, and where its results are: paths, or URIs of a store. `pushed_to` is None
+    where nothing was pushed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     record: RunRecord
-    report: Path
+    report: Path | str
     log: Path
-    pushed_to: Path | None
+    pushed_to: Path | str | None
     reused: list[str]
     ran: list[str]
     notes: list[str]

@@ -5,7 +5,6 @@ the metadata store, and the index, which names every row.
 """
 
 import itertools
-import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -47,8 +46,8 @@ def remove_old_examples(directory: RunDirectory, keep: int) -> list[str]:
         for artifact in artifacts:
             artifact.state = _DELETED
         store.put_artifacts(artifacts)
-        removed_bytes += sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        shutil.rmtree(folder)
+        removed_bytes += sum(entry.size_bytes for _, entry in folder.entries())
+        folder.delete_all()
         removed += 1
     _remove_unused_indexes(directory, store)
     if not removed:

@@ -1,8 +1,6 @@
 """The models that runs trained, whatever became of them: for who wants to try one."""
 
-from pathlib import Path
-
-from components.storage.location import location_of
+from components.storage.location import Location, location_of
 from components.versions.model_card import read_card
 from pipeline.inference.predict import TrainedModel
 from pipeline.metadata.artifacts import made_by, open_metadata, taken
@@ -21,16 +19,16 @@ def load_candidate(project: Project, run: int | None = None) -> TrainedModel:
     folder = _model_of(project, record)
     try:
         card = record.verdict.details.complete_card(read_card(folder))
-        return TrainedModel(location_of(folder), card, run=record.number)
+        return TrainedModel(folder, card, run=record.number)
     except OSError as error:
         raise InputError(f"the model of run {record.number} is gone: {error}") from error
 
 
-def _model_of(project: Project, record: RunRecord) -> Path:
+def _model_of(project: Project, record: RunRecord) -> Location:
     """Where the SavedModel lies whose answers the record's scores are."""
     store = open_metadata(project.run_directory)
-    scores = store.get_artifacts_by_uri(str(Path(record.scores).parent)) if store else []
+    scores = store.get_artifacts_by_uri(str(location_of(record.scores).parent)) if store else []
     if store is None or not scores:
         raise InputError(f"the model of run {record.number} is gone: {record.scores} is not known")
     found = taken(store, made_by(store, scores))["model"]
-    return Path(found.uri) / "Format-Serving"
+    return location_of(found.uri) / "Format-Serving"

@@ -1,12 +1,13 @@
 """What became of the training that a run judged: gathered from what its steps left behind."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 from pydantic import TypeAdapter
 
 from components.registry.training import DataSet, Training
+from components.storage.location import Location, location_of
 from components.tasks.pages import tracked
 from components.versions.manifest import digest_model
 from components.versions.model_card import read_card
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 def read_training(record: RunRecord, directory: RunDirectory) -> Training | None:
     """What the run of `record` judged; None where its model is gone."""
     store = open_metadata(directory)
-    scores = store.get_artifacts_by_uri(str(Path(record.scores).parent)) if store else []
+    scores = store.get_artifacts_by_uri(str(location_of(record.scores).parent)) if store else []
     judged = taken(store, made_by(store, scores)) if store else {}
     if store is None or "model" not in judged:
         return None
-    saved_model = Path(judged["model"].uri) / "Format-Serving"
-    if not saved_model.exists():
+    saved_model = location_of(judged["model"].uri) / "Format-Serving"
+    if not saved_model.has_files():
         return None
     own = tracked(record.verdict)
     return Training(
@@ -63,23 +64,25 @@ def _source(data: Data) -> str:
 def _clips(store: "MetadataStore", examples: Artifact | None) -> dict[str, int]:
     """By split."""
     made = put_out(store, made_by(store, [examples])) if examples else {}
-    file = Path(made["ingest_report"].uri) / INGEST_REPORT_FILE if "ingest_report" in made else None
-    if file is None or not file.exists():
+    file = _file_of(made, "ingest_report", INGEST_REPORT_FILE)
+    if file is None:
         return {}
-    report = IngestReport.model_validate_json(file.read_bytes())
+    report = IngestReport.model_validate_json(file.read())
     return {name: split.clips for name, split in report.splits.items()}
 
 
 def _epochs(store: "MetadataStore", model: Artifact) -> list[Epoch]:
     made = put_out(store, made_by(store, [model]))
-    file = Path(made["model_run"].uri) / HISTORY_FILE if "model_run" in made else None
-    if file is None or not file.exists():
-        return []
-    return TypeAdapter(list[Epoch]).validate_json(file.read_bytes())
+    file = _file_of(made, "model_run", HISTORY_FILE)
+    return [] if file is None else TypeAdapter(list[Epoch]).validate_json(file.read())
 
 
-def _report(store: "MetadataStore", scores: list[Artifact]) -> Path | None:
+def _report(store: "MetadataStore", scores: list[Artifact]) -> Location | None:
     """The newest page about these scores."""
-    made = put_out(store, used_by(store, scores))
-    file = Path(made["report"].uri) / "report.html" if "report" in made else None
-    return file if file is not None and file.exists() else None
+    return _file_of(put_out(store, used_by(store, scores)), "report", "report.html")
+
+
+def _file_of(made: Mapping[str, Artifact], key: str, name: str) -> Location | None:
+    """A file of an artifact; None where it is gone."""
+    file = location_of(made[key].uri) / name if key in made else None
+    return file if file is not None and file.is_present() else None

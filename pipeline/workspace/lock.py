@@ -9,6 +9,7 @@ from pydantic_core import from_json
 from components.storage.interface import HeldError
 from components.storage.location import Location
 from pipeline.workspace.identity import IDENTITY_FILE, Identity, read_identity, write_identity
+from pipeline.workspace.kept_metadata import metadata_kept
 from pipeline.workspace.leftovers import sweep
 from pipeline.workspace.ownership import check_serving_owner, known_id
 from pipeline.workspace.paths import RunDirectory
@@ -34,7 +35,8 @@ def claim(project: Project) -> Iterator[RunDirectory]:
     with lock(directory, _LOCK, what, advice):
         adopt(project)
         sweep(directory)
-        yield directory
+        with metadata_kept(directory):
+            yield directory
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ runs/<workflow name>/
     schedule.sqlite    when it is due next
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +35,16 @@ from schemas.reports.rejects import REJECTS_FILE
 from schemas.reports.step_timings import TIMINGS_FILE
 from schemas.workflow.workflow import Workflow
 
+_DIGEST_DIGITS = 8
+
 
 @dataclass(frozen=True)
 class RunDirectory:
     """The places of one run directory.
 
     What is kept lies below `root` and `serving`, in any storage. What needs a disk lies below
-    `local`: SQLite files, TFX's artifacts, logs and unfinished work.
+    `local`: SQLite files, logs and unfinished work. Of the metadata store `root` keeps a copy
+    (`kept_metadata`).
     """
 
     root: Location
@@ -57,8 +61,8 @@ class RunDirectory:
         return self.local / "metadata.sqlite"
 
     @property
-    def artifacts(self) -> Path:
-        return self.local / "artifacts"
+    def artifacts(self) -> Location:
+        return self.root / "artifacts"
 
     @property
     def index(self) -> Location:
@@ -165,7 +169,26 @@ class RunDirectory:
 
 
 def locate_run_directory(workflow: Workflow, folder: Path) -> RunDirectory:
-    """Where this workflow runs; relative paths are meant from `folder`, where its file lies."""
-    root = (folder / (workflow.run.directory or f"runs/{workflow.name}")).resolve()
-    serving = (root / workflow.push.directory).resolve()
-    return RunDirectory(location_of(root), location_of(serving), local=root)
+    """Where this workflow runs; relative paths are meant from `folder`, where its file lies.
+
+    A run directory in an object store has a folder on this machine besides, which names it by a
+    digest: two of one workflow do not meet there.
+    """
+    written = workflow.run.directory or f"runs/{workflow.name}"
+    if "://" in written:
+        root = location_of(written).normalised()
+        digest = hashlib.sha256(str(root).encode()).hexdigest()[:_DIGEST_DIGITS]
+        local = (folder / "runs" / f"{workflow.name}.{digest}").resolve()
+    else:
+        local = (folder / written).resolve()
+        root = location_of(local)
+    return RunDirectory(root, _serving(root, workflow.push.directory), local)
+
+
+def _serving(root: Location, written: str) -> Location:
+    """`push.directory`: a URI, a path, or a path from the run directory on."""
+    if "://" in written:
+        return location_of(written).normalised()
+    if root.is_local or Path(written).is_absolute():
+        return location_of((root.path / written if root.is_local else Path(written)).resolve())
+    return (root / written).normalised()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.config.loader import read_with_notes
 from pipeline.workspace.paths import RunDirectory, locate_run_directory
-from schemas.errors import InputError, RunDirectoryError
+from schemas.errors import InputError
 from schemas.workflow.workflow import Workflow
 
 
@@ -27,9 +27,9 @@ class Project:
         return self.workflow.name
 
     @property
-    def is_local(self) -> bool:
-        """Whether it runs on this machine."""
-        return "://" not in (self.workflow.run.directory or "")
+    def runs_here(self) -> bool:
+        """Whether this machine runs it, wherever its run directory lies."""
+        return self.workflow.run.orchestrator == "local"
 
     def check_runs_here(self) -> None:
         """Refuses a workflow that is meant to run elsewhere.
@@ -37,21 +37,15 @@ class Project:
         Raises:
             InputError: says how it would run here.
         """
-        if self.workflow.run.orchestrator != "local" or not self.is_local:
+        if not self.runs_here:
             raise InputError(
                 f"{self.name}: its `run` block is for Vertex AI, for which `auricle compile` writes"
-                " it; to run here it needs `orchestrator: local` and a `directory` of this machine"
+                " it; to run here it needs `orchestrator: local`"
             )
 
     @functools.cached_property
     def run_directory(self) -> RunDirectory:
-        """Where it runs; nothing of it has to be there yet.
-
-        Raises:
-            RunDirectoryError: not on this machine.
-        """
-        if not self.is_local:
-            raise RunDirectoryError(f"{self.workflow.run.directory} is not on this machine")
+        """Where it runs; nothing of it has to be there yet."""
         return locate_run_directory(self.workflow, self.folder)
 
 

@@ -10,7 +10,9 @@ class Push(Block):
 
     directory: Text = Field(
         "serving",
-        description="Serving directory, of this workflow alone; relative to the run directory.",
+        description=(
+            "Serving directory, of this workflow alone: a path from the run directory on, or a URI."
+        ),
     )
     keep: int = Field(
         5,

@@ -37,7 +37,10 @@ class Beam(Block):
 class Run(Block):
     """Where and on what the workflow runs."""
 
-    directory: Text | None = Field(None, description="Run directory; `runs/<name>` if not given.")
+    directory: Text | None = Field(
+        None,
+        description=("Run directory, a path or `gs://` or `s3://`; `runs/<name>` if not given."),
+    )
     orchestrator: Literal["local", "vertex"] = Field("local", description="What runs the graph.")
     beam: Beam = Field(Beam(), description="What runs the audio.")
     vertex: Vertex = Field(

@@ -34,7 +34,8 @@ class TrainerConfig(TypedDict, total=False):
     `workflow` is the JSON of `TrainingSettings`, `examples` the digest of the index and `code` the
     fingerprint of the step. `confidence` is there where two models are trained and one is kept,
     `task` where it is not the first one, whose steps were keyed before it had a name, and `earlier`
-    where it has to look itself for the model to start from.
+    where it has to look itself for the model to start from. `uris` are of the examples, and only
+    added where the step runs.
     """
 
     workflow: str
@@ -45,3 +46,4 @@ class TrainerConfig(TypedDict, total=False):
     confidence: float
     task: str
     earlier: Earlier
+    uris: list[str]

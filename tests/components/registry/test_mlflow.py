@@ -160,7 +160,7 @@ def test_a_server(serving: Path, server: str, tmp_path: Path) -> None:
     check_mended(MlflowClient(server), registry, serving)
     report = tmp_path / "report.html"
     report.write_text("<audio>")
-    registry.record(make_training(9, "9" * 64, report=report, is_scheduled=True))
+    registry.record(make_training(9, "9" * 64, report=location_of(report), is_scheduled=True))
     assert registry.delete_reports({DATA.digest}) == 1
     assert registry.delete_reports({DATA.digest}) == 0
     assert not list((tmp_path / "files").rglob("report.html"))

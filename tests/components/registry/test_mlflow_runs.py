@@ -52,7 +52,7 @@ def test_a_refused_training_has_a_run_with_all_that_was_found_out(
 ) -> None:
     report = tmp_path / "report.html"
     report.write_text("<p>")
-    training = make_training(1, "a" * 64, report=report)
+    training = make_training(1, "a" * 64, report=location_of(report))
     for _ in range(2):  # again, as after a kill
         registry.record(training)
     [run] = find(client, "auricle.model_sha256", "a" * 64)
@@ -106,7 +106,7 @@ def test_reports_of_one_data_set_can_be_deleted(
     report.write_text("<audio>")
     for number, digest in ((5, "1" * 64), (6, "2" * 64)):
         data = dataclasses.replace(DATA, digest=digest)
-        registry.record(make_training(number, digest, data=data, report=report))
+        registry.record(make_training(number, digest, data=data, report=location_of(report)))
     assert registry.delete_reports({"1" * 64, "9" * 64}) == 1
     assert registry.delete_reports({"1" * 64}) == 0
     left = {

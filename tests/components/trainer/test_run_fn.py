@@ -157,5 +157,5 @@ def _spoil(model: Path, scale: float = 30.0) -> None:
 
 def test_a_training_that_starts_elsewhere_is_another_training() -> None:
     """An unfinished one must not be gone on with from other weights."""
-    keys = {_training_key({}, ["f"], base_model) for base_model in (None, "model/1", "model/2")}
+    keys = {_training_key({"uris": ["f"]}, base) for base in (None, "model/1", "model/2")}
     assert len(keys) == 3

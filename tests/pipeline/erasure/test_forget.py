@@ -111,7 +111,7 @@ def test_afterwards_nothing_names_her(runs: Runs) -> None:
     assert (runs.base / "manifest.jsonl").read_bytes() == manifest
     left = {
         decode_example(record)["id"]
-        for file in runs.directory.artifacts.glob("AudioExampleGen/examples/*/*/*")
+        for file in runs.directory.artifacts.path.glob("AudioExampleGen/examples/*/*/*")
         for record in read_records(file)
     }
     assert left == {"e1", "e2", "t1"}
@@ -126,7 +126,7 @@ def test_afterwards_nothing_names_her(runs: Runs) -> None:
 
 def test_other_runs_are_as_before(runs: Runs) -> None:
     def third() -> dict[str, str]:
-        folders = runs.directory.artifacts.glob("*/*/*")
+        folders = runs.directory.artifacts.path.glob("*/*/*")
         newest = sorted(folders, key=lambda folder: int(folder.name))[-10:]
         return {str(folder): tree_digest(folder) for folder in newest}
 
@@ -157,7 +157,7 @@ def test_records_and_tables_are_kept_without_her(runs: Runs) -> None:
     said = f"a forgotten speaker: accuracy 0.5 on 2 clips; speaker {ANN}son: accuracy 0.5"
     assert verdict.reasons == [said, "listen to a forgotten clip"]
     assert verdict.rules[0].clips == ["other"]
-    first = next(runs.directory.artifacts.glob("Evaluator/scores/*/test.json"))
+    first = next(runs.directory.artifacts.path.glob("Evaluator/scores/*/test.json"))
     assert read_scores(first).ids.tolist() == []
 
 
@@ -250,7 +250,7 @@ def test_what_a_killed_step_had_written_goes(runs: Runs) -> None:
         type_id=execution_type.id, last_known_state=metadata_store_pb2.Execution.RUNNING
     )
     [number] = runs.store.put_executions([running])
-    page = runs.directory.artifacts / "Report" / "report" / str(number) / "report.html"
+    page = runs.directory.artifacts.path / "Report" / "report" / str(number) / "report.html"
     page.parent.mkdir(parents=True)
     page.write_text(f"plays {ANN}")
     forget(runs.project, ANN)
@@ -259,7 +259,7 @@ def test_what_a_killed_step_had_written_goes(runs: Runs) -> None:
 
 def test_a_cross_validation_knows_them_no_more(runs: Runs) -> None:
     """Not even by a digest, which tells who is in it to who guesses the name."""
-    folders = sorted(runs.directory.artifacts.glob("Trainer/model/*"), key=folder_number)
+    folders = sorted(runs.directory.artifacts.path.glob("Trainer/model/*"), key=folder_number)
     known = [folds_in(folder) for folder in folders]
     assert [group_digest(ANN) in groups for groups in known] == [True, True, False]
     forget(runs.project, ANN)

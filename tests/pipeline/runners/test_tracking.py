@@ -152,7 +152,7 @@ def test_what_mlflow_could_not_be_told_is_told_later(runs: Runs, unwritable: lis
 
 def test_a_damaged_file_holds_up_no_other_run(runs: Runs) -> None:
     judge(runs, train(runs, "a"), "refused")
-    [file] = runs.directory.artifacts.glob("Trainer/model_run/*/history.json")
+    [file] = runs.directory.artifacts.path.glob("Trainer/model_run/*/history.json")
     file.write_text("[{")
     [note] = tell_registry(runs.project)
     assert note.startswith("the registry was not told of run 1: ")

@@ -1,0 +1,1 @@
+"""TFX's ExampleValidator, for statistics wherever they lie."""

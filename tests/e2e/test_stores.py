@@ -1,0 +1,65 @@
+"""Whole runs whose run directory and serving directory lie in object stores."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import emulators
+import pytest
+from e2e.running import auricle, run
+from e2e.tiny import write_workflow
+
+from components.storage.location import location_of
+from components.versions.manifest import verify
+from components.versions.serving import pushed_versions
+
+pytestmark = pytest.mark.e2e
+
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "s3cret-of-aws-8f1c",
+    "AWS_SESSION_TOKEN": "t0ken-of-aws-77aa",
+}
+
+
+@pytest.mark.parametrize(("root", "serving"), [("s3", "gs"), ("gs", "")])
+def test_a_run_lives_in_stores_and_goes_on_elsewhere(
+    project: Path,
+    stores: emulators.Emulators,
+    monkeypatch: pytest.MonkeyPatch,
+    root: str,
+    serving: str,
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    directory = location_of(f"{stores.bucket(root)}/runs")
+    served = f"{stores.bucket(serving)}/served" if serving else str(project / "served")
+    write_workflow(project, run={"directory": str(directory)}, push={"directory": served})
+    first = run(project)
+    assert first.pushed_to is not None
+    assert str(first.pushed_to) == f"{served}/1"
+    assert verify(location_of(served) / 1).name == "tones"
+    assert location_of(str(first.report)).read().startswith(b"<!DOCTYPE html>")
+    [here] = (project / "runs").iterdir()
+    names = sorted(path.name for path in here.iterdir())
+    assert "artifacts" not in names
+    assert "metadata.sqlite" in names
+
+    shutil.rmtree(here)  # as on another machine
+    second = run(project)
+    assert second.ran == []
+    assert [version.number for version in pushed_versions(location_of(served))] == [1]
+
+    planted = [secret.encode() for secret in SECRETS.values()]
+    written = [path.read_bytes() for path in project.rglob("*") if path.is_file()]
+    for place in (directory, location_of(served)):
+        written += [file.read() for _, file in place.files()]
+    assert not [secret for secret in planted for content in written if secret in content]
+
+
+def test_a_remote_push_of_a_local_run(project: Path, stores: emulators.Emulators) -> None:
+    bucket = stores.bucket("gs")
+    write_workflow(project, push={"directory": f"{bucket}/served"})
+    assert str(run(project).pushed_to) == f"{bucket}/served/1"
+    shown = json.loads(auricle("models", "workflow.yaml", "--json", cwd=project).stdout)
+    assert bucket in os.fspath(json.dumps(shown))
