@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from components.storage.location import Location
+from components.storage.trouble import STORE_REFUSED
 from schemas.document import Document
 from schemas.errors import InputError
 from schemas.reports.verdict import Verdict
@@ -98,6 +99,8 @@ def read_judgements(file: Location) -> list[Judgement]:
         found.extend(map(Judgement.model_validate_json, file.read().splitlines()))
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except STORE_REFUSED:
+        raise
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
         raise InputError(

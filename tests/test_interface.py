@@ -51,9 +51,6 @@ def test_what_is_meant_to_run_elsewhere_is_refused(tmp_path: Path) -> None:
     file.write_text("name: words\ndata: {generated: {}}\nrun: {orchestrator: vertex}\n")
     with pytest.raises(auricle.InputError, match="`run`"):
         auricle.run(file)
-    file.write_text("name: words\ndata: {generated: {}}\nrun: {directory: 'gs://bucket/words'}\n")
-    with pytest.raises(auricle.RunDirectoryError, match="gs://bucket/words "):
-        auricle.runs(file)
 
 
 def test_the_wheel_says_that_its_packages_are_typed(tmp_path: Path) -> None:

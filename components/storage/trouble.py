@@ -50,6 +50,10 @@ class BusyStoreError(StoreError):
     """The store asked to wait for longer than we do, or cannot be reached."""
 
 
+# Nothing of it is the fault of what is in a file: who says that one is damaged lets these pass.
+STORE_REFUSED = (StoreError, ForbiddenError)
+
+
 def error_of(meaning: Meaning, uri: str, credentials: str) -> OSError:
     """The error for a caller; `credentials` says where the client looks for them."""
     said = f" ({meaning.said})" if meaning.said else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from components.storage.location import Location, location_of
+from components.storage.trouble import STORE_REFUSED
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
 from schemas.errors import VersionError
@@ -25,6 +26,8 @@ def read_ledger(file: Path | Location) -> Ledger:
         return Ledger.model_validate_json(location_of(file).read())
     except FileNotFoundError:
         return Ledger()
+    except STORE_REFUSED:
+        raise
     except (OSError, ValidationError) as error:
         raise VersionError(
             f"{file} is no ledger of versions ({str(error).partition(chr(10))[0]}); delete it, and"

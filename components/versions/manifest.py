@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from components.storage.location import Location, location_of
+from components.storage.trouble import STORE_REFUSED
 from schemas.errors import VersionError
 from schemas.reports.model_card import Lineage
 from schemas.versions import MANIFEST_FILE, Manifest, VersionRecord, model_digest_of
@@ -48,6 +49,8 @@ def read_manifest(folder: Path | Location) -> Manifest:
     """
     try:
         return Manifest.model_validate_json((location_of(folder) / MANIFEST_FILE).read())
+    except STORE_REFUSED:
+        raise
     except (OSError, ValidationError) as error:
         raise VersionError(
             f"{folder} has no manifest of a published version ({MANIFEST_FILE}): it was put there"

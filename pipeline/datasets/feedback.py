@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from components.example_gen.file_names import AUDIO_SUFFIXES
+from components.storage.trouble import STORE_REFUSED
 from components.tasks import feeding
 from components.versions.serving import newest_version
 from pipeline.datasets.rows import list_rows
@@ -123,6 +124,8 @@ def read_feedback(directory: RunDirectory) -> list[FeedbackClip]:
         clips.extend(map(FeedbackClip.model_validate_json, directory.feedback.read().splitlines()))
     except FileNotFoundError:
         return []
+    except STORE_REFUSED:
+        raise
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
         raise InputError(

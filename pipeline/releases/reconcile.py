@@ -13,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.registry.sync import register_versions
 from components.storage.location import Location
+from components.storage.trouble import STORE_REFUSED
 from components.versions.ledger import cut_off, follow, read_ledger, write_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions, remove_leftovers, remove_version
@@ -108,6 +109,8 @@ def read_step(directory: RunDirectory) -> int | None:
         return int(directory.step.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except STORE_REFUSED:
+        raise
     except (OSError, ValueError) as error:
         raise RunDirectoryError(
             f"{directory.step} does not say from where a rollback or promotion began; delete it,"

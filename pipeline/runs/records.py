@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from components.storage.location import Location, location_of
+from components.storage.trouble import STORE_REFUSED
 from pipeline.workspace.lock import check_reader
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
@@ -88,6 +89,8 @@ def read_record(file: Path | Location) -> RunRecord:
     """
     try:
         return RunRecord.model_validate_json(location_of(file).read())
+    except STORE_REFUSED:
+        raise
     except (OSError, ValidationError) as error:
         what = str(error).partition("\n")[0]
         raise InputError(

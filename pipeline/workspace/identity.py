@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.storage.interface import ABSENT, StaleError, Stored
 from components.storage.location import Location
+from components.storage.trouble import STORE_REFUSED
 from schemas.errors import RunDirectoryError
 from schemas.workflow.workflow import Workflow
 
@@ -62,6 +63,8 @@ def _read(root: Location) -> tuple[Identity, Stored] | None:
         return Identity.model_validate_json(stored.content), stored
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except STORE_REFUSED:
+        raise
     except (OSError, ValidationError) as error:
         what = getattr(error, "strerror", None) or "it was cut short, or changed"
         raise RunDirectoryError(

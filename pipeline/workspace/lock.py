@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from components.storage.interface import HeldError
 from components.storage.location import Location
+from components.storage.trouble import STORE_REFUSED
 from pipeline.workspace.identity import IDENTITY_FILE, Identity, read_identity, write_identity
 from pipeline.workspace.kept_metadata import metadata_kept
 from pipeline.workspace.leftovers import sweep
@@ -145,6 +146,8 @@ def _check_format(directory: RunDirectory) -> None:
         found = from_json(directory.format.read())["format"]
     except (FileNotFoundError, NotADirectoryError):
         return
+    except STORE_REFUSED:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunDirectoryError(
             f"{directory.format} names no format of a run directory ({error}); delete it, unless a"

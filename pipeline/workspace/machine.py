@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 
+from components.storage.trouble import STORE_REFUSED
 from schemas.errors import RunDirectoryError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -38,7 +39,10 @@ def may_be_ours(error: BaseException) -> bool:
     """Whether what `machine_fault` found could as well be a mistake of Auricle: a file that is not
     there, or is there already.
     """
-    codes = [each.errno for each in _chain(error) if isinstance(each, OSError)]
+    found = [each for each in _chain(error) if isinstance(each, OSError)]
+    if any(isinstance(each, STORE_REFUSED) for each in found):
+        return False
+    codes = [each.errno for each in found]
     return bool(codes) and not any(code in _REFUSALS for code in codes)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.storage.interface import ABSENT, StaleError, Stored
 from components.storage.location import Location, location_of
+from components.storage.trouble import STORE_REFUSED
 from components.versions.ledger import read_ledger
 from components.versions.manifest import read_manifest
 from components.versions.serving import pushed_versions
@@ -88,6 +89,8 @@ def _read(project: Project) -> tuple[Owner, Stored] | None:
     except (FileNotFoundError, NotADirectoryError):
         _check_names(project)
         return None
+    except STORE_REFUSED:
+        raise
     except (OSError, ValidationError) as error:
         what = getattr(error, "strerror", None) or "it was cut short, or changed"
         raise RunDirectoryError(
