@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.storage.location import Location, location_of
+from schemas.errors import RunDirectoryError
 from schemas.reports.rejects import REJECTS_FILE
 from schemas.reports.step_timings import TIMINGS_FILE
 from schemas.workflow.workflow import Workflow
@@ -173,10 +174,13 @@ def locate_run_directory(workflow: Workflow, folder: Path) -> RunDirectory:
 
     A run directory in an object store has a folder on this machine besides, which names it by a
     digest: two of one workflow do not meet there.
+
+    Raises:
+        RunDirectoryError: no storage is known for the scheme of a URI.
     """
     written = workflow.run.directory or f"runs/{workflow.name}"
     if "://" in written:
-        root = location_of(written).normalised()
+        root = _in_a_store(written, "run.directory")
         digest = hashlib.sha256(str(root).encode()).hexdigest()[:_DIGEST_DIGITS]
         local = (folder / "runs" / f"{workflow.name}.{digest}").resolve()
     else:
@@ -188,7 +192,14 @@ def locate_run_directory(workflow: Workflow, folder: Path) -> RunDirectory:
 def _serving(root: Location, written: str) -> Location:
     """`push.directory`: a URI, a path, or a path from the run directory on."""
     if "://" in written:
-        return location_of(written).normalised()
+        return _in_a_store(written, "push.directory")
     if root.is_local or Path(written).is_absolute():
         return location_of((root.path / written if root.is_local else Path(written)).resolve())
     return (root / written).normalised()
+
+
+def _in_a_store(uri: str, key: str) -> Location:
+    try:
+        return location_of(uri).normalised()
+    except ValueError as error:  # no storage is known for its scheme
+        raise RunDirectoryError(f"{key}: {error}") from error

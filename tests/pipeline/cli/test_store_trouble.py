@@ -125,3 +125,16 @@ def test_clocks_may_differ(bucket: str, waits: list[float]) -> None:
     lease.put(b"process 7 on a machine whose clock is years behind\n1")
     with lease.lease():
         assert len(waits) == 1
+
+
+@pytest.mark.parametrize("key", ["run", "push"])
+def test_a_store_that_nobody_knows_is_said(
+    tmp_path: Path,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = write_project(tmp_path)
+    file.write_text(f"{file.read_text()}{key}: {{directory: hdfs://names/runs}}\n")
+    code, said = ends(["run", str(file)], monkeypatch, capsys)
+    assert (code, f"{key}.directory" in said, "hdfs" in said) == (2, True, True)
