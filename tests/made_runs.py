@@ -28,6 +28,7 @@ from components.example_gen.shards import ShardStore
 from components.example_gen.sources import list_utterances
 from components.storage.contents import digest_folder
 from components.storage.digests import DIGEST_PROPERTY
+from components.storage.location import Location, location_of
 from pipeline.config.loader import read_workflow
 from pipeline.datasets.feedback import Feedback, add_feedback
 from pipeline.releases.reconcile import reconcile
@@ -174,7 +175,7 @@ class Runs:
             scores=("auricle.ClipScores", {"empty": b""}),
             evaluation=("ModelEvaluation", {"metrics.tfrecord": everyone}),
         )
-        write_table(Path(scores.uri), clips["test"])
+        write_table(location_of(scores.uri), clips["test"])
         test_id, test_speaker = clips["test"][0]
         verdict = verdict_naming(test_speaker, test_id)
         [blessing] = self.make(
@@ -194,7 +195,7 @@ class Runs:
         )
         self.directory.report.put(everyone)
         version = self.push(source)
-        self.record(examples, verdict, version, Path(scores.uri) / SCORES_FILE)
+        self.record(examples, verdict, version, f"{scores.uri}/{SCORES_FILE}")
         return {"model": model, "blessing": blessing, "gated": gated, "scores": scores}
 
     def push(self, source: str) -> str:
@@ -204,7 +205,7 @@ class Runs:
         reconcile(self.project)
         return folder.name
 
-    def record(self, examples: Artifact, verdict: Verdict, version: str, scores: Path) -> None:
+    def record(self, examples: Artifact, verdict: Verdict, version: str, scores: str) -> None:
         record = RunRecord(
             number=self.number,
             finished=datetime.datetime(2026, 11, self.number, tzinfo=datetime.timezone.utc),
@@ -213,7 +214,7 @@ class Runs:
             verdict=verdict,
             serving=ServingReport(passed=True, rules=[], asked=0),
             pushed_version=version,
-            scores=str(scores),
+            scores=scores,
             seconds=1.0,
         )
         write_record(record, self.directory.history)
@@ -257,7 +258,7 @@ def statistics_of(rows: list[tuple[str, str]]) -> bytes:
     return statistics.SerializeToString(deterministic=True)
 
 
-def write_table(folder: Path, rows: list[tuple[str, str]]) -> None:
+def write_table(folder: Location, rows: list[tuple[str, str]]) -> None:
     labels = np.array(["go", "no"])
     table = scored.table(
         ids=np.array([i for i, _ in rows]),

@@ -11,6 +11,7 @@ from components.evaluation.score_files import SCORES_FILE, write_scores
 from components.evaluation.score_summary import ScoreSummary
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import Tallies, Tally
+from components.storage.location import Location, location_of
 from components.tasks.classify.details import Details
 from components.tasks.classify.scoring import MEASURE, score_labels, units
 from components.tasks.spot.details import Details as SpotDetails
@@ -54,7 +55,7 @@ def table(
     )
 
 
-def write(scores: ClipScores, folder: Path, files: int = 1) -> Path:
+def write(scores: ClipScores, folder: Path | Location, files: int = 1) -> Path | Location:
     """A table as Evaluator leaves it, in as many files; returns their list."""
     summary = ScoreSummary()
     for number, places in enumerate(np.array_split(np.arange(len(scores)), files)):
@@ -67,7 +68,7 @@ def write(scores: ClipScores, folder: Path, files: int = 1) -> Path:
         incomparable=scores.incomparable,
     )
     listed = listed.model_copy(update={"unsliced": scores.unsliced})
-    (folder / SCORES_FILE).write_text(listed.model_dump_json())
+    location_of(folder / SCORES_FILE).put(listed.model_dump_json().encode())
     return folder / SCORES_FILE
 
 
