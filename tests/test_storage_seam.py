@@ -18,7 +18,6 @@ EXCEPTIONS: dict[str, set[str]] = {
         "components/trainer/dataset.py",
         "components/trainer/fit.py",
         "components/trainer/run_fn.py",
-        "components/trainer/warm_start.py",
         "pipeline/erasure/purge.py",
         "pipeline/metadata/artifacts.py",
         "schemas/tfrecord.py",
