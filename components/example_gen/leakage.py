@@ -23,7 +23,7 @@ LEAKS_LISTED = 100  # of each kind
 _KINDS: tuple[LeakKind, ...] = get_args(LeakKind)
 
 _MOST_TARGET = 60  # characters of a target that are said
-_MOST_PIECES = 1 << 25  # of larger sets each clip has fewer, but not less than so many:
+_MOST_PIECES = 1 << 24  # of larger sets each clip has fewer, but not less than so many:
 _FEWEST_PIECES = 16
 MOST_DIFFERENT_BITS = 0.25  # copies differ by 0.05 to 0.2, other recordings by 0.3 to 0.5
 _FEWEST_FRAMES = 8

@@ -43,7 +43,7 @@ from schemas.workflow.audio import Audio
 
 Pool = SubprocessPool[Row, Outcome]
 
-GATHERED_ROWS = 1 << 16  # that are certified in one process: 80 MB
+GATHERED_ROWS = 1 << 16  # that are certified in one process
 
 _PROGRESS_EVERY_S = 1.0
 _FEWEST_AT_ONCE, _MOST_AT_ONCE = 16, 64  # rows
