@@ -5,13 +5,16 @@
 Makes clips of 0.3 to 1.5 s at 16 kHz and an untrained CNN for 35 labels, and asks it about them in
 turn by `auricle infer`, a process with Beam's local runner, and by a loop in a process of its own
 that a person would write: load, read each file by soundfile, sort by length, ask 64 at a time,
-write JSON lines. Says clips a second of the whole process, and once libraries are imported.
+write JSON lines. Compares the whole process, asking (from where libraries are imported to the last
+answer) and the CPU of the whole process with its children, which other work on the machine changes
+least.
 """
 
 import argparse
 import datetime
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -48,7 +51,7 @@ def main() -> None:
 
 def compare(folder: Path, model: Path, clips: int, pairs: int) -> None:
     """Asks in turn, and prints each pair and the medians."""
-    ratios: dict[str, list[float]] = {"whole process": [], "asking": []}
+    ratios: dict[str, list[float]] = {"whole process": [], "asking": [], "CPU": []}
     for pair in range(pairs):
         # Who comes first changes, since the machine may slow down meanwhile.
         order = (infer, plain) if pair % 2 else (plain, infer)
@@ -57,33 +60,50 @@ def compare(folder: Path, model: Path, clips: int, pairs: int) -> None:
         check_alike(folder, pair)
         for name, our_s, their_s in zip(ratios, ours, theirs, strict=True):
             ratios[name].append(their_s / our_s)
-        speeds = (f"{clips / seconds:,.0f}" for seconds in (*ours, *theirs))
-        print("pair {}: infer {} and {}, plain {} and {} clips/s".format(pair, *speeds), flush=True)
+        print(
+            f"pair {pair}: infer {_speeds(clips, ours)}, plain {_speeds(clips, theirs)}", flush=True
+        )
     for name, found_ratios in ratios.items():
         low, high = min(found_ratios), max(found_ratios)
         median = statistics.median(found_ratios)
-        print(f"{name}: infer is {median:.2f} times as fast ({low:.2f} to {high:.2f})")
+        print(f"{name}: plain / infer is {median:.2f} ({low:.2f} to {high:.2f})")
 
 
-def infer(folder: Path, model: Path, pair: int) -> tuple[float, float]:
-    """Seconds of the whole process, and of asking."""
+def _speeds(clips: int, seconds: tuple[float, float, float]) -> str:
+    whole_s, asking_s, cpu_s = seconds
+    whole, asking = clips / whole_s, clips / asking_s
+    return f"{whole:,.0f} clips/s in all and {asking:,.0f} asking, {1e3 * cpu_s / clips:.2f} ms CPU"
+
+
+def timed(command: list[str], folder: Path) -> tuple[float, float, str]:
+    """Seconds that a command takes, of the clock and of CPU with its children; its output."""
+    before_s, started = _cpu_s(), time.monotonic()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
+    assert done.returncode == 0, done.stderr
+    return seconds, _cpu_s() - before_s, done.stdout
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def infer(folder: Path, model: Path, pair: int) -> tuple[float, float, float]:
+    """Seconds of the whole process, of asking, and of CPU."""
     output = f"infer-{pair}.jsonl"
     arguments = ["infer", "workflow.yaml", "--input", "clips", "--output", output, "--json"]
-    started = time.monotonic()
     command = [sys.executable, "-W", "ignore", "-c", INFER, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    whole_s = time.monotonic() - started
-    assert done.returncode == 0, done.stderr
-    return whole_s, json.loads(done.stdout)["seconds"]
+    whole_s, cpu_s, said = timed(command, folder)
+    return whole_s, json.loads(said)["seconds"], cpu_s
 
 
-def plain(folder: Path, model: Path, pair: int) -> tuple[float, float]:
+def plain(folder: Path, model: Path, pair: int) -> tuple[float, float, float]:
     """The same of the loop."""
     paths = [model, folder / "clips", folder / f"plain-{pair}.jsonl"]
-    started = time.monotonic()
     command = [sys.executable, "-W", "ignore", __file__, "--plain", *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return time.monotonic() - started, json.loads(done.stdout)
+    whole_s, cpu_s, said = timed(command, folder)
+    return whole_s, json.loads(said), cpu_s
 
 
 def ask_plainly(model: Path, clips: Path, output: Path) -> float:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from components.inference.handler import AnsweredPart
 from components.inference.rows import Format
 from components.tasks.feeding import Answer
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 def answered_rows(answered: AnsweredPart, card: ModelCard, version: int) -> list[dict[str, Any]]:
     """What a file says of each clip that was answered.
 
-    `scores` has each label of the model; a score is the nearest float32, and None where the task
+    `scores` has each label of the model; a score is a float32, and None where the task
     gives none. `heard` and `is_none` are those of `auricle predict`.
     """
     return [
@@ -91,9 +89,9 @@ def join(
 
 def _answer(answers: list[Answer], card: ModelCard) -> dict[str, Any]:
     best = answers[0] if answers else Answer("", None)
-    said: dict[str, Any] = {"label": best.text, "score": _shortest(best.score)}
+    said: dict[str, Any] = {"label": best.text, "score": _short(best.score)}
     if card.labels:
-        scores = {answer.text: _shortest(answer.score) for answer in answers}
+        scores = {answer.text: _short(answer.score) for answer in answers}
         said["scores"] = {label: scores.get(label) for label in card.labels}
     said |= {"heard": None, "is_none": None}
     if best.score is not None:
@@ -102,11 +100,9 @@ def _answer(answers: list[Answer], card: ModelCard) -> dict[str, Any]:
     return said
 
 
-def _shortest(score: float | None) -> float | None:
-    """The shortest number that is the same float32, half the characters of the double; None of what
-    is no number.
-    """
-    return None if score is None or math.isnan(score) else float(str(np.float32(score)))
+def _short(score: float | None) -> float | None:
+    """A number that is the same float32 in fewer digits than the double; None of what is none."""
+    return None if score is None or math.isnan(score) else float(f"{score:.9g}")
 
 
 def _schema(labels: Sequence[str]) -> "pyarrow.Schema":

@@ -24,6 +24,7 @@ from pipeline.dag.beam import CLIPS_THAT_EARN_A_PROCESS, beam_pipeline_args
 from pipeline.inference.clips import ClipSource
 from pipeline.inference.predict import TrainedModel
 from pipeline.inference.target import AnswerFile, Settings, Success, Target
+from pipeline.inference.tensorflow_import import import_tensorflow
 from schemas.errors import BusyError, InputError
 from schemas.progress import report_progress
 from schemas.reports.rejects import Reject
@@ -38,7 +39,7 @@ _THREADS = 16
 class Inference(BaseModel):
     """What a batch inference did: `clips` were answered, of which `reused` by one before it that
     was cut off, and `rejects` counts the others by reason. `seconds` is what asking took, with the
-    loading of the model.
+    loading of the model, once libraries were imported.
     """
 
     model: str
@@ -79,10 +80,8 @@ def infer_clips(model: TrainedModel, beam: Beam, source: ClipSource, target: Tar
             parts = list(write_rows(rows, _text(settings), file.write))
         before = _done_names(target)
         todo = [part for part in parts if part.name not in before]
-        started = time.monotonic()
         with _watched(target, parts):
-            _run_beam(model, beam, target, todo)
-        seconds = time.monotonic() - started
+            seconds = _run_beam(model, beam, target, todo)
         found = _finish(parts, source.rejects, target, settings, model.card.labels)
     target.work.delete_all()
     reused = sum(file.clips for file in found.files if file.part in before)
@@ -147,10 +146,13 @@ def _watched(target: Target, parts: Sequence[Part]) -> Iterator[None]:
         report_progress(sum(rows.get(name, 0) for name in _done_names(target)), total, "clips")
 
 
-def _run_beam(model: TrainedModel, beam: Beam, target: Target, parts: Sequence[Part]) -> None:
+def _run_beam(model: TrainedModel, beam: Beam, target: Target, parts: Sequence[Part]) -> float:
+    """Has workers answer `parts`; the seconds that it takes once libraries are imported."""
     if not parts:
-        return
+        return 0.0
     arguments = beam_pipeline_args(beam)
+    if sees_this_disk(beam):  # else its workers are elsewhere
+        import_tensorflow()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say about Python is no answer to a person
         from components.beam_jobs import Job
@@ -168,8 +170,10 @@ def _run_beam(model: TrainedModel, beam: Beam, target: Target, parts: Sequence[P
         settings=_settings_digest(model),
     )
     processes = _processes(beam, sum(part.rows for part in parts))
+    started = time.monotonic()
     with Job(argv=arguments) as pipeline:
         _ = pipeline | InferClips(question, parts, processes)
+    return time.monotonic() - started
 
 
 def _processes(beam: Beam, rows: int) -> int:
