@@ -84,7 +84,8 @@ class _Opened:
             if size_bytes > _MOST_IN_MEMORY:
                 file, stamp = place.open(), _stamp(place)
             elif place.is_local:
-                content, stamp = place.read(), _stamp(place)
+                with place.open() as opened:
+                    content, stamp = opened.read(), _stamp(place)
             else:  # in one request
                 content, stamp = place.stored()
         except FileNotFoundError as error:
