@@ -21,8 +21,12 @@ one that ServingCheck did not pass.
 NOT_PUSHED: frozenset[RunOutcome] = frozenset(("refused", "undecided", "withdrawn", "not servable"))
 """Those of a run that a gate stopped: exit code 3."""
 
-CheckOutcome = Literal[RunOutcome, "training", "killed", "nothing new", "stopped", "busy", "failed"]
-"""Of one check of the schedule: what became of the run, or why there was none."""
+CheckOutcome = Literal[
+    RunOutcome, "training", "submitted", "killed", "nothing new", "stopped", "busy", "failed"
+]
+"""Of one check of the schedule: what became of the run, or why there was none; `submitted` is a run
+elsewhere, of which the next check says what became of it.
+"""
 
 NotifyOn = Literal[VerdictOutcome, "failed"]
 """What a person can be notified of; a blessed model that was not published counts as refused."""

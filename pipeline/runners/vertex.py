@@ -6,13 +6,14 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
 from components.example_gen.background import write_background
 from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
+from components.example_gen.sources import Listing
 from components.storage.location import Location, location_of
 from pipeline.dag.beam import beam_pipeline_args
 from pipeline.dag.data_schema import SCHEMA_FILE, data_schema
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 COMMAND = ["python", "-m", "components.container"]
 TRAINER_COMMAND = ["python", "-m", "components.custom_job"]
 # Of every container: what libraries say of themselves is no part of a step's log.
-_ENVIRONMENT = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"}
-_SMALL = {"cpu_limit": 2.0, "memory_limit": 8.0}  # vCPU, GB
+ENVIRONMENT = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "2"}
+SMALL = {"cpu_limit": 2.0, "memory_limit": 8.0}  # vCPU, GB
 _NAMED = 3
 
 
@@ -70,7 +71,7 @@ def compile_workflow(project: Project, output: Path, *, upload: bool = False) ->
     check_vertex(project.workflow)
     beside = output.parent / f"{output.stem}-files"
     files = location_of(run_root(project.workflow)) if upload else location_of(beside)
-    job = make_job(project, files)
+    job = make_job(project, files).job
     location_of(output).put(json.dumps(job, indent=1, sort_keys=True).encode())
     return Compiled(
         target="vertex",
@@ -105,9 +106,17 @@ def check_vertex(workflow: Workflow) -> None:
         )
 
 
-def make_job(project: Project, files: Location) -> dict[str, Any]:
-    """The PipelineJob of a workflow, as JSON; what its steps read is written to `files`, which is
-    the run directory, or copied there before it starts.
+class Made(NamedTuple):
+    """A PipelineJob, as JSON, the rows that it reads, and the digest of their index."""
+
+    job: dict[str, Any]
+    listing: Listing
+    data: str
+
+
+def make_job(project: Project, files: Location) -> Made:
+    """The job of a workflow; what its steps read is written to `files`, which is the run directory,
+    or copied there before it starts.
 
     Raises:
         DataError: the recordings cannot be used, or lie on this machine.
@@ -123,7 +132,7 @@ def make_job(project: Project, files: Location) -> dict[str, Any]:
     with _libraries_quiet():
         job = _compile(workflow, _locations(workflow, index, background, beam_args))
     check_spec(job, run_root(workflow))
-    return job
+    return Made(job, listing, index.digest)
 
 
 def run_root(workflow: Workflow) -> str:
@@ -228,7 +237,7 @@ def _configure_containers(job: dict[str, Any], workflow: Workflow) -> None:
     """Their environment, and the machines of Trainer, whose own container then only waits."""
     executors = job["pipelineSpec"]["deploymentSpec"]["executors"]
     for executor in executors.values():
-        executor["container"]["env"] = [{"name": k, "value": v} for k, v in _ENVIRONMENT.items()]
+        executor["container"]["env"] = [{"name": k, "value": v} for k, v in ENVIRONMENT.items()]
     if (pool := workflow.run.vertex.trainer) is None:
         return
     place, vertex = place_of(workflow), workflow.run.vertex
@@ -245,7 +254,7 @@ def _configure_containers(job: dict[str, Any], workflow: Workflow) -> None:
         service_account=vertex.service_account,
         network=vertex.network,
         labels=vertex.labels,
-        environment=_ENVIRONMENT,
+        environment=ENVIRONMENT,
     )
     container = executors["Trainer_executor"]["container"]
     container["command"] = TRAINER_COMMAND
@@ -256,7 +265,7 @@ def _give_machines(pipeline: "Pipeline", workflow: Workflow) -> None:
     """Small machines for the steps that only read and write documents, or have others work."""
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    small = pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec(**_SMALL)
+    small = pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec(**SMALL)
     large = {"Trainer"} if workflow.run.vertex.trainer is None else set()
     if workflow.run.beam.runner != "DataflowRunner":  # then Beam runs in the step's own container
         large |= {"AudioExampleGen", "StatisticsGen", "Evaluator"}

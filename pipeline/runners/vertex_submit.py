@@ -11,7 +11,9 @@ from pydantic import BaseModel, ValidationError
 from components.storage.location import location_of
 from components.vertex_rest import Place
 from pipeline.runners.vertex import check_vertex, image, make_job, run_root
+from pipeline.runners.vertex_pending import Pending, keep, read_pending, settle
 from pipeline.runners.vertex_place import place_of
+from pipeline.runs.snapshot import observe
 from pipeline.workspace.project import Project
 from schemas.errors import DataGateError, JobError, RunDirectoryError
 from schemas.reports.last_words import LAST_WORDS_FILE, LastWords
@@ -56,19 +58,23 @@ def submit(project: Project, now: datetime.datetime | None = None) -> Submitted:
     place = place_of(workflow)
     client = VertexClient(place)
     root = location_of(run_root(workflow))
+    now = now or datetime.datetime.now().astimezone()
     try:
-        job = make_job(project, root)
+        made = make_job(project, root)
+        observed = observe(project, made.listing)
+        started = client.start(job_id(workflow, now), as_account(made.job, workflow))
+        pending = Pending(job=started.name, time=now, data=made.data, observed=observed)
+        keep(pending, project.run_directory)
     except OSError as error:
         raise RunDirectoryError(f"{error.filename or root}: {error.strerror or error}") from error
-    started = client.start(job_id(workflow, now), as_account(job, workflow))
     return _running(started, place)
 
 
-def job_id(workflow: Workflow, now: datetime.datetime | None = None) -> str:
+def job_id(workflow: Workflow, now: datetime.datetime) -> str:
     """A name of a job that no other has: of the workflow, and of the time to a thousandth."""
     name = workflow.name.replace("_", "-")
     name = name if name[0].isalpha() else f"auricle-{name}"
-    time_ = f"{now or datetime.datetime.now(datetime.timezone.utc):%Y%m%d-%H%M%S-%f}"
+    time_ = f"{now.astimezone(datetime.timezone.utc):%Y%m%d-%H%M%S-%f}"
     return f"{name}-{time_[:-3]}"
 
 
@@ -92,17 +98,28 @@ def wait_for(
 
     client = VertexClient(place_of(project.workflow))
     job = _watch(client, submitted.job, say, poll_s)
-    if job.state != "SUCCEEDED":
-        raise _ended_badly(job, project.workflow)
-    pushed = job.steps["Pusher"].outputs.get("pushed_model", {}) if "Pusher" in job.steps else {}
-    is_pushed = bool(pushed.get("pushed"))
+    directory = project.run_directory
+    error = ended_badly(job, project.workflow)
+    pending = read_pending(directory)
+    if pending is not None and pending.job == job.name:
+        settle(pending, error, directory)
+    if error is not None:
+        raise error
+    pushed = pushed_model(job)
     return submitted.model_copy(
         update={
-            "outcome": "published" if is_pushed else "not published",
-            "version": str(pushed.get("pushed_version", "")) if is_pushed else "",
-            "pushed_to": str(pushed.get("pushed_destination", "")) if is_pushed else "",
+            "outcome": "published" if pushed else "not published",
+            "version": str(pushed.get("pushed_version", "")),
+            "pushed_to": str(pushed.get("pushed_destination", "")),
         }
     )
+
+
+def pushed_model(job: "Job") -> dict[str, Any]:
+    """What Pusher says of the version; empty where it published none."""
+    pusher = job.steps.get("Pusher")
+    pushed = pusher.outputs.get("pushed_model", {}) if pusher else {}
+    return pushed if pushed.get("pushed") else {}
 
 
 def _watch(client: "VertexClient", name: str, say: Callable[[str], None], poll_s: float) -> "Job":
@@ -118,8 +135,10 @@ def _watch(client: "VertexClient", name: str, say: Callable[[str], None], poll_s
         time.sleep(poll_s)
 
 
-def _ended_badly(job: "Job", workflow: Workflow) -> JobError | DataGateError:
-    """Which step died and why; what to do about it."""
+def ended_badly(job: "Job", workflow: Workflow) -> JobError | DataGateError | None:
+    """Which step died and why, and what to do about it; None of a job that succeeded."""
+    if job.state == "SUCCEEDED":
+        return None
     if job.state == "CANCELLED":
         return JobError(f"{job.name} was cancelled; submitted again, it goes on: {_REUSED}")
     failed = {name: step for name, step in job.steps.items() if step.state == "FAILED"}

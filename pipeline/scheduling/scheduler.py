@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _MAIN = "import sys; sys.path[:] = filter(None, sys.path); from pipeline.cli import main; main()"
 _COMMAND = [sys.executable, "-c", _MAIN, "schedule"]
 _JOB = "look"
-_LONGEST_DETAIL = 500  # characters
+LONGEST_DETAIL = 500  # characters
 
 
 class Decision(BaseModel):
@@ -74,9 +74,11 @@ def run_once(project: Project, now: datetime.datetime | None = None) -> Decision
         news = check_triggers(project, now)
         reasons = news.reasons
         if not news.train:
-            return _write(Decision(time=now, outcome="nothing new", reasons=reasons), directory)
-        _write(Decision(time=now, outcome="training", reasons=reasons), directory)
-        return _write(_train(project, now, reasons), directory)
+            return write_decision(
+                Decision(time=now, outcome="nothing new", reasons=reasons), directory
+            )
+        write_decision(Decision(time=now, outcome="training", reasons=reasons), directory)
+        return write_decision(_train(project, now, reasons), directory)
     except Exception as error:
         outcome: CheckOutcome = (
             "busy"
@@ -85,9 +87,9 @@ def run_once(project: Project, now: datetime.datetime | None = None) -> Decision
             if isinstance(error, DataGateError)
             else "failed"
         )
-        detail = " ".join(str(error).split())[:_LONGEST_DETAIL]
+        detail = " ".join(str(error).split())[:LONGEST_DETAIL]
         decision = Decision(time=now, outcome=outcome, reasons=reasons, detail=detail)
-        _write(decision, directory)
+        write_decision(decision, directory)
         if outcome == "busy":
             return decision
         raise
@@ -188,7 +190,8 @@ def _train(project: Project, now: datetime.datetime, reasons: list[str]) -> Deci
     )
 
 
-def _write(decision: Decision, directory: RunDirectory) -> Decision:
+def write_decision(decision: Decision, directory: RunDirectory) -> Decision:
+    """Adds it to those that `read_decisions` lists; one of the same time is replaced by it."""
     directory.decisions.append(f"{decision.model_dump_json()}\n".encode())
     return decision
 

@@ -7,6 +7,7 @@ from pipeline.cli.output import say
 if TYPE_CHECKING:
     from pipeline.runners.vertex import Compiled
     from pipeline.runners.vertex_submit import Submitted
+    from pipeline.scheduling.vertex_schedule import Scheduled
 
 
 def print_compiled(compiled: "Compiled", wants_registry: bool) -> None:
@@ -22,6 +23,13 @@ def print_submitted(submitted: "Submitted") -> None:
     """What was started, and where to watch it."""
     say(f"Started {submitted.job}")
     say(f"  {submitted.page}")
+
+
+def print_scheduled(scheduled: "Scheduled") -> None:
+    """A schedule that Vertex AI keeps."""
+    say(f"Vertex AI keeps {scheduled.schedule}")
+    next_look = f"; next look {scheduled.next_look} UTC" if scheduled.next_look else ""
+    say(f"  {scheduled.cron}{next_look}")
 
 
 def print_ended(submitted: "Submitted") -> None:
