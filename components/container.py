@@ -10,8 +10,9 @@ import contextlib
 import sys
 import traceback
 from argparse import Namespace
+from logging import INFO, LogRecord
 
-from absl import app
+from absl import app, logging
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
@@ -22,15 +23,25 @@ from schemas.errors import AuricleError
 from schemas.reports.last_words import LAST_WORDS_FILE, LastWords
 from schemas.secrets import masked
 
+# Files of libraries that print artifacts, or every name of a graph.
+_CHATTY = ("kubeflow_v2_run_executor.py", "udf_utils.py", "signature_serialization.py")
 _KEPT = 4000  # characters of a traceback
 
 
 def main(parsed: tuple[Namespace, list[str]]) -> None:
     """Runs one step; ends the process with the exit code of an error that Auricle can name."""
+    logging.get_absl_handler().addFilter(_is_worth_a_line)
     try:
         kubeflow_v2_run_executor.main(parsed)
     except Exception as error:
         sys.exit(_leave(parsed[0].json_serialized_invocation_args, error))
+
+
+def _is_worth_a_line(record: LogRecord) -> bool:
+    """Whether a record belongs in the container's log: what a library says of all its arguments, on
+    a page for each step, does not.
+    """
+    return record.levelno > INFO or record.filename not in _CHATTY
 
 
 def leave_words(arguments: list[str], error: Exception) -> None:

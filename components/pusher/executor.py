@@ -95,7 +95,13 @@ def _register(
 
     name = read_manifest(version).name
     try:
-        registry = VertexRegistry(target["project"], target["region"], name, serving_uri)
+        registry = VertexRegistry(
+            target["project"],
+            target["region"],
+            name,
+            serving_uri,
+            endpoint=target.get("endpoint"),
+        )
         return register_pushed(registry, version.parent, ledger_file)
     except RegistryError as error:
         return str(error)

@@ -13,9 +13,11 @@ from collections.abc import Collection, Iterator, Mapping
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import aiplatform_v1
+from google.cloud.aiplatform_v1.services.model_service.transports import ModelServiceRestTransport
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from components.registry.interface import ALIASES, STATE_TAGS, Registration
+from components.vertex_rest import Place, rest_options
 from schemas.errors import RegistryError
 
 # A model of our own has to name what serves it; this is the newest that Vertex AI has for
@@ -37,8 +39,10 @@ class VertexRegistry:
         name: str,
         serving: str,
         client: aiplatform_v1.ModelServiceClient | None = None,
+        endpoint: str | None = None,
     ) -> None:
-        """Opens the registry; `serving` is the Cloud Storage URI of the serving directory.
+        """Opens the registry, at `endpoint` if that is given; `serving` is the Cloud Storage URI of
+        the serving directory.
 
         Raises:
             RegistryError: nobody is logged in to Google Cloud here.
@@ -49,6 +53,10 @@ class VertexRegistry:
         self._id = (f"_{name}" if name[0].isdigit() else name)[:_LONGEST_LABEL]
         self._model = f"{self._location}/models/{self._id}"
         with self._explained():
+            if client is None and endpoint is not None:
+                options = rest_options(Place(project, region, endpoint))
+                transport = ModelServiceRestTransport(**options)
+                client = aiplatform_v1.ModelServiceClient(transport=transport)
             self._client = client or aiplatform_v1.ModelServiceClient(
                 client_options={"api_endpoint": f"{region}-aiplatform.googleapis.com"}
             )
