@@ -8,7 +8,6 @@ is that job.
 
 import datetime
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +175,11 @@ def _look_job(workflow: Workflow, file: str) -> dict[str, Any]:
 
 
 def main(file: str) -> None:
-    """Looks once, in a folder of its own, for the workflow that `keep_schedule` left in `file`."""
+    """Looks once, for the workflow that `keep_schedule` left in `file`; what needs a disk lies in
+    the working directory, which is the container's own.
+    """
     workflow = Workflow.model_validate_json(location_of(file).read())
-    with tempfile.TemporaryDirectory() as folder:
-        print(look(Project(workflow, Path(folder))), flush=True)  # noqa: T201 - the job's log
+    print(look(Project(workflow, Path.cwd())), flush=True)  # noqa: T201 - the job's log
 
 
 if __name__ == "__main__":

@@ -87,8 +87,12 @@ def test_a_path_of_this_machine_is_refused(cloud: Cloud, tmp_path: Path) -> None
 
 
 def test_what_its_job_decides(
-    cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cloud: Cloud,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     project = cloud.project(tmp_path)
     keep_schedule(project)
     [kept] = cloud.api.schedules.values()
