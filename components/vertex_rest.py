@@ -1,6 +1,7 @@
 """Vertex AI's interface: where it answers, who asks, how long, and what it refuses in words."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -118,5 +119,6 @@ def _in_words(error: Exception, what: str, place: Place) -> str:
 def _said(error: BaseException) -> str:
     """Code and sentence only: addresses and headers of a request may hold more."""
     if isinstance(error, exceptions.GoogleAPICallError):
-        return f"{int(error.code or 0)} {one_line(error.message)}"
+        words = re.sub(r"^[A-Z]+ https?://\S+: ", "", one_line(error.message))
+        return f"{int(error.code or 0)} {words}"
     return type(error).__name__

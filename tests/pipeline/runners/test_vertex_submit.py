@@ -32,6 +32,13 @@ JOB: Json = {
 }
 
 
+def patience(limit_s: float) -> retry.Retry:
+    """What is asked again as ever, after shorter waits."""
+    return retry.Retry(
+        predicate=vertex_rest.PATIENCE._predicate, initial=0.01, maximum=0.02, timeout=limit_s
+    )
+
+
 @pytest.fixture
 def api() -> VertexJobsApi:
     return VertexJobsApi()
@@ -39,10 +46,7 @@ def api() -> VertexJobsApi:
 
 @pytest.fixture
 def place(api: VertexJobsApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    impatient = retry.Retry(
-        predicate=vertex_rest.PATIENCE._predicate, initial=0.01, maximum=0.02, timeout=0.2
-    )
-    monkeypatch.setattr(vertex_client, "PATIENCE", impatient)
+    monkeypatch.setattr(vertex_client, "PATIENCE", patience(60.0))
     with listening(api) as url:
         yield Place("my-project", "europe-west4", url)
 
@@ -79,19 +83,23 @@ def test_what_passes_is_asked_again(api: VertexJobsApi, place: Place, status: in
         (503, "longer waits"),
     ],
 )
-def test_refusals_in_words(api: VertexJobsApi, place: Place, status: int, words: str) -> None:
+def test_refusals_in_words(
+    api: VertexJobsApi, place: Place, status: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vertex_client, "PATIENCE", patience(0.5))
     api.refusals = [status] * 1000
     api.message = "Permission aiplatform.jobs.create denied"
     with pytest.raises(JobError, match=words) as refused:
         VertexClient(place).start("digits-1", JOB)
     assert api.message in str(refused.value)
     assert "my-project" in str(refused.value)
+    assert "http" not in str(refused.value)
     assert refused.value.exit_code == 2
     assert (len(api.asked) > 3) is (status in (429, 503))
 
 
-@pytest.mark.usefixtures("place")  # impatient
-def test_nobody_answers() -> None:
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vertex_client, "PATIENCE", patience(0.2))
     with pytest.raises(JobError, match="my-project"):
         VertexClient(Place("my-project", "europe-west4", "http://127.0.0.1:9")).start("one", JOB)
 
