@@ -112,6 +112,10 @@ class _Draft(io.BytesIO):
         super().__init__()
         self._place = place
 
+    def write(self, content: Any) -> int:
+        """Bytes, or a text, which TensorFlow takes for a binary file too, and TFX gives it."""
+        return super().write(content.encode() if isinstance(content, str) else content)
+
     def __exit__(self, kind: object, *error: object) -> None:
         if kind is not None:
             self.abandon()

@@ -26,7 +26,8 @@ class VertexJobsApi:
     """What was asked, the pipeline jobs by id, the schedules and trainings by number.
 
     `refusals` are statuses that the next requests are answered with, one each; `lost` of the next
-    starts are carried out and answered with 503. `on_poll` changes a job before it is told.
+    starts are carried out and answered with 503. `on_poll` changes a job before it is told,
+    `on_training` is told of a training that was started.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class VertexJobsApi:
         self.message = "not for you"
         self.lost = 0
         self.on_poll: Callable[[Json], None] = lambda job: None
+        self.on_training: Callable[[Json], None] = lambda job: None
 
     def answer(self, method: str, path: str, query: Json, body: Json | None) -> tuple[int, Json]:
         self.asked.append((method, path))
@@ -83,6 +85,7 @@ class VertexJobsApi:
         number = str(len(self.trainings) + 1)
         name = f"{parent}/customJobs/{number}"
         self.trainings[number] = (body or {}) | {"name": name, "state": "JOB_STATE_PENDING"}
+        self.on_training(self.trainings[number])
         return 200, self.trainings[number]
 
     def _schedule(

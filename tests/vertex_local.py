@@ -4,12 +4,15 @@ but what the pipeline says, in a process, a folder, a home and a temporary folde
 
 What Vertex AI does between the steps is done here, from the PipelineJob alone: the order, the
 ExecutorInput (parameters, inputs as earlier steps put them out, URIs for outputs), reading the
-ExecutorOutput, and giving it to those that follow. Two things are replaced: the image, by a folder
-into which the wheel was unpacked, and Dataflow by Beam's local runner.
+ExecutorOutput, giving it to those that follow, and the cache. Of a CustomJob it starts every
+machine's container, told of all of them as Vertex AI does. Four things are replaced: the image, by
+a folder into which the wheel was unpacked; Google's accounts, by nobody; Dataflow, by Beam's local
+runner; and the time between two looks at a training.
 """
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +28,11 @@ from schemas.reports.last_words import LAST_WORDS_FILE, LastWords
 
 ROOT = Path(__file__).parents[1]
 SERVER = ROOT / "tests" / "container_server.py"
+NOBODY = """
+import google.auth
+from google.auth.credentials import AnonymousCredentials
+google.auth.default = lambda *_, **__: (AnonymousCredentials(), "test")
+"""
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 Json = dict[str, Any]
 
@@ -44,6 +52,7 @@ def unpack_wheel(folder: Path) -> Path:
     [wheel] = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "image")
+    (folder / "image" / "sitecustomize.py").write_text(NOBODY)
     return folder / "image"
 
 
@@ -107,7 +116,7 @@ class Machine:
 @dataclass
 class LocalVertex:
     """What runs the graph, on one machine; `folder` is where containers live, `finished` what tasks
-    put out, by name.
+    put out, by name. `ran` are those of the last job whose container ran: others were reused.
     """
 
     machine: Machine
@@ -115,20 +124,22 @@ class LocalVertex:
     number: str = "1234567890"  # of the project
     finished: dict[str, Json] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)
+    cached: dict[str, Json] = field(default_factory=dict)
 
-    def run(self, job: Json, job_id: str = "job-1", parameters: Mapping[str, Any] = {}) -> None:
+    def run(self, job: Json, job_id: str = "job-1") -> None:
         """Runs all tasks, as many at once as their inputs allow.
 
         Raises:
             StepError: one of them died; nothing that follows was started.
         """
         spec = job["pipelineSpec"]
-        given = job["runtimeConfig"].get("parameterValues", {}) | dict(parameters)
+        given = job["runtimeConfig"].get("parameterValues", {})
         tasks: Json = spec["root"]["dag"]["tasks"]
-        root = job["runtimeConfig"]["gcsOutputDirectory"]
-        folder = f"{root}/{self.number}/{job_id}"
+        folder = f"{job['runtimeConfig']['gcsOutputDirectory']}/{self.number}/{job_id}"
         waiting = {name: set(needs(task)) for name, task in tasks.items()}
         running: dict[Future[Json], str] = {}
+        self.finished, self.ran = {}, []
         with ThreadPoolExecutor(max_workers=2) as pool:
             while waiting or running:
                 for name in [name for name, before in waiting.items() if not before]:
@@ -142,6 +153,32 @@ class LocalVertex:
                     for before in waiting.values():
                         before.discard(name)
 
+    def train(self, job: Json) -> None:
+        """Runs a CustomJob, and says how it ended as Vertex AI does: in the job itself."""
+        pools = job["jobSpec"]["workerPoolSpecs"]
+        sizes = [int(pool["replicaCount"]) for pool in pools]
+        ports = iter(free_ports(sum(sizes)))
+        addresses = [[f"127.0.0.1:{next(ports)}" for _ in range(size)] for size in sizes]
+        machines = [(pool, index) for pool, size in enumerate(sizes) for index in range(size)]
+
+        def run(pool: int, index: int) -> int:
+            tf_config = _cluster(("chief", "worker"), addresses, pool, index)
+            cluster_spec = _cluster(("workerpool0", "workerpool1"), addresses, pool, index)
+            environment = {"TF_CONFIG": tf_config, "CLUSTER_SPEC": cluster_spec}
+            container = pools[pool]["containerSpec"]
+            command = [*container["command"], *container["args"]]
+            return self._contain(
+                f"{job['displayName']}-{pool}-{index}", container, command, environment
+            )
+
+        with ThreadPoolExecutor(len(machines)) as pool:
+            codes = list(pool.map(lambda each: run(*each), machines))
+        failed = [each for each, code in zip(machines, codes, strict=True) if code]
+        for number, index in failed:
+            words = f"The replica workerpool{number}-{index} exited with a non-zero status"
+            job["error"] = {"code": 3, "message": words}
+        job["state"] = "JOB_STATE_FAILED" if failed else "JOB_STATE_SUCCEEDED"
+
     def artifact(self, task: str, key: str) -> Json:
         """What a task put out: its `uri` and `metadata`."""
         [artifact] = self.finished[task]["artifacts"][key]["artifacts"]
@@ -149,8 +186,8 @@ class LocalVertex:
 
     def _step(
         self, spec: Json, name: str, folder: str, parameters: Json
-    ) -> tuple[Json, Json, list[str]]:
-        """The container of a task, its ExecutorInput, and its command."""
+    ) -> tuple[Json, Json, list[str], str]:
+        """The container of a task, its ExecutorInput, its command, and its key in the cache."""
         task = spec["root"]["dag"]["tasks"][name]
         component = spec["components"][task["componentRef"]["name"]]
         container = spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
@@ -182,10 +219,17 @@ class LocalVertex:
             "inputs": {"parameterValues": values, "artifacts": artifacts},
             "outputs": {"artifacts": outputs, "outputFile": f"{own}/executor_output.json"},
         }
+        about = (
+            container,
+            component,
+            executor_input["inputs"],
+        )
+        is_cached = task.get("cachingOptions", {}).get("enableCache", False)
+        key = json.dumps(about, sort_keys=True) if is_cached else ""
         text = json.dumps(executor_input)
         arguments = [text if each == "{{$}}" else each for each in container.get("args", [])]
         command = [*container["command"], *map(self._on_this_machine, arguments)]
-        return container, executor_input, [each for each in command if each]
+        return container, executor_input, [each for each in command if each], key
 
     def _value(self, given: Json, parameters: Json) -> Any:
         if "componentInputParameter" in given:
@@ -194,11 +238,38 @@ class LocalVertex:
 
     @staticmethod
     def _on_this_machine(argument: str) -> str:
-        return f"--runner={LOCAL_RUNNER}" if argument == "--runner=DataflowRunner" else argument
+        if argument == "--runner=DataflowRunner":
+            return f"--runner={LOCAL_RUNNER}"
+        return argument.replace('"poll_s":20.0', '"poll_s":0.1')
 
-    def _run(self, name: str, container: Json, executor_input: Json, command: list[str]) -> Json:
-        """Runs one container, and reads what it put out."""
-        assert container["image"], name
+    def _run(
+        self, name: str, container: Json, executor_input: Json, command: list[str], key: str
+    ) -> Json:
+        """What the task puts out: of its container, or of another that had the same inputs."""
+        if key in self.cached:
+            return self.cached[key]
+        self.ran.append(name)
+        code = self._contain(name, container, command)
+        output_file = executor_input["outputs"]["outputFile"]
+        if code:
+            words = location_of(output_file).parent / LAST_WORDS_FILE
+            said = LastWords.model_validate_json(words.read()).words if words.is_present() else ""
+            raise StepError(name, code, said, self.logs[name])
+        output: Json = json.loads(location_of(output_file).read())
+        for artifact_key, planned in executor_input["outputs"]["artifacts"].items():
+            [artifact] = planned["artifacts"]
+            [told] = output["artifacts"][artifact_key]["artifacts"]
+            assert told["name"] == artifact["name"]
+            told["type"] = artifact["type"]
+        if key:
+            self.cached[key] = output
+        return output
+
+    def _contain(
+        self, name: str, container: Json, command: list[str], told: Mapping[str, str] = {}
+    ) -> int:
+        """Runs one container, which leaves nothing where it was started; returns its exit code."""
+        assert container.get("image") or container["imageUri"], name
         work = self.folder / name
         for each in ("cwd", "home", "tmp"):
             (work / each).mkdir(parents=True)
@@ -206,24 +277,14 @@ class LocalVertex:
             "HOME": str(work / "home"),
             "TMPDIR": str(work / "tmp"),
             **{each["name"]: each["value"] for each in container.get("env", [])},
+            **told,
         }
         code = self.machine.run(command, work / "cwd", environment)
         self.logs[name] = (work / "log").read_text()
-        output_file = executor_input["outputs"]["outputFile"]
-        if code:
-            words = location_of(output_file).parent / LAST_WORDS_FILE
-            said = LastWords.model_validate_json(words.read()).words if words.is_present() else ""
-            raise StepError(name, code, said, self.logs[name])
         left = sorted(path.name for path in (work / "cwd").iterdir())
         assert left == [], f"{name} left {left} where it was started"
         shutil.rmtree(work)
-        output: Json = json.loads(location_of(output_file).read())
-        for key, planned in executor_input["outputs"]["artifacts"].items():
-            [artifact] = planned["artifacts"]
-            [told] = output["artifacts"][key]["artifacts"]
-            assert told["name"] == artifact["name"]
-            told["type"] = artifact["type"]
-        return output
+        return code
 
 
 def needs(task: Json) -> Iterator[str]:
@@ -233,7 +294,16 @@ def needs(task: Json) -> Iterator[str]:
         yield each["taskOutputArtifact"]["producerTask"]
 
 
-def with_root(job: Json, uri: str, elsewhere: str) -> Json:
-    """The same job with its bucket elsewhere."""
-    changed: Json = json.loads(json.dumps(job).replace(uri, elsewhere))
-    return changed
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _cluster(names: tuple[str, str], addresses: list[list[str]], pool: int, index: int) -> str:
+    """What a machine is told of a training: who there is, and which of them it is."""
+    cluster = dict(zip(names, addresses, strict=False))
+    return json.dumps({"cluster": cluster, "task": {"type": names[pool], "index": index}})
