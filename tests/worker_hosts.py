@@ -7,6 +7,7 @@ their own, which could read this disk if somebody told them a path.
 """
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ from installed import ROOT
 from waiting import wait_until
 
 _PACKAGES = ("auricle", "pipeline", "components", "schemas", "tests", "benchmarks")
+_numbers = itertools.count()  # of hosts in this process; their networks may be there together
 _LAST_NET = os.getpid() % 4096  # so that test processes side by side have addresses of their own
 
 
@@ -187,8 +189,8 @@ def cluster(
     """A job service in `folder` with `hosts` hosts; see `host`."""
     with contextlib.ExitStack() as stack:
         started = [
-            stack.enter_context(host(number, python, hidden, environment))
-            for number in range(hosts)
+            stack.enter_context(host(next(_numbers), python, hidden, environment))
+            for _ in range(hosts)
         ]
         ours = started[0].network.ours
         port_file, log_file = folder / "ports", folder / "job_service.log"
