@@ -55,7 +55,7 @@ def group_digest(split_key: str) -> str:
     return hashlib.sha256(split_key.encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
-def write_fold_models(models: FoldModels, folder: Path) -> None:
+def write_fold_models(models: FoldModels, folder: str | Path) -> None:
     """Writes them beside the SavedModel in `folder`."""
     arrays: dict[str, NDArray[np.generic]] = {
         f"{name} {number}": values
@@ -66,7 +66,7 @@ def write_fold_models(models: FoldModels, folder: Path) -> None:
     arrays["folds"] = np.array(names, np.str_)
     arrays["groups"] = np.array(list(models.fold_of), np.str_)
     arrays["fold_of"] = np.array([names.index(name) for name in models.fold_of.values()], np.int64)
-    write_arrays(arrays, folder / FOLDS_FILE)
+    write_arrays(arrays, location_of(folder) / FOLDS_FILE)
 
 
 def read_fold_models(folder: Path | Location) -> FoldModels | None:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from components.models.masking import keep_steps
+from components.models.shared_batch import draw_uniform
 
 _DB_PER_NEPER = 10.0 / np.log(10.0)  # of power
 _EQUALIZER_WAVES = np.array([1.0, 0.5, 0.5, 0.5], np.float32)  # highest share of each
@@ -24,7 +25,7 @@ class _Augmentation(keras.layers.Layer):
         return input_shape
 
     def uniform(self, shape: tuple[int | KerasTensor, ...], low: float, high: float) -> KerasTensor:
-        return keras.random.uniform(shape, low, high, seed=self.seed_generator)
+        return draw_uniform(shape, low, high, self.seed_generator)
 
 
 @keras.saving.register_keras_serializable("auricle")

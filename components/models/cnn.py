@@ -3,6 +3,7 @@
 from keras import KerasTensor, layers
 
 from components.models.masking import AveragePool, MaskSteps, PoolSteps, StepMask
+from components.models.shared_batch import BatchNormalization, Dropout, SpatialDropout2D
 from schemas.workflow.model import Model
 
 
@@ -21,7 +22,7 @@ def convolve(
     maps = layers.Reshape((_size(frames), bins, 1))(features)
     for block in range(settings.layers):
         maps = layers.Conv2D(settings.filters * 2**block, 3, padding="same", use_bias=False)(maps)
-        normalize = layers.BatchNormalization(momentum=0.9)
+        normalize = BatchNormalization(momentum=0.9)
         if num_frames is None:
             maps = layers.ReLU()(normalize(maps))
         else:
@@ -29,7 +30,7 @@ def convolve(
             # The next convolution must find behind the clip what padding="same" puts there.
             maps = MaskSteps()(layers.ReLU()(maps), num_frames)
         maps, num_frames = _halve(maps, num_frames, settings.pooling)
-        maps = layers.SpatialDropout2D(settings.dropout / 2)(maps)
+        maps = SpatialDropout2D(settings.dropout / 2)(maps)
     _, frames, bins, channels = maps.shape
     return layers.Reshape((_size(frames), bins * channels))(maps), num_frames
 
@@ -63,7 +64,7 @@ def classify_steps(
         summary = layers.Concatenate()([average, highest])
     else:
         summary = PoolSteps()(steps, num_steps)
-    summary = layers.Dropout(dropout)(summary)
+    summary = Dropout(dropout)(summary)
     return layers.Dense(num_outputs, dtype="float32", name="logits")(summary)
 
 

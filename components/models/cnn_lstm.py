@@ -4,6 +4,7 @@ from keras import KerasTensor, layers
 
 from components.models.cnn import classify_steps, convolve
 from components.models.recurrent import lstm, recur
+from components.models.shared_batch import Dropout
 from schemas.workflow.model import Model
 
 
@@ -21,7 +22,7 @@ def build_cnn_lstm(
     simple = layers.SimpleRNN(settings.units, return_sequences=True)
     steps = recur(simple, patterns, num_steps)
     steps = layers.LayerNormalization()(steps)
-    steps = layers.Dropout(settings.dropout)(steps)
+    steps = Dropout(settings.dropout)(steps)
     steps = recur(lstm(settings.units, settings.peephole), steps, num_steps)
     steps = layers.LayerNormalization()(steps)
     steps = layers.Concatenate()([patterns, steps])

@@ -5,6 +5,7 @@ from keras import KerasTensor, layers, ops
 
 from components.models.cnn import classify_steps
 from components.models.masking import StepMask
+from components.models.shared_batch import Dropout
 from schemas.workflow.model import Model
 
 _STACKED_FRAMES = 4  # fewer, longer steps: gradients of a plain recurrence fade over 98 of them
@@ -138,7 +139,7 @@ def build_rnn(
     for _ in range(settings.layers):
         steps = recur(layers.SimpleRNN(settings.units, return_sequences=True), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
-        steps = layers.Dropout(settings.dropout)(steps)
+        steps = Dropout(settings.dropout)(steps)
     return classify_steps(steps, num_steps, num_outputs, settings.dropout)
 
 
@@ -150,5 +151,5 @@ def build_lstm(
     for _ in range(settings.layers):
         steps = recur(lstm(settings.units, settings.peephole), steps, num_steps)
         steps = layers.LayerNormalization()(steps)
-        steps = layers.Dropout(settings.dropout)(steps)
+        steps = Dropout(settings.dropout)(steps)
     return classify_steps(steps, num_steps, num_outputs, settings.dropout)

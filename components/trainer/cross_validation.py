@@ -8,21 +8,21 @@ and the model that ships, which has more clips to learn from, is about as good o
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from components.evaluation.fold_models import FoldModels, Weights, group_digest
-from components.trainer.fit import Turn
+from components.storage.location import Location
+from components.trainer.recorder import Turn
 from components.trainer.training import Training
 
 _READ_CLIPS = 256
 
 
 def cross_validate(
-    training: Training, folds: Mapping[str, list[str]], checkpoint: Path, log_dir: Path
+    training: Training, folds: Mapping[str, list[str]], checkpoint: Location, log_dir: Location
 ) -> tuple[keras.Model, FoldModels]:
     """The model of all clips, and those of the `folds`, whose files are given by their names.
 

@@ -6,8 +6,6 @@ differentiated, so that an answer can be explained. Only built-in TensorFlow ops
 that takes lengths is exported by `components.trainer.export_lengths`.
 """
 
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 
@@ -67,5 +65,4 @@ def write_served(served: Signatures, card: ModelCard, directory: str) -> None:
     """Writes `served` as a SavedModel, its card inside it, to `directory`."""
     tf.saved_model.save(served, directory, signatures=served.signatures())
     card = card.model_copy(update={"conditions": True})
-    card_path = Path(directory) / MODEL_CARD_FILE
-    location_of(card_path).put(card.model_dump_json(indent=2).encode())
+    (location_of(directory) / MODEL_CARD_FILE).put(card.model_dump_json(indent=2).encode())

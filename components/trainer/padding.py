@@ -13,9 +13,16 @@ def decode_ragged(audio: tf.Tensor) -> tf.RaggedTensor:
     return tf.RaggedTensor.from_tensor(padded, tf.cast(sizes // 2, tf.int64))
 
 
-def pad_waveforms(pcm: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """waveform float32 [batch, samples of the longest] in [-1, 1], zero beyond lengths int32."""
-    return to_waveform(pcm.to_tensor()), tf.cast(pcm.row_lengths(), tf.int32)
+def pad_waveforms(
+    pcm: tf.RaggedTensor, longest: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """waveform float32 [batch, samples of the longest] in [-1, 1], zero beyond lengths int32.
+
+    `longest` says how many samples that are where the batch has rows that are not here.
+    """
+    shape = None if longest is None else tf.stack([pcm.nrows(), longest])
+    padded = pcm.to_tensor(shape=shape)
+    return to_waveform(padded), tf.cast(pcm.row_lengths(), tf.int32)
 
 
 def to_waveform(pcm: tf.Tensor) -> tf.Tensor:

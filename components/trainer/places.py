@@ -7,7 +7,6 @@ where it belongs when the training has ended.
 import contextlib
 import copy
 import functools
-import tempfile
 from collections.abc import Callable, Iterator
 
 from tfx.components.trainer.fn_args_utils import FnArgs
@@ -34,10 +33,6 @@ def _brought(fn_args: FnArgs) -> Iterator[FnArgs]:
     read = [*fn_args.train_files, *fn_args.eval_files]
     here.custom_config = {**fn_args.custom_config, "uris": read}
     with contextlib.ExitStack() as places:
-        # They are written in place, which no store has.
-        if "://" in fn_args.custom_config["checkpoints"]:
-            scratch = places.enter_context(tempfile.TemporaryDirectory())
-            here.custom_config["checkpoints"] = scratch
 
         @functools.cache
         def bring(folder: str) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
 from pathlib import Path
 
 import keras
@@ -13,12 +12,13 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.artifacts import model_at, saved_model_uri
 from components.earlier import blessed_before
 from components.evaluation.fold_models import write_fold_models
+from components.storage.location import Location, location_of
 from components.tasks import feeding, parts
 from components.trainer.cross_validation import cross_validate
-from components.trainer.dataset import Learned, describe_data
+from components.trainer.dataset import read_clips
+from components.trainer.devices import check_same, find_devices, find_precision
 from components.trainer.export import export_model
 from components.trainer.export_lengths import export_model_of_lengths
-from components.trainer.fit import precision
 from components.trainer.places import on_this_machine
 from components.trainer.start_selection import choose_start, hold_trial
 from components.trainer.training import Training
@@ -28,7 +28,7 @@ from components.trainer.warm_start import (
     find_misfit,
     read_champion,
 )
-from schemas.reports.model_card import Lineage, ModelCard
+from schemas.reports.model_card import Lineage, ModelCard, TrainingData
 from schemas.reports.training import HISTORY_FILE, Start
 from schemas.splits import is_fold
 from schemas.tasks import FIRST_TASK
@@ -50,49 +50,68 @@ def run_fn(fn_args: FnArgs) -> None:
     """
     config: TrainerConfig = fn_args.custom_config
     settings = TrainingSettings.model_validate_json(config["workflow"])
+    devices = find_devices(settings.train)
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
     folds = _by_fold(train_files)
     if folds:  # all of them teach, and none is left to choose an epoch by
         eval_files = []
     task = config.get("task", FIRST_TASK)
-    training = Training(settings, train_files, eval_files, Learned.read(train_files, task))
+    learned, data = read_clips(train_files, task)
+    training = Training(settings, train_files, eval_files, learned, devices)
     base_model = fn_args.base_model or _look_up(config, settings.audio)
-    checkpoint = Path(config["checkpoints"]) / _training_key(config, base_model)
-    keras.config.set_dtype_policy(precision())
-    log_dir, export_dir = Path(fn_args.model_run_dir), Path(fn_args.serving_model_dir)
+    key = _training_key(config, base_model)
+    check_same(devices, key, json.dumps([learned.labels, data.model_dump()]))
+    checkpoint = location_of(config["checkpoints"]) / key
+    keras.config.set_dtype_policy(find_precision(settings.train, devices))
+    log_dir = location_of(fn_args.model_run_dir)
     champion = read_champion(base_model) if base_model else None
+    fold_models = None
     if folds:
         model, fold_models = cross_validate(training, folds, checkpoint, log_dir)
-        write_fold_models(fold_models, export_dir.parent)
         start = _FROM_SCRATCH
     else:
         model, start = _train(training, champion, config.get("confidence"), checkpoint, log_dir)
-    export = export_model_of_lengths if training.has_variable_length else export_model
-    export(
-        model,
-        ModelCard(
-            name=settings.name,
-            task=task,
-            labels=training.labels,
-            audio=settings.audio,
-            frontend=settings.frontend,
-            model=settings.model,
-            augment=settings.augment,
-            train=settings.train,
-            parameters=model.count_params(),
-            generated=config["generated"],
-            data=describe_data(train_files),
-            lineage=Lineage(
-                examples=config["examples"],
-                settings=hashlib.sha256(config["workflow"].encode()).hexdigest(),
-                code=config["code"],
-            ),
-            start=start,
-            folds=len(folds) or None,
+    if devices.is_chief:
+        if fold_models:
+            write_fold_models(fold_models, str(location_of(fn_args.serving_model_dir).parent))
+        _export(training, data, config, model, start, len(folds), fn_args.serving_model_dir)
+        checkpoint.delete_all()
+    devices.wait()  # until all is written
+
+
+def _export(
+    training: Training,
+    data: TrainingData,
+    config: TrainerConfig,
+    model: keras.Model,
+    start: Start,
+    folds: int,
+    directory: str,
+) -> None:
+    """Writes the model with its card."""
+    settings = training.settings
+    card = ModelCard(
+        name=settings.name,
+        task=training.learned.task,
+        labels=training.labels,
+        audio=settings.audio,
+        frontend=settings.frontend,
+        model=settings.model,
+        augment=settings.augment,
+        train=settings.train,
+        parameters=model.count_params(),
+        generated=config["generated"],
+        data=data,
+        lineage=Lineage(
+            examples=config["examples"],
+            settings=hashlib.sha256(config["workflow"].encode()).hexdigest(),
+            code=config["code"],
         ),
-        fn_args.serving_model_dir,
+        start=start,
+        folds=folds or None,
     )
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    export = export_model_of_lengths if training.has_variable_length else export_model
+    export(model, card, directory)
 
 
 def _look_up(config: TrainerConfig, audio: Audio) -> str | None:
@@ -107,8 +126,8 @@ def _train(
     training: Training,
     champion: Champion | None,
     trial_confidence: float | None,
-    checkpoint: Path,
-    log_dir: Path,
+    checkpoint: Location,
+    log_dir: Location,
 ) -> tuple[keras.Model, Start]:
     """The trained model, and the weights it began with.
 
@@ -134,7 +153,8 @@ def _train(
     trial = hold_trial(models, training.eval_dataset(), trial_confidence, part, measure)
     start = choose_start(trial, start, measure)
     _LOG.info("of two trainings the better one is that %s", start.message)
-    shutil.copyfile(log_dir / start.weights / HISTORY_FILE, log_dir / HISTORY_FILE)
+    if training.devices.is_chief:
+        (log_dir / start.weights / HISTORY_FILE).copy_to(log_dir / HISTORY_FILE)
     return models[start.weights], start
 
 

@@ -1,26 +1,31 @@
 """One training: the settings, the clips and the vocabulary of a model, whatever it starts from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from components.models import build_model
+from components.storage.location import Location
 from components.tasks import feeding
 from components.trainer.dataset import Learned, make_eval_dataset, make_train_dataset
-from components.trainer.fit import Turn, fit, strategy
+from components.trainer.devices import Devices
+from components.trainer.fit import fit
+from components.trainer.recorder import Turn
+from components.trainer.shares import Share
 from schemas.workflow.training import TrainingSettings
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a model is trained with, wherever its weights start."""
+    """What a model is trained with and on, wherever its weights start."""
 
     settings: TrainingSettings
     train_files: list[str]
     eval_files: list[str]
     learned: Learned
+    devices: Devices = field(default_factory=Devices)
 
     @property
     def labels(self) -> list[str]:
@@ -38,17 +43,16 @@ class Training:
 
     def build(self) -> keras.Model:
         """The model before its training; each call gives the same weights."""
-        with strategy().scope():
-            return build_model(
-                num_outputs=feeding.model(self.learned.task).num_outputs(self.labels),
-                sample_rate=self.settings.audio.sample_rate,
-                clip_samples=self.clip_samples or 0,
-                frontend=self.settings.frontend,
-                augment=self.settings.augment,
-                model=self.settings.model,
-                seed=self.settings.train.seed,
-                variable_length=self.has_variable_length,
-            )
+        return build_model(
+            num_outputs=feeding.model(self.learned.task).num_outputs(self.labels),
+            sample_rate=self.settings.audio.sample_rate,
+            clip_samples=self.clip_samples or 0,
+            frontend=self.settings.frontend,
+            augment=self.settings.augment,
+            model=self.settings.model,
+            seed=self.settings.train.seed,
+            variable_length=self.has_variable_length,
+        )
 
     @property
     def steps(self) -> int:
@@ -60,9 +64,30 @@ class Training:
         return -(-self.learned.clips // self.settings.train.batch_size)
 
     def fit(
-        self, model: keras.Model, checkpoint_dir: Path, log_dir: Path, turn: Turn | None = None
+        self,
+        model: keras.Model,
+        checkpoint_dir: Path | Location,
+        log_dir: Path | Location,
+        turn: Turn | None = None,
     ) -> None:
         """Trains to the end, or on to it where that was begun in `checkpoint_dir`."""
+        if self.devices.replicas == 1:
+            self._fit(model, checkpoint_dir, log_dir, turn)
+            return
+        # What is done with a model afterwards knows nothing of strategies.
+        with self.devices.strategy.scope():
+            twin = self.build()
+        _copy_variables(model, twin)
+        self._fit(twin, checkpoint_dir, log_dir, turn)
+        _copy_variables(twin, model)
+
+    def _fit(
+        self,
+        model: keras.Model,
+        checkpoint_dir: Path | Location,
+        log_dir: Path | Location,
+        turn: Turn | None,
+    ) -> None:
         train = self.settings.train
         fit(
             model,
@@ -73,8 +98,10 @@ class Training:
                 train.batch_size,
                 train.seed,
                 epoch,
+                self._cache_bytes,
+                self._share,
             ),
-            self.eval_dataset() if self.eval_files else None,
+            self._eval_dataset(self._share) if self.eval_files else None,
             feeding.model(self.learned.task),
             epochs=train.epochs,
             steps_per_epoch=self._steps_per_epoch,
@@ -83,9 +110,37 @@ class Training:
             checkpoint_dir=checkpoint_dir,
             log_dir=log_dir,
             turn=turn,
+            devices=self.devices,
+            batch_size=train.batch_size,
         )
+
+    @property
+    def _cache_bytes(self) -> int:
+        return self.settings.train.cache_mb << 20
+
+    @property
+    def _share(self) -> Share | None:
+        """None where one device has all of each batch."""
+        if self.devices.replicas == 1:
+            return None
+        return Share(self.devices.worker, self.devices.workers)
 
     def eval_dataset(self) -> tf.data.Dataset:
         """The clips that pick the best epoch, and the better of two trainings."""
-        batch_size = self.settings.train.batch_size
-        return make_eval_dataset(self.eval_files, self.learned, self.clip_samples, batch_size)
+        return self._eval_dataset(None)
+
+    def _eval_dataset(self, share: Share | None) -> tf.data.Dataset:
+        return make_eval_dataset(
+            self.eval_files,
+            self.learned,
+            self.clip_samples,
+            self.settings.train.batch_size,
+            self._cache_bytes,
+            share,
+        )
+
+
+def _copy_variables(source: keras.Model, target: keras.Model) -> None:
+    """Weights, statistics and random states, from one model to another of the same layers."""
+    for ours, theirs in zip(target.variables, source.variables, strict=True):
+        ours.assign(keras.ops.convert_to_numpy(theirs))

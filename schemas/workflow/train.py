@@ -1,6 +1,6 @@
 """How the model is trained."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -26,4 +26,19 @@ class Train(Block):
         "scratch",
         description="champion: from the weights of the last blessed model; both: from scratch and"
         " from it, and the better one, by the paired test on the eval split, goes on.",
+    )
+    devices: Annotated[int, Field(ge=1, le=64)] | Literal["auto", "cpu", "workers"] = Field(
+        "auto",
+        description="How many GPUs of this machine; cpu: none; workers: all GPUs of all machines"
+        " that TF_CONFIG names; auto: those machines, or all GPUs of this one, or its CPU.",
+    )
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "auto", description="Of the arithmetic; auto: mixed where every GPU is fast at it."
+    )
+    cache_mb: int = Field(
+        1024,
+        ge=0,
+        le=2**20,
+        description="Clips of a split that are up to so many MB together are read once and kept in"
+        " memory; more are read again in every epoch, and shuffled by file and within 256 MB.",
     )

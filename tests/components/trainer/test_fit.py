@@ -15,9 +15,12 @@ import pytest
 import tensorflow as tf
 
 from components.models import build_model
+from components.storage.location import location_of
 from components.tasks import feeding
+from components.trainer.checkpoint import Checkpoint
 from components.trainer.dataset import Learned, make_eval_dataset, make_train_dataset
-from components.trainer.fit import _precision_of, _State, fit, strategy
+from components.trainer.devices import precision_of
+from components.trainer.fit import fit
 from schemas.errors import AuricleError
 from schemas.progress import LOGGER_NAME
 from schemas.reports.training import HISTORY_FILE, Epoch
@@ -254,7 +257,7 @@ def test_a_damaged_checkpoint_is_said_and_set_aside(damage, trained, tmp_path):
     fresh.compile(optimizer="adam", loss="mse")
     fresh.optimizer.build(fresh.trainable_variables)
     before = [np.array(each) for each in fresh.variables]
-    state = _State(fresh, copy)
+    state = Checkpoint(fresh, location_of(copy))
     assert str(copy) in state.restore()
     assert state.history == []
     assert all(np.array_equal(a, b) for a, b in zip(before, fresh.variables, strict=True))
@@ -303,45 +306,6 @@ def test_progress_says_steps_and_accuracy(files, tmp_path, caplog):
     assert "eval accuracy" in last["note"]
 
 
-TWO_DEVICES = """
-    import pathlib, sys
-    sys.path[:0] = [{root!r}]
-    import tensorflow as tf
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    import importlib.util
-    spec = importlib.util.spec_from_file_location("test_fit", {path!r})
-    test_fit = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(test_fit)
-    devices = test_fit.strategy(["CPU:0", "CPU:1"])
-    with devices.scope():
-        model = test_fit._model()
-    history = test_fit._fit(model, {files!r}, pathlib.Path({directory!r}), epochs=6)
-    again = test_fit._fit(model, {files!r}, pathlib.Path({directory!r}), epochs=6)
-    assert again == history
-    print(devices.num_replicas_in_sync, history[0].val_loss, history[-1].val_loss)
-"""
-
-
-def test_two_devices_train_together(files, tmp_path, request):
-    root = str(request.config.rootpath)
-    script = TWO_DEVICES.format(root=root, path=__file__, files=files, directory=str(tmp_path))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    replicas, first, last = done.stdout.split()[-3:]
-    assert replicas == "2"
-    assert float(last) < float(first)
-
-
-def test_one_device_needs_no_mirrors():
-    assert strategy([]).num_replicas_in_sync == 1
-    assert not isinstance(strategy(["CPU:0"]), tf.distribute.MirroredStrategy)
-
-
 @pytest.mark.parametrize(
     ("capabilities", "policy"),
     [
@@ -353,5 +317,5 @@ def test_one_device_needs_no_mirrors():
     ],
 )
 def test_precision_is_what_the_slowest_gpu_is_good_at(capabilities, policy):
-    assert _precision_of(capabilities) == policy
+    assert precision_of(capabilities) == policy
     assert keras.DTypePolicy(policy).variable_dtype == "float32"
