@@ -51,13 +51,9 @@ def schedule(
     is_elsewhere = (target or project.workflow.run.orchestrator) == "vertex"
     if stop and not is_elsewhere:
         raise InputError("--stop is for a schedule on Vertex AI; end one of this machine itself")
-    if is_elsewhere:
-        from pipeline.runners.vertex_pending import in_bucket
-
-        project = in_bucket(project)
-        if not log:
-            _schedule_elsewhere(project, once, stop, as_json)
-            return
+    if is_elsewhere and not log:
+        _schedule_elsewhere(project, once, stop, as_json)
+        return
     from pipeline.cli.views.decisions import print_decisions
     from pipeline.scheduling import scheduler as schedules
 

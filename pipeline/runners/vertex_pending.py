@@ -3,34 +3,15 @@ succeeded, that is what the schedule compares with.
 """
 
 import datetime
-import functools
 
 from pydantic import BaseModel, ValidationError
 
-from components.storage.location import Location, location_of
+from components.storage.location import Location
 from pipeline.runs.snapshot import Observation, remember
 from pipeline.workspace.paths import RunDirectory
-from pipeline.workspace.project import Project
 from schemas.errors import AuricleError, DataGateError
 
 _FILE = "submitted.json"
-
-
-class InBucket(Project):
-    """A project whose run directory is looked at where it lies, in a bucket."""
-
-    @functools.cached_property
-    def run_directory(self) -> RunDirectory:
-        root = location_of((self.workflow.run.directory or "").rstrip("/"))
-        push = self.workflow.push.directory
-        serving = location_of(push.rstrip("/")) if "://" in push else root / push
-        local = self.folder / "runs" / f"{self.name}.vertex"  # of digests, which may go
-        return RunDirectory(root, serving, local)
-
-
-def in_bucket(project: Project) -> InBucket:
-    """The project, of which the run directory can be read and written from here."""
-    return InBucket(project.workflow, project.folder, project.notes)
 
 
 class Pending(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from components.storage.location import location_of
 from components.vertex_rest import Place
 from pipeline.runners.vertex import check_vertex, image, make_job, run_root
-from pipeline.runners.vertex_pending import Pending, in_bucket, keep, read_pending, settle
+from pipeline.runners.vertex_pending import Pending, keep, read_pending, settle
 from pipeline.runners.vertex_place import place_of
 from pipeline.runs.snapshot import observe
 from pipeline.workspace.project import Project
@@ -53,7 +53,6 @@ def submit(project: Project, now: datetime.datetime | None = None) -> Submitted:
     """
     from pipeline.runners.vertex_client import VertexClient
 
-    project = in_bucket(project)
     workflow = project.workflow
     check_vertex(workflow)
     place = place_of(workflow)
@@ -99,7 +98,7 @@ def wait_for(
 
     client = VertexClient(place_of(project.workflow))
     job = _watch(client, submitted.job, say, poll_s)
-    directory = in_bucket(project).run_directory
+    directory = project.run_directory
     error = ended_badly(job, project.workflow)
     pending = read_pending(directory)
     if pending is not None and pending.job == job.name:

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from components.storage.location import location_of
 from pipeline.runners.vertex import ENVIRONMENT, SMALL, check_vertex, image, run_root
 from pipeline.runners.vertex_client import Job, VertexClient
-from pipeline.runners.vertex_pending import Pending, in_bucket, read_pending, settle
+from pipeline.runners.vertex_pending import Pending, read_pending, settle
 from pipeline.runners.vertex_place import place_of
 from pipeline.runners.vertex_spec import check_spec
 from pipeline.runners.vertex_submit import as_account, ended_badly, pushed_model, submit
@@ -49,7 +49,6 @@ def keep_schedule(project: Project) -> Scheduled:
         RunDirectoryError: the run directory cannot be written.
         JobError: Vertex AI refuses it, or does not answer.
     """
-    project = in_bucket(project)
     workflow = project.workflow
     check_vertex(workflow)
     _check_places(workflow)
@@ -83,7 +82,6 @@ def look(project: Project, now: datetime.datetime | None = None) -> Decision:
     Raises what `submit` raises, after it was written down.
     """
     now = now or datetime.datetime.now().astimezone()
-    project = in_bucket(project)
     directory = project.run_directory
     adopt(project)
     reasons: list[str] = []

@@ -11,7 +11,6 @@ from vertex_api import listening
 from vertex_jobs_api import Json, VertexJobsApi, task
 
 from components.storage.location import location_of
-from pipeline.runners.vertex_pending import in_bucket
 from pipeline.scheduling.scheduler import Decision, read_decisions
 from pipeline.scheduling.vertex_schedule import end_schedule, keep_schedule, look, main
 from pipeline.workspace.project import Project
@@ -110,7 +109,7 @@ def test_what_its_job_decides(
     cloud.state = "FAILED"
     assert look(changed, later(4)).outcome == "submitted"  # again, as on this machine
     assert len(cloud.api.jobs) == 3
-    decisions = read_decisions(in_bucket(changed))
+    decisions = read_decisions(changed)
     assert outcomes(decisions) == ["pushed", "busy", "nothing new", "failed", "submitted"]
     assert decisions[0].version == 1
     assert "Pusher" in decisions[3].detail
@@ -121,6 +120,6 @@ def test_a_refused_job_is_written_down(cloud: Cloud, tmp_path: Path) -> None:
     project = cloud.project(tmp_path)
     with pytest.raises(InputError, match="403"):
         look(project, NOW)
-    [decision] = read_decisions(in_bucket(project))
+    [decision] = read_decisions(project)
     assert (decision.outcome, decision.time) == ("failed", NOW)
     assert not (location_of(f"{cloud.bucket}/run") / "submitted.json").is_present()
