@@ -28,7 +28,7 @@ from pipeline.releases.reconcile import reconcile
 from pipeline.releases.rollout import export, list_versions, promote, read_verdicts, roll_back
 from pipeline.runs.records import list_records, next_number
 from pipeline.runs.retention import remove_old_examples
-from pipeline.scheduling.scheduler import Decision, _write, read_decisions
+from pipeline.scheduling.scheduler import Decision, read_decisions, write_decision
 from pipeline.scheduling.triggers import check_triggers
 from pipeline.workspace.lock import FORMAT, claim, is_held
 from pipeline.workspace.project import Project, read_project
@@ -249,7 +249,7 @@ def test_decisions_of_two_at_once_are_kept(project: Project) -> None:
 
     def decide(time: datetime.datetime) -> None:
         decision = Decision(time=time, outcome="nothing new", reasons=["nothing"])
-        _write(decision, project.run_directory)
+        write_decision(decision, project.run_directory)
 
     threads = [threading.Thread(target=decide, args=(time,)) for time in times]
     for thread in threads:

@@ -19,7 +19,7 @@ from pipeline.releases.reconcile import reconcile
 from pipeline.releases.rollout import list_versions, roll_back
 from pipeline.runs.records import list_records
 from pipeline.runs.retention import remove_old_examples
-from pipeline.scheduling.scheduler import Decision, _write, read_decisions
+from pipeline.scheduling.scheduler import Decision, read_decisions, write_decision
 from pipeline.scheduling.triggers import check_triggers
 from pipeline.workspace.lock import adopt, claim
 from pipeline.workspace.project import Project
@@ -66,7 +66,7 @@ def project(tmp_path: Path) -> Project:
     with claim(found):
         for text in "ab":
             reconcile(found, int(make_version(directory.serving, text).name))
-    _write(Decision(time=NOW, outcome="nothing new", reasons=["none"]), directory)
+    write_decision(Decision(time=NOW, outcome="nothing new", reasons=["none"]), directory)
     write_forgotten(read_forgotten(directory).with_speaker("eve"), directory)
     directory.told.put(b'{"run": 1}')
     directory.judgements.put(b"")
