@@ -1,4 +1,7 @@
-"""Twenty edits of a whole workflow: what an edit can reach is made again, all else is reused."""
+"""Edits of a whole workflow: what an edit can reach is made again, all else is reused.
+
+One edit of each kind for each step; `pipeline/dag/test_fingerprint.py` has many more of code.
+"""
 
 import functools
 import importlib.metadata
@@ -119,13 +122,10 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
         edited("components/report/templates/report.html.jinja", "{# edited #}"),
         REPORT,
     ),
-    "report helper": (edited("components/pages/drawing.py"), REPORT),
-    "template engine": (version("jinja2"), PUSHER),
     "report changed on disk": (
         lambda c: flip_last_byte(c.artifact("Report", "report", "*.html")),
         REPORT,
     ),
-    "pusher": (edited("components/pusher/executor.py"), PUSHER),
     "served version deleted": (
         lambda c: shutil.rmtree(c.project / "runs" / "tones" / "serving"),
         PUSHER,
@@ -133,12 +133,10 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
     "serving check": (edited("components/serving_check/client.py"), SERVING_CHECK),
     # From here on nothing is blessed, so that no process is started to check its serving.
     "gate rule": (settings(gate={"accuracy": {"at_least": 0.73}}), MODEL_GATE),
-    "gate helper": (edited("components/model_gate/decision.py"), MODEL_GATE),
     "verdict changed on disk": (
         lambda c: flip_last_byte(c.artifact("ModelGate", "blessing", "verdict.json")),
         MODEL_GATE,
     ),
-    "TFMA": (version("tensorflow-model-analysis"), EVALUATOR),
     "metrics removed": (
         lambda c: c.artifact("Evaluator", "evaluation", "metrics*").unlink(),
         EVALUATOR,
@@ -149,9 +147,7 @@ EDITS: dict[str, tuple[Callable[[Checkout], Any], set[str]]] = {
     ),
     "data gate rule": (settings(data_gate={"max_drift": 0.9}), DATA_GATE),
     "model code": (edited("components/models/cnn.py"), TRAINER),
-    "model helper two imports away": (edited("components/models/augmentation.py"), TRAINER),
     "seed": (settings(train=TINY["train"] | {"seed": 7}), TRAINER),
-    "Keras": (version("keras"), TRAINER),
     "model changed on disk": (
         lambda c: flip_last_byte(c.artifact("Trainer", "model", "variables.data*")),
         TRAINER,
@@ -174,12 +170,11 @@ def checkout(
 
 
 @pytest.mark.timeout(900)
-def test_twenty_edits_and_no_wrong_reuse(
+def test_each_kind_of_edit_and_no_wrong_reuse(
     checkout: Checkout,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert len(EDITS) >= 20
     assert checkout.ran() == set(DEPENDENCES)
     assert checkout.ran() == set()
     for name, (edit, redone) in EDITS.items():

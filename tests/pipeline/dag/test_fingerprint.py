@@ -65,6 +65,7 @@ def test_a_fresh_checkout_has_the_same_fingerprints(checkout: Path) -> None:
         ("components/tasks/classify/templates/scores.html.jinja", {"Report"}),
         ("components/tasks/classify/card.py", {"Pusher"}),
         ("components/models/frontends.py", {"Trainer"}),
+        ("components/models/augmentation.py", {"Trainer"}),  # two imports away
         ("components/trainer/dataset.py", {"Trainer"}),
         ("components/pusher/executor.py", {"Pusher"}),
         ("components/model_gate/decision.py", {"ModelGate"}),
