@@ -130,8 +130,13 @@ def _fingerprint(name: str, dependence: Dependence, inputs: str, root: Path, tas
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
         digest.update(_meaning(path, root))
     for library in sorted({*imported, *dependence.libraries}):
-        digest.update(f"{library}=={importlib.metadata.version(library)}\n".encode())
+        digest.update(f"{library}=={installed_version(library)}\n".encode())
     return digest.hexdigest()
+
+
+@functools.cache  # it parses all of a distribution's metadata, its README included
+def installed_version(library: str) -> str:
+    return importlib.metadata.version(library)
 
 
 def code_closure(

@@ -4,7 +4,6 @@ One edit of each kind for each step; `pipeline/dag/test_fingerprint.py` has many
 """
 
 import functools
-import importlib.metadata
 import os
 import shutil
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import yaml
 from e2e.tiny import TINY, write_workflow
 
 import pipeline.dag.data_schema as data_schema
+import pipeline.dag.fingerprint as fingerprint
 import pipeline.runners.local as local
 from pipeline.dag.fingerprint import (
     DEPENDENCES,
@@ -51,10 +51,10 @@ class Checkout:
         for package in OWN_PACKAGES:
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / package, checkout / package, ignore=ignored)
-        real_version = importlib.metadata.version
+        real_version = fingerprint.installed_version
         monkeypatch.setattr(
-            importlib.metadata,
-            "version",
+            fingerprint,
+            "installed_version",
             lambda name: self.versions.get(name) or real_version(name),
         )
         monkeypatch.setattr(

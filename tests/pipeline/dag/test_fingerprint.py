@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.dag.fingerprint as fingerprint
 from pipeline.dag.fingerprint import (
     DEPENDENCES,
     OWN_PACKAGES,
@@ -168,9 +169,9 @@ def test_a_library_version_redoes_what_uses_it(
     monkeypatch: pytest.MonkeyPatch, library: str, some_redone: set[str]
 ) -> None:
     before = fingerprints(ROOT)
-    real = importlib.metadata.version
+    real = fingerprint.installed_version
     monkeypatch.setattr(
-        importlib.metadata, "version", lambda name: "0.0" if name == library else real(name)
+        fingerprint, "installed_version", lambda name: "0.0" if name == library else real(name)
     )
     assert changed(before, fingerprints(ROOT)) >= some_redone
     assert bool(changed(before, fingerprints(ROOT))) == bool(some_redone)
