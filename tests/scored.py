@@ -67,7 +67,8 @@ def write(scores: ClipScores, folder: Path | Location, files: int = 1) -> Path |
         has_baseline=scores.baseline is not None,
         incomparable=scores.incomparable,
     )
-    listed = listed.model_copy(update={"unsliced": scores.unsliced})
+    files = [file.model_copy(update={"examples": None}) for file in listed.files]
+    listed = listed.model_copy(update={"unsliced": scores.unsliced, "files": files})
     location_of(folder / SCORES_FILE).put(listed.model_dump_json().encode())
     return folder / SCORES_FILE
 

@@ -5,7 +5,7 @@ from components.evaluation.rules import must_pass
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import OVERALL, Tallies, overall
 from components.evaluation.wording import count, on, with_unit
-from components.judgements import clips_digest
+from components.model_gate.trace import clips_digest
 from components.tasks import parts
 from schemas.reports.metrics import Headline, Interval, SliceMetrics
 from schemas.reports.verdict import GateRule, Verdict

@@ -13,8 +13,8 @@ from components.evaluation.case import Case
 from components.evaluation.score_files import read_scores, scores_file
 from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
 from components.evaluation.tfma_results import read_results
-from components.judgements import add_trace
 from components.model_gate.decision import decide
+from components.model_gate.trace import add_trace
 from components.storage.location import location_of
 from components.tasks import parts
 from components.versions.model_card import read_card

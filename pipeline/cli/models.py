@@ -90,7 +90,7 @@ def infer(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Classify any number of audio files with a published model, on Beam.
+    """Classify any number of audio files, by Beam.
 
     Writes a row for each clip: what it is, label and score, and the score of every label. Clips
     that cannot be used go into a file of rejects, with reasons. Workers are those of `run.beam`.

@@ -5,6 +5,7 @@ database that another process holds. None of it is a fault of Auricle.
 import contextlib
 import errno
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def may_be_ours(error: BaseException) -> bool:
     found = [each for each in _chain(error) if isinstance(each, OSError)]
     if any(isinstance(each, STORE_REFUSED) for each in found):
         return False
-    codes = [each.errno for each in found]
+    codes = [_code(each) for each in found]
     return bool(codes) and not any(code in _REFUSALS for code in codes)
 
 
@@ -81,6 +82,14 @@ def _of_library(error: BaseException) -> str:
             f"a database of the run directory is damaged: {error}. Move it away, and run it again"
         )
     return ""
+
+
+def _code(error: OSError) -> int | None:
+    """Which error of the system it was; a copy of a folder has it in its words alone."""
+    if not isinstance(error, shutil.Error):
+        return error.errno
+    number = re.match(r"\[Errno (\d+)\]", _first_of(error))
+    return int(number[1]) if number else None
 
 
 def _first_of(error: shutil.Error) -> str:

@@ -7,7 +7,7 @@ import pytest
 from pushed import make_card, make_verdict
 
 from components.earlier import add_passed, blessed_before, passed_before
-from components.judgements import add_trace
+from components.model_gate.trace import add_trace
 from components.storage.location import Location, location_of
 from components.versions.ledger import write_ledger
 from components.versions.manifest import digest_model

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scored
 
-from components.judgements import add_trace, clips_digest
 from components.model_gate.decision import decide
+from components.model_gate.trace import add_trace, clips_digest
 from components.storage.location import Location, location_of
 from components.tasks.classify.config import Gate
 from schemas.reports.verdict import Verdict

@@ -34,7 +34,7 @@ def print_scheduled(scheduled: "Scheduled") -> None:
 
 def print_ended(submitted: "Submitted") -> None:
     """What became of a job."""
-    if submitted.outcome == "published":
-        say(f"Published version {submitted.version}: {submitted.pushed_to}")
-    else:
+    if submitted.outcome == "not published":
         say("Nothing was published: a gate refused the model; the report says why")
+    else:
+        say(f"Published version {submitted.version}: {submitted.pushed_to}")

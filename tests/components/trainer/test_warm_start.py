@@ -228,5 +228,5 @@ def test_its_digest_is_that_of_a_pushed_version(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OSError, match="SavedModel"):
         read_champion(str(tmp_path))

@@ -21,6 +21,8 @@ import pipeline.cli
 from pipeline.cli import views
 from pipeline.cli.output import say_json
 from pipeline.runners.vertex import Compiled
+from pipeline.runners.vertex_submit import Submitted
+from pipeline.scheduling.vertex_schedule import Scheduled
 from schemas.text import json_on_a_terminal, visible
 
 # Rich's markup, closed and open; an escape sequence, of one byte too; a title; a line turned
@@ -85,7 +87,8 @@ def test_a_view_shows_names_as_they_are(
     view: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "4000")
-    hints = typing.get_type_hints(view, localns={"Compiled": Compiled})
+    late = {kind.__name__: kind for kind in (Compiled, Submitted, Scheduled)}
+    hints = typing.get_type_hints(view, localns=late)
     given = {name: made(hints[name]) for name in inspect.signature(view).parameters}
     for name, parameter in inspect.signature(view).parameters.items():
         if parameter.default is not inspect.Parameter.empty:
