@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import SHARED_DATA
 from e2e.conftest import Webhook
 from e2e.running import artifacts, auricle, run
 from e2e.tiny import TINY, write_background, write_recordings, write_workflow
@@ -134,6 +135,10 @@ def test_every_row_is_accounted_for(project: Path) -> None:
     assert sum(split.clips for split in report.splits.values()) == len(rows) - 2
 
 
+SPEECH = "recorded" if SHARED_DATA.is_dir() else "spoken"
+
+
+@pytest.mark.parametrize("digits", [SPEECH], indirect=True)
 def test_digits(digits: Path, tmp_path: Path) -> None:
     manifest = digits / "manifest.jsonl"
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
