@@ -66,7 +66,7 @@ COMMANDS: list[tuple[tuple[str, ...], Any]] = [
     (("compile", "vertex.yaml", "--output", "pipeline.json"), Compiled),
 ]
 LINES = (list[Reject], list[Decision])  # a document a line
-IN_A_PROCESS = ("run", "compile")  # and `schedule --once`: what libraries write past Python counts
+IN_A_PROCESS = ("run", "compile")  # what libraries write past Python counts
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def prepared(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def answer(project: Path, arguments: tuple[str, ...]) -> str:
     """What the command writes to standard output."""
-    if arguments[0] in IN_A_PROCESS or "--once" in arguments:
+    if arguments[0] in IN_A_PROCESS:
         done = auricle(*arguments, "--json", cwd=project)
         assert done.returncode == 0, done.stderr
         if arguments[0] == "compile":

@@ -20,7 +20,7 @@ from schemas.reports.training import Epoch
 
 pytestmark = pytest.mark.e2e
 
-EPOCHS = 120  # seconds of training, which a check every 20 ms cannot miss
+EPOCHS = 50  # seconds of training, which a check every 20 ms cannot miss
 TRAIN = TINY["train"] | {"epochs": EPOCHS, "patience": EPOCHS}
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +22,12 @@ pytestmark = pytest.mark.e2e
 
 SPEAKERS = [f"s{number}" for number in range(10)]
 LOWEST_HZ, HIGHEST_HZ = 300.0, 1800.0
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "task": TASK,
     "data": TINY["data"]
     | {"split": {"eval_speakers": SPEAKERS[:2], "test_speakers": SPEAKERS[7:]}},
     "audio": {"sample_rate": RATE, "trim": False},
-    "train": {"epochs": 60, "batch_size": 8, "learning_rate": 0.01, "patience": 60},
+    "train": {"epochs": 40, "batch_size": 8, "learning_rate": 0.015, "patience": 40},
     "gate": {"at_most_db": 6.0, "slice_by": ["room"]},
 }
 
@@ -70,7 +71,9 @@ def test_from_manifest_to_published_version(tmp_path: Path) -> None:
 
     first = run(tmp_path)
     assert first.pushed_to == project.run_directory.serving.path / "1", first.record.verdict
-    write_workflow(tmp_path, **SETTINGS | {"model": TINY["model"] | {"architecture": "lstm"}})
+    model = TINY["model"] | {"architecture": "lstm"}
+    train = SETTINGS["train"] | {"epochs": 1}
+    write_workflow(tmp_path, **SETTINGS | {"model": model, "train": train})
     second = run(tmp_path)
     assert second.ran[0] != "AudioExampleGen"  # another model has the same examples
 
