@@ -7,28 +7,18 @@ where it belongs when the training has ended.
 import contextlib
 import copy
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.storage.location import location_of
 
-_Train = Callable[[FnArgs], None]
-
-
-def on_this_machine(train: _Train) -> _Train:
-    """`train`, called with local paths; its `custom_config` says what was read, as `uris`."""
-
-    @functools.wraps(train)
-    def call(fn_args: FnArgs) -> None:
-        with _brought(fn_args) as here:
-            train(here)
-
-    return call
-
 
 @contextlib.contextmanager
-def _brought(fn_args: FnArgs) -> Iterator[FnArgs]:
+def on_this_machine(fn_args: FnArgs) -> Iterator[FnArgs]:
+    """The same with local paths; its `custom_config` says what was read, as `uris`. What was
+    written is where it belongs once the block has ended.
+    """
     here = copy.copy(fn_args)
     read = [*fn_args.train_files, *fn_args.eval_files]
     here.custom_config = {**fn_args.custom_config, "uris": read}

@@ -16,7 +16,7 @@ from components.storage.location import Location, location_of
 from components.tasks import feeding, parts
 from components.trainer.cross_validation import cross_validate
 from components.trainer.dataset import read_clips
-from components.trainer.devices import check_same, find_devices, find_precision
+from components.trainer.devices import Devices, check_same, find_devices, find_precision
 from components.trainer.export import export_model
 from components.trainer.export_lengths import export_model_of_lengths
 from components.trainer.places import on_this_machine
@@ -39,7 +39,6 @@ _LOG = logging.getLogger(__name__)
 _FROM_SCRATCH = Start(weights="scratch", message="from scratch")
 
 
-@on_this_machine
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the workflow's model on `train`, stops early by `eval`, exports the best weights.
 
@@ -48,9 +47,18 @@ def run_fn(fn_args: FnArgs) -> None:
     An unfinished training of the same settings on the same examples, from the same weights, is
     continued.
     """
-    config: TrainerConfig = fn_args.custom_config
-    settings = TrainingSettings.model_validate_json(config["workflow"])
+    settings = TrainingSettings.model_validate_json(fn_args.custom_config["workflow"])
     devices = find_devices(settings.train)
+    with on_this_machine(fn_args) as here:
+        checkpoint = _train_and_export(here, settings, devices)
+    if devices.is_chief:
+        checkpoint.delete_all()
+    devices.wait()  # until the chief has written all: TFX looks for it on every machine
+
+
+def _train_and_export(fn_args: FnArgs, settings: TrainingSettings, devices: Devices) -> Location:
+    """Where unfinished epochs are kept until the model is written."""
+    config: TrainerConfig = fn_args.custom_config
     train_files, eval_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
     folds = _by_fold(train_files)
     if folds:  # all of them teach, and none is left to choose an epoch by
@@ -75,8 +83,7 @@ def run_fn(fn_args: FnArgs) -> None:
         if fold_models:
             write_fold_models(fold_models, str(location_of(fn_args.serving_model_dir).parent))
         _export(training, data, config, model, start, len(folds), fn_args.serving_model_dir)
-        checkpoint.delete_all()
-    devices.wait()  # until all is written
+    return checkpoint
 
 
 def _export(

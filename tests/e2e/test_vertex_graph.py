@@ -20,7 +20,7 @@ from pipeline.workspace.project import Project, read_project
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # minutes where all cores are busy
 
-TRAINER = {"machine": "n1-standard-8", "replicas": 1}
+TRAINER = {"machine": "n1-standard-8", "replicas": 2}
 NOISE = (
     "oneDNN",
     "cuda",
