@@ -53,11 +53,19 @@ class _Connection(worker_handlers.ControlConnection):
     def is_lost(self):
         return self._lost.is_set()
 
+    def push(self, request):
+        future = super().push(request)
+        if future is not None and self.is_lost():
+            future.set(beam_fn_api_pb2.InstructionResponse(error="lost the worker"))
+        return future
+
     def _read(self):
+        why = "its connection ended"  # as a killed one's may, without an error
         try:
             super()._read()
         except Exception as error:
-            self.lose(f"lost the worker: {error}")
+            why = str(error)
+        self.lose(f"lost the worker: {why}")
 
     def lose(self, why):
         _LOG.warning("LOST %s", why)

@@ -24,6 +24,7 @@ from installed import ROOT
 from waiting import wait_until
 
 _PACKAGES = ("auricle", "pipeline", "components", "schemas", "tests", "benchmarks")
+_BOOT = Path(__file__).parent / "worker_boot.py"
 _numbers = itertools.count()  # of hosts in this process; their networks may be there together
 _LAST_NET = os.getpid() % 4096  # so that test processes side by side have addresses of their own
 
@@ -90,7 +91,7 @@ class Host:
 
     def worker(self, name: str) -> list[int]:
         """The process id of a worker, where it is one of this pool's and lives."""
-        told = f'worker_id="{name}"'.encode()
+        told = f"--id={name}\0".encode()
         return [pid for pid in children(self.pool.pid) if told in _command_line(pid)]
 
     def log(self) -> str:
@@ -118,9 +119,13 @@ def host(number: int, python: Path, hidden: Path, environment: Mapping[str, str]
         }
         away = [ROOT / package for package in _PACKAGES] + [hidden]
         main = [python, "-W", "ignore", "-m", "apache_beam.runners.worker.worker_pool_main"]
+        boot = folder / "boot"
+        boot.write_text(f"#!{python}\n{_BOOT.read_text()}")
+        boot.chmod(0o700)
+        options = [f"--service_port={port}", f"--container_executable={boot}"]
         with (folder / "log").open("w") as log:
             pool = subprocess.Popen(
-                [*net.command(away), *main, f"--service_port={port}"],
+                [*net.command(away), *main, *options],
                 cwd=folder / "work",
                 env={**given, **{name: str(value) for name, value in own.items()}},
                 stdout=log,

@@ -1,6 +1,7 @@
-"""Ingest on Beam's portable path: a job service, workers on two hosts with nothing but an
-installation and the stores, and what clusters do to workers. All gives the bytes that one process
-gives here.
+"""Ingest, statistics, evaluation and batch inference on Beam's portable path: a job service,
+workers on two hosts that have an installation and the stores only, and what clusters do to workers.
+
+All gives what one process gives here.
 """
 
 import hashlib
@@ -15,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import emulators
+import numpy as np
 import pytest
+import soundfile
+import tensorflow_data_validation as tfdv
 from apache_beam.internal.gcp import auth
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_runner_api_pb2
@@ -23,23 +27,45 @@ from apache_beam.runners.portability import portable_runner
 from apache_beam.transforms import environments
 from dataflow_stub import dataflow
 from emulators import Emulators
+from google.protobuf import text_format
 from installed import ROOT, install
+from scored import check_same
+from served import RATE, push_answering
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.types import artifact_utils, standard_artifacts
 from waiting import wait_until
 from worker_hosts import Cluster, cluster
 
+from components.artifacts import ClipScores
 from components.beam_jobs import Job
+from components.evaluation.score_files import read_scores, scores_file
+from components.evaluation.scores import ClipScores as Table
+from components.evaluation.tallies import Tallies
+from components.evaluation.tfma_evaluation import CANDIDATE
+from components.evaluation.tfma_results import read_results
+from components.evaluator.executor import Executor as Evaluator
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import list_utterances
 from components.example_gen.transforms import IngestUtterances, Places
+from components.inference import rows as inference_rows
+from components.statistics_gen.executor import Executor as StatisticsGen
 from components.storage.location import Location, location_of
 from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
+from pipeline.inference.batch import Inference, infer_clips
+from pipeline.inference.clips import ClipSource
+from pipeline.inference.predict import TrainedModel, published_card
+from pipeline.inference.target import Target
 from schemas.workflow.audio import Audio
 from schemas.workflow.data import Data, Split
 from schemas.workflow.run import Beam, Value
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0"),  # TFMA
+]
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
 HERE = ["--runner=FnApiRunner"]
+CLIPS, NOWHERE = 24, Path("/nowhere")
 DATA = Data(manifests="m", split=Split(eval_speakers=["bob"], test_speakers=["cyd"]))
 
 
@@ -256,3 +282,107 @@ def run_staged(staged: bytes, running: Cluster) -> int:
     _, _, states = job.submit(proto)
     state: int = list(states)[-1].state
     return state
+
+
+def counted(examples: Location, folder: Location, arguments: list[str]) -> dict[str, str]:
+    """What StatisticsGen writes of each feature in `train`, on workers of these arguments; without
+    the last digits, which the order of a sum decides.
+    """
+    given, made = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
+    given.uri, made.uri = str(examples), str(folder)
+    given.split_names = artifact_utils.encode_split_names(["train"])
+    options = tfdv.StatsOptions(feature_allowlist=["label", "speaker", "duration_s"]).to_json()
+    context = StatisticsGen.Context(arguments, tmp_dir=str(folder), unique_id="1")
+    StatisticsGen(context).Do(
+        {"examples": [given]}, {"statistics": [made]}, {"stats_options_json": options}
+    )
+    content = (folder / "Split-train" / "FeatureStats.pb").read()
+    [dataset] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
+    return {
+        each.path.step[0]: text_format.MessageToString(
+            each, float_format=".9g", double_format=".9g"
+        )
+        for each in dataset.features
+    }
+
+
+def evaluated(
+    examples: Location, model: Location, folder: Location, arguments: list[str]
+) -> tuple[Tallies, Table]:
+    """What Evaluator writes of the test split: TFMA's counts, and the table of scores."""
+    given, asked = standard_artifacts.Examples(), standard_artifacts.Model()
+    given.uri, asked.uri = str(examples), str(model)
+    given.split_names = artifact_utils.encode_split_names(["test"])
+    evaluation, scores = standard_artifacts.ModelEvaluation(), ClipScores()
+    evaluation.uri, scores.uri = str(folder / "evaluation"), str(folder / "scores")
+    context = Evaluator.Context(arguments, tmp_dir=str(folder), unique_id="2")
+    Evaluator(context).Do(
+        {"examples": [given], "model": [asked]},
+        {"evaluation": [evaluation], "scores": [scores]},
+        {"task": "classify"},
+    )
+    return read_results(evaluation.uri, CANDIDATE), read_scores(scores_file(scores.uri))
+
+
+def test_two_hosts_count_and_evaluate_as_one_process_does(
+    out: Location, running: Cluster, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    for name, content in expected.items():
+        (out / name).put(content)
+    examples, here = out / "examples", location_of(tmp_path)
+    counts = counted(examples, out / "statistics", running.arguments)
+    assert counts == counted(examples, here / "statistics", HERE)
+    pushed = push_answering(here / "serving", labels=["_unknown_", "no", "yes"])
+    for name, file in pushed.files():
+        (out / "model" / "Format-Serving" / name).put(file.read())
+    there = evaluated(examples, out / "model", out / "evaluated", running.arguments)
+    ours = evaluated(examples, out / "model", here / "evaluated", HERE)
+    check_same(there[1], ours[1])
+    assert there[0] == ours[0]
+    assert len(ours[1]) == 6
+
+
+def infer(beam: Beam, bucket: str, out: Location) -> Inference:
+    folder = location_of(bucket) / "serving" / 1
+    model = TrainedModel(folder, published_card(folder), version=1)
+    source = ClipSource([f"{bucket}/clips/*.wav"], NOWHERE)
+    return infer_clips(model, beam, source, Target.of(str(out), None, NOWHERE))
+
+
+def test_two_hosts_of_which_one_is_lost_answer_as_one_process_does(
+    running: Cluster, stores: Emulators, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference_rows, "ROWS_IN_PART", 4)
+    bucket, top = stores.bucket("gs"), location_of(stores.bucket("s3"))
+    push_answering(location_of(bucket) / "serving")
+    for number in range(CLIPS):
+        tone = np.sin(np.arange(RATE // 4 + 40 * number) * (0.1 + 0.02 * number)) / 2
+        soundfile.write(tmp_path / "a.wav", tone, RATE)
+        place = location_of(bucket) / "clips" / f"{number:02}.wav"
+        place.put((tmp_path / "a.wav").read_bytes())
+    (location_of(bucket) / "clips" / "bad.wav").put(b"no audio")
+    retried = running.retried()
+    infer(Beam(), bucket, top / "here")
+
+    beam = Beam(runner="PortableRunner", options=dict(running.options))
+    with ThreadPoolExecutor() as pool:
+        stores.refuse(bucket, 503, "backendError", "later", name="clips/09.wav")
+        done = pool.submit(infer, beam, bucket, top / "there")
+        wait_until(lambda: done_parts(top / "there") and len(running.busy()) == 1)
+        [lost] = running.busy()
+        os.kill(lost, signal.SIGKILL)
+        stores.refuse_nothing()
+        found = done.result()
+    assert (found.clips, found.rejects, running.retried() - retried) == (
+        CLIPS,
+        {"unsupported": 1},
+        1,
+    )
+    expected = {name: file.read() for name, file in (top / "here").files()}
+    assert {name: file.read() for name, file in (top / "there").files()} == expected
+    assert len(expected) == 6 + 2  # rejects, and what says that all is there
+
+
+def done_parts(out: Location) -> list[str]:
+    """The names of the parts that are done."""
+    return (out / "_work" / "done").children()[0]
