@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,17 +38,23 @@ def champion(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model
 
 
-def test_from_scratch_unless_said_otherwise(files: Files, champion: Path, tmp_path: Path) -> None:
-    start = card(train(tmp_path, files, epochs=1)).start
+@pytest.fixture(scope="module")
+def beginner(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained for an epoch."""
+    return train(tmp_path_factory.mktemp("beginner"), files, epochs=1)
+
+
+@pytest.fixture
+def spoilt(beginner: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be given other weights."""
+    shutil.copytree(beginner, tmp_path / "spoilt")
+    return tmp_path / "spoilt"
+
+
+def test_from_scratch_unless_said_otherwise(beginner: Path) -> None:
+    start = card(beginner).start
     assert start is not None
     assert (start.weights, start.message, start.champion) == ("scratch", "from scratch", None)
-
-
-def test_the_first_training_has_no_champion(files: Files, tmp_path: Path) -> None:
-    start = card(train(tmp_path, files, epochs=1, start="champion")).start
-    assert start is not None
-    assert start.weights == "scratch"
-    assert "no model was blessed before" in start.message
 
 
 def test_training_goes_on_from_the_champion(files: Files, champion: Path, tmp_path: Path) -> None:
@@ -83,12 +90,11 @@ def test_classes_that_came_and_went_are_named(
     assert start.message.endswith("; new: mid)")
 
 
-@pytest.mark.parametrize("start", ["champion", "both"])
 def test_another_architecture_starts_from_scratch_and_says_so(
-    files: Files, champion: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, start: str
+    files: Files, champion: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        model = train(tmp_path, files, champion, architecture="lstm", epochs=1, start=start)
+        model = train(tmp_path, files, champion, architecture="lstm", epochs=1, start="both")
     found = card(model).start
     assert found is not None
     assert (found.weights, found.trial) == ("scratch", None)
@@ -97,7 +103,7 @@ def test_another_architecture_starts_from_scratch_and_says_so(
 
 
 def test_both_keeps_a_champion_that_knows_the_clips(
-    files: Files, champion: Path, tmp_path: Path
+    files: Files, champion: Path, beginner: Path, tmp_path: Path
 ) -> None:
     model = train(tmp_path / "both", files, champion, epochs=1, start="both")
     start = card(model).start
@@ -109,13 +115,13 @@ def test_both_keeps_a_champion_that_knows_the_clips(
     assert (run / HISTORY_FILE).read_bytes() == (run / "champion" / HISTORY_FILE).read_bytes()
     assert accuracies(run / "scratch" / HISTORY_FILE) != accuracies(run / HISTORY_FILE)
     # The one from scratch is what a training from scratch would have been.
-    train(tmp_path / "alone", files, epochs=1)
-    alone = accuracies(tmp_path / "alone" / "run" / HISTORY_FILE)
+    alone = accuracies(beginner.parent / "run" / HISTORY_FILE)
     assert accuracies(run / "scratch" / HISTORY_FILE) == alone
 
 
-def test_both_drops_a_champion_of_random_weights(files: Files, tmp_path: Path) -> None:
-    spoilt = train(tmp_path / "spoilt", files, epochs=1)
+def test_both_drops_a_champion_of_random_weights(
+    files: Files, spoilt: Path, tmp_path: Path
+) -> None:
     _spoil(spoilt)
     model = train(tmp_path / "both", files, spoilt, epochs=8, start="both")
     start = card(model).start
@@ -129,8 +135,9 @@ def test_both_drops_a_champion_of_random_weights(files: Files, tmp_path: Path) -
     assert start.trial.scratch <= best + 1e-6  # Keras counts in float32
 
 
-def test_of_both_only_the_unfinished_is_trained_again(files: Files, tmp_path: Path) -> None:
-    spoilt = train(tmp_path / "spoilt", files, epochs=1)
+def test_of_both_only_the_unfinished_is_trained_again(
+    files: Files, spoilt: Path, tmp_path: Path
+) -> None:
     _spoil(spoilt, scale=np.inf)
     histories = []
     for _ in range(2):

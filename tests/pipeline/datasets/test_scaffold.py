@@ -43,13 +43,11 @@ def write_manifest(path: Path, speakers: int, takes: int = 2) -> None:
 
 
 def init(directory: Path, output: Path, name: str | None = None) -> Workflow:
-    """The workflow that was written, after `plan` has accepted it."""
+    """The workflow that was written; `test_init_plan_run.py` has `plan` accept such."""
     write_workflow(directory, output, name=name, force=False)
     assert len(output.read_text().splitlines()) <= 15
     assert [path.name for path in output.parent.glob(".*")] == []
-    workflow = read_workflow(output)
-    assert make_plan(Project(workflow, output.parent)).refused is None
-    return workflow
+    return read_workflow(output)
 
 
 def test_a_folder_of_labels(tmp_path: Path) -> None:
