@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -233,12 +233,17 @@ def _rejects(rows: int, clip_s: float, folder: Path) -> int:
 
 def _stamps(rows: int, clip_s: float, folder: Path) -> int:
     """What each recording was when a run read it, one a clip; for the schedule."""
-    from pydantic import TypeAdapter
+    from components.storage.location import location_of
+    from pipeline.runs.stamps import Stamps, are_same, read_stamps, write_stamps
 
-    stamps = {f"s3://recordings/{number:045}.flac": f"{number:032}" for number in range(rows)}
-    content = json.dumps(stamps).encode()
-    TypeAdapter(dict[str, str]).validate_json(content)
-    return len(content)
+    def stamps() -> Iterator[tuple[str, str]]:
+        return ((f"s3://recordings/{number:045}.flac", f"{number:032}") for number in range(rows))
+
+    file = location_of(folder / "stamps")
+    write_stamps(Stamps(stamps()), file)
+    if not are_same(Stamps(stamps()), read_stamps(file)):  # as each check of the schedule does
+        raise ValueError("other stamps were read")
+    return file.path.stat().st_size
 
 
 def _scores(rows: int, clip_s: float, folder: Path) -> int:

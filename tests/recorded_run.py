@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.storage.digests import DIGEST_PROPERTY, tree_digest
+from components.storage.location import location_of
+from pipeline.runs.stamps import read_stamps
 
 FIXTURE = Path(__file__).parent / "fixtures" / "recorded_run"
 RUN_DIRECTORY = Path("runs/tones")
@@ -49,7 +51,7 @@ def unpack(folder: Path) -> Path:
     for index in (directory / "index").iterdir():
         _lay_out(index)
     _seal(directory / "metadata.sqlite")
-    for recording, stamp in json.loads((directory / "seen-files.json").read_text()).items():
+    for recording, stamp in read_stamps(location_of(directory / "seen-files.json")):
         os.utime(recording, ns=(int(stamp.split()[1]),) * 2)
     return directory
 

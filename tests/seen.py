@@ -42,7 +42,7 @@ def finish_run(project: Project) -> RunDirectory:
     workflow, directory = project.workflow, project.run_directory
     adopt(project)
     listing = list_utterances(workflow.data, project.folder)
-    observed = observe(project, listing)
+    observed, stamps = observe(project, listing)
     index = write_index(listing, workflow.data, directory.index, directory.digests)
-    remember(observed, index.digest, directory, NOW)
+    remember(observed, stamps, index.digest, directory, NOW)
     return directory

@@ -14,7 +14,8 @@ from components.versions.manifest import verify
 from pipeline.dag.cache import withdraw_changed
 from pipeline.inference.predict import load_model
 from pipeline.runs.records import read_history, write_record
-from pipeline.runs.snapshot import read_file_stamps, read_snapshot
+from pipeline.runs.snapshot import read_snapshot
+from pipeline.runs.stamps import read_stamps
 from pipeline.runs.trained_models import load_candidate
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import read_project
@@ -83,8 +84,7 @@ def test_what_was_sealed_is_what_lies_there(directory: RunDirectory) -> None:
 
 
 def test_nothing_is_taken_for_new(directory: RunDirectory) -> None:
-    stamps = read_file_stamps(directory)
-    assert len(stamps) == 37
+    assert len(list(read_stamps(directory.seen_files))) == 37
     snapshot = read_snapshot(directory.seen)
     assert snapshot is not None
     assert snapshot.labels == {"high": 12, "low": 13, "middle": 12}

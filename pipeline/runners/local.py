@@ -86,7 +86,7 @@ def _run(
     beam_args = beam_pipeline_args(workflow.run.beam)
     with claim(project) as directory, explain_full_disk(directory):
         listing = list_rows(project)
-        observed = observe(project, listing)
+        observed, stamps = observe(project, listing)
         recordings = check_inputs(project, listing.utterances)
         check_serving(directory.serving)
         own_serving(project)
@@ -108,7 +108,7 @@ def _run(
                 recordings,
                 beam_args,
                 terminal,
-                ended=functools.partial(remember, observed, directory=directory, now=now),
+                ended=functools.partial(remember, observed, stamps, directory=directory, now=now),
             )
             notes += settle(project, _version(outcomes))
             seconds = time.monotonic() - start

@@ -8,14 +8,18 @@ from pydantic import BaseModel, ValidationError
 
 from components.storage.location import Location
 from pipeline.runs.snapshot import Observation, remember
+from pipeline.runs.stamps import Stamps, read_stamps, write_stamps
 from pipeline.workspace.paths import RunDirectory
 from schemas.errors import AuricleError, DataGateError
 
 _FILE = "submitted.json"
+_STAMPS = "submitted-files.json"
 
 
 class Pending(BaseModel):
-    """A job that was started, and nobody has seen the end of; `data` is the digest of its index."""
+    """A job that was started, and nobody has seen the end of; `data` is the digest of its index.
+    The stamps of its recordings lie beside it.
+    """
 
     job: str
     time: datetime.datetime
@@ -23,8 +27,9 @@ class Pending(BaseModel):
     observed: Observation
 
 
-def keep(pending: Pending, directory: RunDirectory) -> None:
+def keep(pending: Pending, stamps: Stamps, directory: RunDirectory) -> None:
     """Has `read_pending` find it."""
+    write_stamps(stamps, _stamps(directory))
     _file(directory).put(pending.model_dump_json().encode())
 
 
@@ -44,13 +49,19 @@ def settle(pending: Pending, error: AuricleError | None, directory: RunDirectory
     if error is None or is_stopped:
         remember(
             pending.observed,
+            read_stamps(_stamps(directory)),
             pending.data,
             directory,
             pending.time,
             has_trained=not is_stopped,
         )
     _file(directory).delete()
+    _stamps(directory).delete()
 
 
 def _file(directory: RunDirectory) -> Location:
     return directory.root / _FILE
+
+
+def _stamps(directory: RunDirectory) -> Location:
+    return directory.root / _STAMPS

@@ -61,10 +61,10 @@ def submit(project: Project, now: datetime.datetime | None = None) -> Submitted:
     now = now or datetime.datetime.now().astimezone()
     try:
         made = make_job(project, root)
-        observed = observe(project, made.listing)
+        observed, stamps = observe(project, made.listing)
         started = client.start(job_id(workflow, now), as_account(made.job, workflow))
         pending = Pending(job=started.name, time=now, data=made.data, observed=observed)
-        keep(pending, project.run_directory)
+        keep(pending, stamps, project.run_directory)
     except OSError as error:
         raise RunDirectoryError(f"{error.filename or root}: {error.strerror or error}") from error
     return _running(started, place)

@@ -1,21 +1,22 @@
 """What a finished run was made from: settings, code, manifests, labels and files."""
 
 import datetime
-import json
+import itertools
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from components.example_gen.label_folders import list_files
 from components.example_gen.patterns import place_of
 from components.example_gen.sources import Listing, find_manifests
-from components.storage.contents import stamp_files
 from components.storage.location import Location
 from components.tasks import feeding
 from pipeline.dag.fingerprint import component_fingerprint, shards_fingerprint
+from pipeline.runs.stamps import Stamp, Stamps, stamps_now, write_stamps
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import InputError
@@ -24,8 +25,6 @@ from schemas.workflow.workflow import Workflow
 
 # Blocks that say when and where, not what is trained.
 _NOT_SETTINGS = {"schedule", "run", "push", "registry", "serving_check", "notify"}
-
-_STAMPS = TypeAdapter(dict[str, str])
 
 
 class RunSnapshot(BaseModel):
@@ -60,22 +59,22 @@ class Observation:
     code: str
     manifests: dict[str, str]
     labels: dict[str, int]
-    files: dict[str, str]
 
 
-def observe(project: Project, listing: Listing) -> Observation:
-    """What a run of `listing` is made from."""
-    return Observation(
+def observe(project: Project, listing: Listing) -> tuple[Observation, Stamps]:
+    """What a run of `listing` is made from, and of its recordings the stamps."""
+    observed = Observation(
         settings=trained_settings(project.workflow),
         code=trained_code(project.workflow.task),
         manifests=manifest_digests(project),
         labels=label_counts(listing),
-        files=recording_stamps(listing),
     )
+    return observed, recording_stamps(listing)
 
 
 def remember(
     observed: Observation,
+    stamps: Iterable[Stamp],
     data: str,
     directory: RunDirectory,
     now: datetime.datetime,
@@ -93,7 +92,7 @@ def remember(
         labels=observed.labels,
         data=data,
     )
-    write_file_stamps(observed.files, directory)
+    write_stamps(stamps, directory.seen_files)
     directory.seen.put(seen.model_dump_json().encode())
 
 
@@ -139,21 +138,8 @@ def read_snapshot(file: Location) -> RunSnapshot | None:
         return None
 
 
-def recording_stamps(listing: Listing) -> dict[str, str]:
+def recording_stamps(listing: Listing) -> Stamps:
     """The stamp of each recording that is there, by its path: of objects that of their listing."""
-    seen = {row.path: row.seen.stamp for row in listing.utterances if row.seen}
-    others = {row.path for row in listing.utterances if row.path and not row.seen}
-    return seen | dict(stamp_files(sorted(others)))
-
-
-def write_file_stamps(stamps: dict[str, str], directory: RunDirectory) -> None:
-    """Has `read_file_stamps` give `stamps`."""
-    directory.seen_files.put(json.dumps(stamps).encode())
-
-
-def read_file_stamps(directory: RunDirectory) -> dict[str, str]:
-    """Those of the recordings of the last finished run; none where they are not known."""
-    try:
-        return _STAMPS.validate_json(directory.seen_files.read())
-    except (OSError, ValidationError):
-        return {}
+    others = Stamps((row.path, "") for row in listing.utterances if row.path and not row.seen)
+    seen = ((row.path, row.seen.stamp) for row in listing.utterances if row.seen)
+    return Stamps(itertools.chain(seen, stamps_now(path for path, _ in others)))

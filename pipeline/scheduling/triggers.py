@@ -5,26 +5,26 @@ its content may. Only where that differs are rows listed and contents hashed, as
 """
 
 import datetime
+import itertools
 
 from pydantic import BaseModel
 
 from components.example_gen.label_folders import clip_stamps
 from components.example_gen.patterns import place_of
-from components.storage.contents import stamp_files
 from components.storage.location import location_of
+from components.storage.trouble import STORE_REFUSED
 from components.versions.ledger import read_ledger
 from pipeline.datasets.rows import list_rows
 from pipeline.runs.snapshot import (
     RunSnapshot,
     label_counts,
     manifest_digests,
-    read_file_stamps,
     read_snapshot,
     recording_stamps,
     trained_code,
     trained_settings,
-    write_file_stamps,
 )
+from pipeline.runs.stamps import Stamps, are_same, read_stamps, stamps_now, write_stamps
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import AuricleError
@@ -63,8 +63,7 @@ def check_triggers(project: Project, now: datetime.datetime) -> TriggerDecision:
     if reasons:
         return TriggerDecision(train=True, reasons=reasons)
     manifests = manifest_digests(project)
-    known = read_file_stamps(directory)
-    if manifests == seen.manifests and _is_as_seen(project, known):
+    if manifests == seen.manifests and _are_as_seen(project):
         return TriggerDecision(
             train=False, reasons=[f"nothing new since {seen.finished:%Y-%m-%d %H:%M}"]
         )
@@ -83,7 +82,7 @@ def _look_closely(
     stamps = recording_stamps(listing)  # before the contents are read, which may change meanwhile
     index = write_index(listing, workflow.data, directory.index, directory.digests)
     if index.digest == seen.data:
-        write_file_stamps(stamps, directory)  # so that the next check needs no closer look
+        write_stamps(stamps, directory.seen_files)  # so that the next check needs no closer look
         return TriggerDecision(train=False, reasons=["files were touched, but hold what they held"])
     before, now = _seen_rows(directory, seen.data), read_row_keys(location_of(index.uri))
     clips = sum(before.get(row) != key for row, key in now.items())
@@ -141,15 +140,23 @@ def _to_be_replaced(directory: RunDirectory) -> list[str]:
     return [f"version {champion.version} is to be replaced: {champion.replace}"]
 
 
-def _is_as_seen(project: Project, known: dict[str, str]) -> bool:
-    """Whether the recordings are the files they were."""
-    data, feedback = project.workflow.data, project.run_directory.feedback.parent
-    if data.folder is None:
-        return dict(stamp_files(known)) == known
-    folder = place_of(data.folder, project.folder)
-    stamps = dict(clip_stamps(folder, data.labels))
-    stamps |= stamp_files(path for path in known if location_of(path).parent == feedback)
-    return stamps == known
+def _are_as_seen(project: Project) -> bool:
+    """Whether the recordings are the files they were; not where nobody knows what they were."""
+    data, known = project.workflow.data, project.run_directory.seen_files
+    try:
+        paths = (path for path, _ in read_stamps(known))
+        if data.folder is None:
+            now = stamps_now(paths)
+        else:
+            feedback = project.run_directory.feedback.parent
+            own = (path for path in paths if location_of(path).parent == feedback)
+            clips = clip_stamps(place_of(data.folder, project.folder), data.labels)
+            now = itertools.chain(clips, stamps_now(own))
+        return are_same(Stamps(now), read_stamps(known))
+    except STORE_REFUSED:
+        raise
+    except (OSError, ValueError):
+        return False
 
 
 def _drift(before: dict[str, int], now: dict[str, int]) -> float:

@@ -188,9 +188,8 @@ def test_settings_code_age_and_replacement(
     listing = list_utterances(WORKFLOW.data, tmp_path)
     stopped = NOW + datetime.timedelta(days=30)
     data = json.loads(directory.seen.path.read_text())["data"]
-    remember(
-        observe(Project(WORKFLOW, tmp_path), listing), data, directory, stopped, has_trained=False
-    )
+    observed, stamps = observe(Project(WORKFLOW, tmp_path), listing)
+    remember(observed, stamps, data, directory, stopped, has_trained=False)
     assert ask(tmp_path, aged, days=31) == (True, why)  # a data gate stopped the last one
     make_version(directory.serving, "a")
     ledger, _ = follow(Ledger(), directory.serving)
