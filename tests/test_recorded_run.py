@@ -65,7 +65,7 @@ def test_the_index_names_the_recordings_where_they_are(directory: RunDirectory) 
         rows = [row for shard in index.shards for row in read_rows(lines, shard)]
     assert [shard.rows for shard in index.shards] == [25, 6, 6]
     assert all(file_digest(row["path"]) == row["sha256"] for row in rows)
-    keys = read_row_keys(file)
+    keys = dict(read_row_keys(file))
     ledgers = "".join(ledger.read_text() for ledger in directory.shards.path.glob("*/*.jsonl"))
     assert all(keys[row["id"]] in ledgers for row in rows)
 

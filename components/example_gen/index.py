@@ -8,7 +8,7 @@ wherever it lies; the absolute paths in it do not count.
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -95,16 +95,17 @@ def read_rows(file: BinaryIO, shard: Shard) -> list[Row]:
     return rows
 
 
-def read_row_keys(file: Location) -> dict[str, str]:
-    """The key of each row by its id; empty for one whose recording could not be read.
+def read_row_keys(file: Location) -> Iterator[tuple[str, str]]:
+    """Ids and keys of the rows, shard by shard; the key is empty for one whose recording could not
+    be read.
 
     Raises:
         AuricleError: not an index, or of another format.
         OSError: it cannot be read.
     """
     with file.open() as lines:
-        shards = read_index(lines).shards
-        return {row["id"]: row["key"] for shard in shards for row in read_rows(lines, shard)}
+        for shard in read_index(lines).shards:
+            yield from ((row["id"], row["key"]) for row in read_rows(lines, shard))
 
 
 def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:

@@ -3,6 +3,7 @@
 However many there are, only a few are in memory.
 """
 
+import heapq
 import itertools
 import json
 import sqlite3
@@ -28,7 +29,7 @@ class Stamps:
         self._table.execute("CREATE TABLE stamps (path BLOB PRIMARY KEY, stamp TEXT) WITHOUT ROWID")
         self._table.executemany(
             "INSERT OR REPLACE INTO stamps VALUES (?, ?)",
-            ((path.encode(errors="surrogateescape"), stamp) for path, stamp in stamps),
+            ((_encoded(path), stamp) for path, stamp in stamps),
         )
 
     def __iter__(self) -> Iterator[Stamp]:
@@ -80,6 +81,24 @@ def stamps_now(paths: Iterable[str]) -> Iterator[Stamp]:
 def are_same(some: Iterable[Stamp], others: Iterable[Stamp]) -> bool:
     """Whether both, sorted by path, are the same."""
     return all(one == other for one, other in itertools.zip_longest(some, others))
+
+
+def differences(before: Stamps, now: Stamps) -> tuple[int, int]:
+    """How many have another stamp `now` or are new, and how many are gone."""
+    changed = gone = 0
+    both = heapq.merge(
+        ((_encoded(path), 0, stamp) for path, stamp in before),
+        ((_encoded(path), 1, stamp) for path, stamp in now),
+    )
+    for _, same_path in itertools.groupby(both, key=lambda each: each[0]):
+        stamps = {when: stamp for _, when, stamp in same_path}
+        gone += 1 not in stamps
+        changed += 1 in stamps and stamps.get(0) != stamps[1]
+    return changed, gone
+
+
+def _encoded(path: str) -> bytes:
+    return path.encode(errors="surrogateescape")
 
 
 def _folder(path: str) -> str:

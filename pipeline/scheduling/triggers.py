@@ -24,7 +24,14 @@ from pipeline.runs.snapshot import (
     trained_code,
     trained_settings,
 )
-from pipeline.runs.stamps import Stamps, are_same, read_stamps, stamps_now, write_stamps
+from pipeline.runs.stamps import (
+    Stamps,
+    are_same,
+    differences,
+    read_stamps,
+    stamps_now,
+    write_stamps,
+)
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
 from schemas.errors import AuricleError
@@ -84,13 +91,13 @@ def _look_closely(
     if index.digest == seen.data:
         write_stamps(stamps, directory.seen_files)  # so that the next check needs no closer look
         return TriggerDecision(train=False, reasons=["files were touched, but hold what they held"])
-    before, now = _seen_rows(directory, seen.data), read_row_keys(location_of(index.uri))
-    clips = sum(before.get(row) != key for row, key in now.items())
+    before = _seen_rows(directory, seen.data)
+    clips, gone = differences(before, Stamps(read_row_keys(location_of(index.uri))))
     found = [
         *_names("new manifests", sorted(set(manifests) - set(seen.manifests))),
         *_names("manifests no longer used", sorted(set(seen.manifests) - set(manifests))),
         f"{clips:,} new or changed clips",
-        *([f"{gone:,} clips gone"] if (gone := len(set(before) - set(now))) else []),
+        *([f"{gone:,} clips gone"] if gone else []),
     ]
     wanted, limit = workflow.schedule.min_new_clips, workflow.data_gate.max_drift
     drift = _drift(seen.labels, label_counts(listing))
@@ -103,14 +110,14 @@ def _look_closely(
     return TriggerDecision(train=True, reasons=found)
 
 
-def _seen_rows(directory: RunDirectory, digest: str) -> dict[str, str]:
+def _seen_rows(directory: RunDirectory, digest: str) -> Stamps:
     """The rows of the last finished run, by id; none where its index is gone."""
     from components.example_gen.index import index_file, read_row_keys
 
     try:
-        return read_row_keys(index_file(directory.index, digest))
+        return Stamps(read_row_keys(index_file(directory.index, digest)))
     except (OSError, AuricleError):
-        return {}
+        return Stamps([])
 
 
 def _changed_settings(seen: RunSnapshot, workflow: Workflow) -> list[str]:

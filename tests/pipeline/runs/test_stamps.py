@@ -7,7 +7,14 @@ import pytest
 
 from components.storage.location import location_of
 from pipeline.runs import stamps
-from pipeline.runs.stamps import Stamps, are_same, read_stamps, stamps_now, write_stamps
+from pipeline.runs.stamps import (
+    Stamps,
+    are_same,
+    differences,
+    read_stamps,
+    stamps_now,
+    write_stamps,
+)
 
 NAMES = ["b/2.wav", "a/1.wav", "a/\udcff.wav", "ä.wav", 'q"\n.wav', "a/0.wav"]
 
@@ -24,6 +31,14 @@ def test_each_path_is_there_once_in_order(tmp_path: Path) -> None:
     assert not are_same(read_stamps(file), expected[:-1])
     assert not are_same(expected[1:], sorted_once)
     assert not are_same([*expected[:-1], (expected[-1][0], "changed")], sorted_once)
+
+
+def test_what_is_new_changed_and_gone_is_counted() -> None:
+    before = dict.fromkeys(NAMES[:5], "1") | {"gone": "1"}
+    now = dict.fromkeys(NAMES, "1") | {NAMES[1]: "2"}
+    assert differences(Stamps(before.items()), Stamps(now.items())) == (2, 1)
+    assert differences(Stamps([]), Stamps(now.items())) == (len(now), 0)
+    assert differences(Stamps(now.items()), Stamps([])) == (0, len(now))
 
 
 def test_what_was_written_as_one_object_is_read(tmp_path: Path) -> None:
