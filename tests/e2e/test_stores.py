@@ -1,12 +1,11 @@
 """Whole runs whose run directory and serving directory lie in object stores."""
 
-import json
 import shutil
 from pathlib import Path
 
 import emulators
 import pytest
-from e2e.running import auricle, run
+from e2e.running import run
 from e2e.tiny import write_workflow
 
 from components.storage.location import location_of
@@ -49,12 +48,3 @@ def test_a_run_lives_in_stores_and_goes_on_elsewhere(
     for place in (directory, location_of(served)):
         written += [file.read() for _, file in place.files()]
     assert not [secret for secret in planted for content in written if secret in content]
-
-
-def test_a_remote_push_of_a_local_run(project: Path, stores: emulators.Emulators) -> None:
-    bucket = stores.bucket("s3")
-    write_workflow(project, push={"directory": f"{bucket}/served"})
-    assert str(run(project).pushed_to) == f"{bucket}/served/1"
-    shown = json.loads(auricle("models", "workflow.yaml", "--json", cwd=project).stdout)
-    assert [each["version"] for each in shown["versions"]] == [1]
-    assert shown["damaged"] == {}

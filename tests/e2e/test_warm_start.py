@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from e2e.running import run
 from e2e.tiny import TINY, write_workflow
+from emulators import Emulators
 
+from components.storage.location import location_of
 from pipeline.runs.result import RunResult
 from schemas.reports.model_card import MODEL_CARD_FILE, ModelCard
 from schemas.reports.training import Start
@@ -18,7 +20,7 @@ TRAIN = TINY["train"] | {"epochs": 4, "learning_rate": 0.01}
 
 def start_of(result: RunResult) -> Start:
     assert result.pushed_to is not None
-    card = ModelCard.model_validate_json((result.pushed_to / MODEL_CARD_FILE).read_bytes())
+    card = ModelCard.model_validate_json((location_of(result.pushed_to) / MODEL_CARD_FILE).read())
     assert card.start is not None
     return card.start
 
@@ -33,9 +35,11 @@ def drop_recordings(project: Path, take: int) -> None:
 
 
 def test_new_recordings_start_from_the_champion_and_nothing_new_does_nothing(
-    project: Path,
+    project: Path, stores: Emulators
 ) -> None:
-    write_workflow(project, train=TRAIN | {"start": "champion"})
+    """The run directory is of this machine, the models that it pushes are in a store."""
+    push = {"directory": f"{stores.bucket('s3')}/served"}
+    write_workflow(project, train=TRAIN | {"start": "champion"}, push=push)
     first = run(project)
     assert "no model was blessed before" in start_of(first).message
     assert run(project).ran == []  # its own model is blessed by now, and not started from
@@ -50,7 +54,7 @@ def test_new_recordings_start_from_the_champion_and_nothing_new_does_nothing(
     assert "from the weights of the last blessed model" in report
 
     # Other settings on the same recordings: from the champion before them again, not from its own.
-    write_workflow(project, train=TRAIN | {"start": "champion", "seed": 3})
+    write_workflow(project, train=TRAIN | {"start": "champion", "seed": 3}, push=push)
     third = run(project)
     assert "AudioExampleGen" in third.reused
     newest = max((project / "runs/tones/artifacts/Trainer/model").iterdir(), key=_number)

@@ -141,15 +141,6 @@ def expected(listed: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         return ingest(listed, location_of(tmp_path_factory.mktemp("here")), HERE, 10**6)
 
 
-def test_two_hosts_write_what_one_process_writes(
-    listed: Data, out: Location, running: Cluster, expected: dict[str, bytes]
-) -> None:
-    assert ingest(listed, out, running.arguments) == expected
-    assert len(expected) > 8
-    assert all("Starting worker" in host.log() for host in running.hosts)
-    assert running.retried() == 0
-
-
 @pytest.mark.parametrize("fate", ["killed", "slow"])
 def test_a_worker_that_is_lost_in_the_middle_changes_nothing(
     listed: Data,
@@ -232,8 +223,12 @@ def test_what_dataflow_is_sent_is_what_ran(
         written = re.sub(rf"{name}(\.\d+\.\d+)?", stands_for, written)
     (tmp_path / "sent.json").write_text(written)
     assert written == (ROOT / "tests" / "fixtures" / "dataflow_job.json").read_text()
+    retried = running.retried()
     assert run_staged(staged, running) == beam_job_api_pb2.JobState.DONE
     assert written_files(out) == expected
+    assert len(expected) > 8
+    assert running.retried() == retried
+    assert all("Starting worker" in host.log() for host in running.hosts)
 
 
 def description(job: dict[str, Any], staged: bytes) -> dict[str, Any]:
