@@ -210,9 +210,14 @@ def _reject(number: int) -> "Reject":
 
 
 def _ingest_rejects(rows: int, clip_s: float, folder: Path) -> int:
-    """The rejects of all shards, in one list and as one file."""
-    rejects = [_reject(number) for number in range(rows)]
-    return len("".join(f"{each.model_dump_json()}\n" for each in rejects).encode())
+    """The rejects of all shards, sorted into one file."""
+    from components.example_gen.reject_file import write_rejects
+    from components.storage.location import location_of
+
+    place = location_of(folder / "rejects.jsonl")
+    with place.create() as file:
+        write_rejects(map(_reject, reversed(range(rows))), file)
+    return place.path.stat().st_size
 
 
 def _rejects(rows: int, clip_s: float, folder: Path) -> int:

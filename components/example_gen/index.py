@@ -108,10 +108,11 @@ def read_row_keys(file: Location) -> Iterator[tuple[str, str]]:
             yield from ((row["id"], row["key"]) for row in read_rows(lines, shard))
 
 
-def read_rejects(file: BinaryIO, index: Index) -> list[Reject]:
+def read_rejects(file: BinaryIO, index: Index) -> Iterator[Reject]:
     """The rows that never became utterances."""
     file.seek(index.rejects_start)
-    return parse_rejects(file.read())
+    for line in file:
+        yield from parse_rejects(line)
 
 
 def drop_rows(file: Location, speaker: str) -> None:

@@ -23,6 +23,7 @@ from components.example_gen.certificate import CertifySplits, certify_shards
 from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
+from components.example_gen.reject_file import write_rejects
 from components.example_gen.shard_entry import (
     Block,
     Entry,
@@ -68,20 +69,19 @@ class Places:
 class Totals:
     """What became of the rows of many shards: what the report says of them.
 
-    Grows with labels, speakers, shards and rejects, not with clips. `seconds` are by the number of
+    Grows with labels, speakers and shards, not with clips. `seconds` are by the number of
     the shard, since a sum of floats depends on their order.
     """
 
     clips: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
     seconds: dict[str, dict[int, float]] = field(default_factory=dict)
     truncated: int = 0
-    rejects: list[Reject] = field(default_factory=list)
 
     def add(self, result: "ShardResult") -> "Totals":
         """Itself, with one more shard."""
         split, number = result.shard.split, result.shard.number
         more = Totals({split: Counter(result.clips)}, {split: {number: result.seconds}})
-        more.truncated, more.rejects = result.truncated, result.rejects
+        more.truncated = result.truncated
         return self.merged(more)
 
     def merged(self, other: "Totals") -> "Totals":
@@ -91,7 +91,6 @@ class Totals:
         for split, seconds in other.seconds.items():
             self.seconds.setdefault(split, {}).update(seconds)
         self.truncated += other.truncated
-        self.rejects += other.rejects
         return self
 
     def of(self, split: str) -> SplitCounts:
@@ -159,10 +158,13 @@ class IngestUtterances(beam.PTransform):
                 | "NameShards" >> beam.Map(lambda result: result.shard)
                 | CertifySplits(self._places.index, self._places.store, settings, index.rows)
             )
+        rejects = results | "ListRejects" >> beam.FlatMap(
+            lambda result: [reject.model_dump_json() for reject in result.rejects]
+        )
         return (
             results
             | "AddResults" >> beam.CombineGlobally(_AddResultsFn())
-            | WriteReport(self._places, self._audio, certificate)
+            | WriteReport(self._places, self._audio, rejects, certificate)
         )
 
 
@@ -187,17 +189,22 @@ class WriteReport(beam.PTransform):
         self,
         places: Places,
         audio: Audio,
+        rejects: beam.PCollection[str],
         certificate: beam.PCollection[SplitCertificate] | None = None,
     ) -> None:
-        """Without a `certificate` of one element, that is made, too, in the same process."""
+        """`rejects` are `Reject`s as JSON, which is a tenth of the objects. Without a `certificate`
+        of one element, that is made, too, in the same process.
+        """
         super().__init__()
         self._fn = _WriteReportFn(places, audio)
+        self._rejects = rejects
         self._certificate = certificate
 
     def expand(self, totals: beam.PCollection[Totals]) -> beam.PCollection[int]:
         known = [self._certificate] if self._certificate is not None else []
         sides = [beam.pvalue.AsSingleton(certificate) for certificate in known]
-        return totals | "WriteReportFiles" >> beam.ParDo(self._fn, *sides)
+        rejects = beam.pvalue.AsIter(self._rejects)  # which the runner hands over few at a time
+        return totals | "WriteReportFiles" >> beam.ParDo(self._fn, rejects, *sides)
 
 
 def _rows_at_once(audio: Audio, target: TargetFeatures) -> int:
@@ -325,20 +332,26 @@ class _WriteReportFn(beam.DoFn):
         self._places = places
         self._audio = audio
 
-    def process(self, totals: Totals, certificate: SplitCertificate | None = None) -> Iterator[int]:
-        with open_uncompressed(self._places.index) as file:
-            index = read_index(file)
-            rejects = read_rejects(file, index) + totals.rejects
-        rejects.sort(key=lambda reject: (reject.id, reject.reason, reject.uri, reject.detail))
-        report = _report(index, totals, rejects)
-        examples = sum(split.clips for split in report.splits.values())
-        if examples + len(rejects) != report.rows:
-            raise AuricleError(
-                f"{report.rows} rows, but wrote {examples} examples and {len(rejects)} rejects"
-            )
+    def process(
+        self,
+        totals: Totals,
+        rejects: Iterable[str],
+        certificate: SplitCertificate | None = None,
+    ) -> Iterator[int]:
         folder = self._places.rejects
-        with whole_file(folder, REJECTS_FILE, folder) as file:
-            file.write("".join(f"{reject.model_dump_json()}\n" for reject in rejects).encode())
+        with open_uncompressed(self._places.index) as lines:
+            index = read_index(lines)
+            with whole_file(folder, REJECTS_FILE, folder) as file:
+                of_shards = map(Reject.model_validate_json, rejects)
+                of_rows = read_rejects(lines, index)
+                reasons = write_rejects(itertools.chain(of_rows, of_shards), file)
+                report = _report(index, totals, reasons)
+                examples = sum(split.clips for split in report.splits.values())
+                if examples + reasons.total() != report.rows:
+                    raise AuricleError(
+                        f"{report.rows} rows, but wrote {examples} examples"
+                        f" and {reasons.total()} rejects"
+                    )
         folder = self._places.report
         with whole_file(folder, INGEST_REPORT_FILE, folder) as file:
             file.write(report.model_dump_json(indent=2).encode())
@@ -397,13 +410,13 @@ def _reject(row: Row, entry: Entry, settings: str) -> Reject:
     )
 
 
-def _report(index: Index, totals: Totals, rejects: list[Reject]) -> IngestReport:
+def _report(index: Index, totals: Totals, reasons: Counter[str]) -> IngestReport:
     names = dict.fromkeys(shard.split for shard in index.shards)
     return IngestReport(
         rows=index.rows + index.bad_rows,
         generated=index.generated is not None,
         split_by=index.split_by,
         splits={name: totals.of(name) for name in names},
-        rejects=dict(sorted(Counter(reject.reason for reject in rejects).items())),
+        rejects=dict(sorted(reasons.items())),
         truncated=totals.truncated,
     )

@@ -36,7 +36,7 @@ def test_everything_is_in_the_index_once(recordings, data, tmp_path):
     with Path(ref.uri).open("rb") as file:
         index = read_index(file)
         rows = [row | {"split": s.split} for s in index.shards for row in read_rows(file, s)]
-        rejects = read_rejects(file, index)
+        rejects = list(read_rejects(file, index))
     assert rejects == listing.rejects
     assert (index.rows, index.bad_rows, index.split_by) == (27, 2, "named speakers")
     expected = {row.id: row for row in listing.utterances}

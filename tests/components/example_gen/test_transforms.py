@@ -226,7 +226,8 @@ def test_a_row_that_got_lost_is_a_fault(recordings, data, tmp_path):
     pipeline = beam.Pipeline(options=PipelineOptions(ONE_PROCESS))
     with pytest.raises(Exception, match="29 rows, but wrote 0 examples") as raised, pipeline:
         totals = pipeline | beam.Create([Totals()])
-        _ = totals | WriteReport(_places(ref.uri, tmp_path), AUDIO)
+        rejects = pipeline | "NoRejects" >> beam.Create([])
+        _ = totals | WriteReport(_places(ref.uri, tmp_path), AUDIO, rejects)
     assert type(named_error(raised.value)) is AuricleError
 
 
