@@ -1,6 +1,6 @@
 """Reads what ingest and TFDV found, has it judged, and stops the run where a rule is broken."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -21,7 +21,7 @@ from schemas.example import SIDE_FEATURES, FeatureKind
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
 from schemas.reports.ingest import INGEST_REPORT_FILE, IngestReport
 from schemas.reports.leakage import CERTIFICATE_FILE, SplitCertificate
-from schemas.reports.rejects import REJECTS_FILE, parse_rejects
+from schemas.reports.rejects import REJECTS_FILE, Reject, parse_rejects
 from schemas.splits import is_fold, teaching
 from schemas.tasks import FIRST_TASK
 from schemas.workflow.data_gate import DataGate
@@ -70,7 +70,7 @@ class Executor(base_executor.BaseExecutor):
         findings = Findings(
             report=IngestReport.model_validate_json(_read(ingested, INGEST_REPORT_FILE)),
             certificate=SplitCertificate.model_validate_json(_read(ingested, CERTIFICATE_FILE)),
-            rejects=parse_rejects(_read(rejects, REJECTS_FILE)),
+            rejects=_RejectFile(rejects),
             max_reject_fraction=exec_properties["max_reject_fraction"],
             anomalies=_read_anomalies(artifact_utils.get_single_uri(input_dict["anomalies"])),
             drifts=drifts,
@@ -146,6 +146,18 @@ def _read(folder: str, name: str) -> bytes:
     with fileio.open(f"{folder}/{name}", "rb") as file:
         content: bytes = file.read()
     return content
+
+
+class _RejectFile(Iterable[Reject]):
+    """Those that ingest wrote into a folder, read anew each time."""
+
+    def __init__(self, folder: str) -> None:
+        self._file = location_of(f"{folder}/{REJECTS_FILE}")
+
+    def __iter__(self) -> Iterator[Reject]:
+        with self._file.open() as lines:
+            for line in lines:
+                yield from parse_rejects(line)
 
 
 def _read_anomalies(folder: str) -> list[str]:

@@ -41,11 +41,14 @@ class Drift:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the rules look at; `anomalies` are sentences, `drifts` None where nothing passed yet."""
+    """What the rules look at; `anomalies` are sentences, `drifts` None where nothing passed yet.
+
+    `rejects` are read several times, and may be too many to be held.
+    """
 
     report: IngestReport
     certificate: SplitCertificate
-    rejects: list[Reject]
+    rejects: Iterable[Reject]
     max_reject_fraction: float
     anomalies: list[str]
     drifts: list[Drift] | None
@@ -78,16 +81,19 @@ def foresee(gate: DataGate, findings: Findings, task: str = FIRST_TASK) -> list[
 
 
 def _check_rejects(findings: Findings) -> Rule:
-    report, rejects, allowed = findings.report, findings.rejects, findings.max_reject_fraction
-    fraction = len(rejects) / max(1, report.rows)
+    report, allowed = findings.report, findings.max_reject_fraction
+    counts: Counter[str] = Counter()
+    first: dict[str, Reject] = {}
+    for reject in findings.rejects:
+        counts[reject.reason] += 1
+        first.setdefault(reject.reason, reject)
+    fraction = counts.total() / max(1, report.rows)
     message = (
-        f"{len(rejects):,} of {report.rows:,} rows were rejected ({_percent(fraction)}, allowed"
+        f"{counts.total():,} of {report.rows:,} rows were rejected ({_percent(fraction)}, allowed"
         f" are {_percent(allowed)})"
     )
     if fraction <= allowed:
         return Rule(name="rejects", passed=True, message=message)
-    counts = Counter(reject.reason for reject in rejects)
-    first = {reject.reason: reject for reject in reversed(rejects)}
     reasons = "; ".join(
         f"{count:,} {reason}, such as {first[reason].id} ({first[reason].detail})"
         for reason, count in counts.most_common(_NAMED)
@@ -117,11 +123,15 @@ def _check_leaks(name: str, kinds: tuple[LeakKind, ...], certificate: SplitCerti
 def _check_two_labels(findings: Findings) -> Rule:
     """Of clips, and of rows that are rejected since another row of the same audio has their id."""
     certificate = findings.certificate
-    rejected = [reject.detail for reject in findings.rejects if reject.reason == TWO_LABELS]
-    count = len(rejected) + certificate.counts["two_labels"]
+    count = certificate.counts["two_labels"]
+    rejected: list[str] = []
+    for reject in findings.rejects:
+        if reject.reason == TWO_LABELS:
+            count += 1
+            rejected += [reject.detail] if len(rejected) < _NAMED else []
     if not count:
         return _check_leaks("two labels", ("two_labels",), certificate)
-    said = [*(f"{_LEAK['two_labels']}: {detail}" for detail in rejected[:_NAMED])]
+    said = [*(f"{_LEAK['two_labels']}: {detail}" for detail in rejected)]
     return _found("two labels", count, said + _leaks_in_words(("two_labels",), certificate))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
+from data_findings import reject
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import standard_artifacts
 
@@ -66,7 +67,7 @@ def artifact(kind, folder: Path, **files: bytes):
 
 @pytest.fixture
 def do(tmp_path):
-    def run(stats, found=None, before=None, **gate):
+    def run(stats, found=None, before=None, rejects=(), **gate):
         inputs = {
             "ingest_report": artifact(
                 IngestReport,
@@ -91,7 +92,8 @@ def do(tmp_path):
             ),
         }
         (tmp_path / "j").mkdir(exist_ok=True)
-        (tmp_path / "j" / "rejects.jsonl").write_text("")
+        lines = "".join(f"{reject.model_dump_json()}\n" for reject in rejects)
+        (tmp_path / "j" / "rejects.jsonl").write_text(lines)
         verdict = artifact(DataVerdict, tmp_path / f"v{len(list(tmp_path.glob('v*')))}")
         Executor().Do(
             {key: [value] for key, value in inputs.items()}
@@ -110,6 +112,12 @@ def document(verdict) -> Verdict:
 
 def said(verdict) -> dict[str, str]:
     return {rule.name: rule.message for rule in document(verdict).rules}
+
+
+def test_every_rule_about_rejects_reads_all_of_them(do):
+    rejects = [reject(1, "two_labels"), reject(2)]
+    with pytest.raises(DataGateError, match=r"1\.wav.*2\.wav.*two labels"):
+        do(statistics(), rejects=rejects)
 
 
 def test_a_passing_verdict_keeps_what_drift_is_measured_from(do):
