@@ -1,58 +1,74 @@
-"""A process that trains as one of several machines, or on virtual devices, as it is told to."""
+"""Processes that train as one of several machines, or on virtual devices, as they are told to.
 
+TFX and TensorFlow are imported once, before the forks; TensorFlow's threads start after them.
+"""
+
+import importlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import traceback
 from pathlib import Path
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
 
-def start(orders: list[dict], environment: dict[str, str]) -> subprocess.Popen[str]:
-    """A process that carries out `orders`, each with the keywords of a function below."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", __file__, json.dumps(orders)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+class Done(NamedTuple):
+    """How a process ended; `code` is negative where a signal ended it."""
+
+    code: int
+    said: str
 
 
-def start_cluster(orders: list[dict], workers: int = 2) -> list[subprocess.Popen[str]]:
-    """A chief and workers on this machine, who carry out the same `orders`."""
-    ports = []
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
-    for each in sockets:
-        ports.append(each.getsockname()[1])
-        each.close()
-    chief, *others = (f"127.0.0.1:{port}" for port in ports)
-    cluster = {"chief": [chief], "worker": others}
-    return [
-        start(
-            orders,
-            {
-                "TF_CONFIG": json.dumps(
-                    {
-                        "cluster": cluster,
-                        "task": {
-                            "type": "worker" if number else "chief",
-                            "index": max(number - 1, 0),
-                        },
-                    }
-                )
-            },
+class WarmProcess:
+    """A process that has imported what trainings need, and forks for each."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", __file__],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": ""},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
-        for number in range(workers)
-    ]
 
+    def run(self, orders: list[dict], environments: list[dict[str, str]]) -> list[Done]:
+        """Carries out `orders`, each with the keywords of a function below, in a process for each
+        of the `environments`, all at once.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([orders, environments]) + "\n")
+        self._process.stdin.flush()
+        return [Done(*each) for each in json.loads(self._process.stdout.readline())]
 
-def finish(processes: list[subprocess.Popen[str]], timeout_s: float = 600) -> list[str]:
-    """What each of them printed."""
-    return [process.communicate(timeout=timeout_s)[0] for process in processes]
+    def run_cluster(self, orders: list[dict], workers: int = 2) -> list[Done]:
+        """A chief and workers on this machine, who carry out the same `orders`."""
+        ports = []
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
+        for each in sockets:
+            ports.append(each.getsockname()[1])
+            each.close()
+        chief, *others = (f"127.0.0.1:{port}" for port in ports)
+        cluster = {"chief": [chief], "worker": others}
+        tasks = [{"type": "chief", "index": 0}]
+        tasks += [{"type": "worker", "index": number} for number in range(workers - 1)]
+        return self.run(
+            orders,
+            [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks],
+        )
+
+    def close(self) -> None:
+        """Ends it, and what it has forked."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def train(folder: str, files: dict[str, list[str]], **settings: object) -> None:
@@ -125,7 +141,44 @@ def stream(folder: str, files: dict[str, list[str]]) -> None:
     )
 
 
+def _serve() -> None:
+    """Answers tasks, a line each, until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    importlib.import_module("test_together")
+    for line in sys.stdin:
+        orders, environments = json.loads(line)
+        forked = [_fork(orders, environment) for environment in environments]
+        done = []
+        for pid, output in forked:
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            output.seek(0)
+            done.append((code, output.read().decode(errors="replace")))
+        answers.write(json.dumps(done) + "\n")
+        answers.flush()
+
+
+def _fork(orders: list[dict], environment: dict[str, str]) -> tuple[int, IO[bytes]]:
+    """A process that carries out `orders`, and the file of what it says."""
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
+    pid = os.fork()
+    if pid:
+        return pid, output
+    code = 1
+    try:
+        for descriptor in (1, 2):
+            os.dup2(output.fileno(), descriptor)
+        sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
+        os.environ |= environment
+        for order in orders:
+            globals()[order.pop("call")](**order)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 if __name__ == "__main__":
     sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/components/trainer")]
-    for order in json.loads(sys.argv[1]):
-        globals()[order.pop("call")](**order)
+    _serve()

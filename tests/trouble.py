@@ -9,9 +9,11 @@ left or may only be read, and that is gone with it (Linux, as root or with user 
 import ctypes
 import errno
 import functools
+import importlib
 import io
 import json
 import os
+import pkgutil
 import resource
 import shutil
 import signal
@@ -171,7 +173,14 @@ def _serve() -> None:
 
 
 def _import_what_is_heavy() -> None:
-    pass
+    """All modules of commands but those of TensorFlow, whose threads a fork would lose."""
+    for name in ("cli", "datasets", "erasure", "metadata", "releases", "runs", "workspace"):
+        package = importlib.import_module(f"pipeline.{name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    for other in ("ml_metadata", "scipy.signal", "soundfile"):  # imported where they are used
+        importlib.import_module(other)
+    assert "tensorflow" not in sys.modules
 
 
 def _fork(task: dict[str, Any]) -> int:

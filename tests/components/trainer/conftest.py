@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 RATE, CLIP_SAMPLES = 8000, 2400
-HERTZ = {"high": 2500.0, "low": 300.0, "mid": 900.0}
+LABELS = ("high", "low", "mid")
+HERTZ = {"deep": 120.0, "high": 2500.0, "low": 300.0, "mid": 900.0}
 
 
 def _example(pcm: np.ndarray, label: str) -> bytes:
@@ -29,7 +30,7 @@ def write_tones(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[
         clips: int,
         files: int,
         seed: int = 1,
-        labels: tuple[str, ...] = tuple(HERTZ),
+        labels: tuple[str, ...] = LABELS,
         lengths: Sequence[int] = (CLIP_SAMPLES,),
     ):
         rng = np.random.default_rng(seed)
