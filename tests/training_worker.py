@@ -66,9 +66,8 @@ class WarmProcess:
 
     def close(self) -> None:
         """Ends it, and what it has forked."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        with self._process:  # which closes the pipes, and waits
+            pass
 
 
 def train(folder: str, files: dict[str, list[str]], **settings: object) -> None:
