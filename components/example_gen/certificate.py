@@ -48,12 +48,33 @@ Block: TypeAlias = tuple[int, np.ndarray]  # number of a shard, and what is said
 
 
 class Near(NamedTuple):
-    """A clip that may be the recording of others, with all that is needed to find out."""
+    """A clip that may be the recording of others, and where its record is."""
 
     id: str
     split: str
     shard: int
     entry: Entry
+
+
+class Others(NamedTuple):
+    """Clips of one shard that may be recordings of clips of another, packed: chance makes many.
+
+    `pairs` are int32 [pairs, 3]: row of the other shard's clip, position of ours, shift. Ours have
+    `ids`, start and length of their records in `places`, int64 [clips, 2], and fingerprints, one
+    after another in `prints`, uint16, that end at `ends`, int64 [clips].
+    """
+
+    shard: int
+    pairs: np.ndarray
+    ids: list[str]
+    places: np.ndarray
+    prints: np.ndarray
+    ends: np.ndarray
+
+    def near(self, position: int, split: str) -> Near:
+        """One of ours."""
+        start, length = self.places[position].tolist()
+        return Near(self.ids[position], split, self.shard, Entry("", start, length))
 
 
 def certify_shards(index_uri: str, index: Index, store: ShardStore) -> SplitCertificate:
@@ -216,42 +237,53 @@ class _JoinPiecesFn(_ShardFn):
 
 
 class _ReadOthersFn(_ShardFn):
-    """A shard and the candidates whose other clip is in it -> (row of one, what the others are and
-    at which shifts), by the shard of the one.
-    """
+    """A shard and the candidates whose other clip is in it -> `Others`, by the shard of the one."""
 
-    def process(
-        self, told: tuple[int, Iterable[np.ndarray]]
-    ) -> Iterator[tuple[int, tuple[int, Near, list[int]]]]:
+    def process(self, told: tuple[int, Iterable[np.ndarray]]) -> Iterator[tuple[int, Others]]:
         clips = self._clips(told[0])
-        shifts: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for one, row, shift in np.unique(np.concatenate(list(told[1])), axis=0).tolist():
-            shifts[one, row].append(shift)
-        for (one, row), found in shifts.items():
-            clip, entry = clips[row]
-            near = Near(clip.id, clip.split, told[0], entry)
-            yield one >> _ROW_BITS, (one & ((1 << _ROW_BITS) - 1), near, found)
+        candidates = np.unique(np.concatenate(list(told[1])), axis=0)
+        of_shard = candidates[:, 0] >> _ROW_BITS
+        for number in np.unique(of_shard).tolist():
+            ones, others, shifts = candidates[of_shard == number].T
+            rows, positions = np.unique(others, return_inverse=True)
+            found = [clips[row] for row in rows.tolist()]
+            prints = [clip.fingerprint for clip, _ in found]
+            ones = ones & ((1 << _ROW_BITS) - 1)
+            yield (
+                number,
+                Others(
+                    told[0],
+                    np.stack([ones, positions, shifts], axis=1).astype(np.int32),
+                    [clip.id for clip, _ in found],
+                    np.array([(entry.start, entry.length) for _, entry in found], np.int64),
+                    np.concatenate(prints),
+                    np.cumsum([len(each) for each in prints]),
+                ),
+            )
 
 
 class _CompareFn(_ShardFn):
     """A shard and the candidates whose one clip is in it -> the pairs that are one recording."""
 
-    def process(self, told: tuple[int, Iterable[tuple[int, Near, list[int]]]]) -> Iterator[Found]:
+    def process(self, told: tuple[int, Iterable[Others]]) -> Iterator[Found]:
         clips = self._clips(told[0])
-        nearest: dict[int, list[tuple[float, Near]]] = defaultdict(list)
-        for row, near, shifts in told[1]:
-            own, theirs = clips[row][0].fingerprint, _fingerprint(near.entry)
-            bits = min(different_bits(own, theirs, shift) for shift in shifts)
-            if bits <= MOST_DIFFERENT_BITS:
-                nearest[row].append((bits, near))
+        near: dict[int, dict[Near, float]] = defaultdict(dict)
+        for others in told[1]:
+            prints = np.split(others.prints, others.ends[:-1])
+            split = self._shards[others.shard].split
+            for row, position, shift in others.pairs.tolist():
+                bits = different_bits(clips[row][0].fingerprint, prints[position], shift)
+                if bits <= MOST_DIFFERENT_BITS:
+                    other = others.near(position, split)
+                    near[row][other] = min(bits, near[row].get(other, 1.0))
         found = Found()
-        for row, others in nearest.items():
+        for row, nearest in near.items():
             clip, entry = clips[row]
             waveform = _read_waveform(self._store, self._shards[told[0]], entry)
-            for _, near in sorted(others)[:MOST_CANDIDATES]:
-                theirs = _read_waveform(self._store, self._shards[near.shard], near.entry)
+            for other in sorted(nearest, key=lambda each: (nearest[each], each))[:MOST_CANDIDATES]:
+                theirs = _read_waveform(self._store, self._shards[other.shard], other.entry)
                 if correlation(waveform, theirs) >= SAME_RECORDING:
-                    found.add(leak_of("near_duplicate", [(clip.id, clip.split), near[:2]]))
+                    found.add(leak_of("near_duplicate", [(clip.id, clip.split), other[:2]]))
         yield found
 
 
