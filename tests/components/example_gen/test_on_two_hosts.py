@@ -61,6 +61,7 @@ from schemas.workflow.run import Beam, Value
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.timeout(600),  # minutes where all cores are busy
     pytest.mark.filterwarnings("ignore:Conversion of an array with ndim > 0"),  # TFMA
 ]
 AUDIO = Audio(sample_rate=8000, clip_s=0.5)
