@@ -116,7 +116,7 @@ def said(verdict) -> dict[str, str]:
 
 def test_every_rule_about_rejects_reads_all_of_them(do):
     rejects = [reject(1, "two_labels"), reject(2)]
-    with pytest.raises(DataGateError, match=r"1\.wav.*2\.wav.*two labels"):
+    with pytest.raises(DataGateError, match=r"(?s)1\.wav.*2\.wav.*two labels"):
         do(statistics(), rejects=rejects)
 
 
