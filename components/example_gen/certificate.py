@@ -4,14 +4,17 @@ What `leakage.certify` finds among clips that one process holds, `CertifySplits`
 of workers, with nothing in one place that grows with the clips: workers read the ledgers of their
 shards; speakers, samples and pieces of fingerprints meet by Beam's grouping, in blocks of numbers
 that name clips by shard and row; what met is looked up in the ledgers again. Text and fingerprints
-travel for those only that met, samples never.
+travel for those only that met, samples never. `certify_on_disk` takes the same steps in one
+process, and groups in scratch files: Beam's local runner groups in memory.
 """
 
 import base64
+import contextlib
 import functools
+import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import apache_beam as beam
@@ -20,6 +23,7 @@ import numpy as np
 from components.audio.fingerprint import SAME_RECORDING, correlation
 from components.audio.pcm16 import from_pcm16
 from components.example_gen.files import open_uncompressed
+from components.example_gen.groups import Groups
 from components.example_gen.index import Index, read_index, read_rows
 from components.example_gen.leakage import (
     MOST_CANDIDATES,
@@ -125,6 +129,51 @@ class CertifySplits(beam.PTransform):
         )
         found = (seen.found, speakers, copies, near) | beam.Flatten()
         return found | beam.CombineGlobally(_merged) | beam.Map(Found.certificate)
+
+
+def certify_on_disk(
+    shards: Sequence[Shard], index_uri: str, store_uri: str, settings: str, rows: int
+) -> SplitCertificate:
+    """What `CertifySplits` says of all shards of an index, with the memory of one or two of them.
+
+    Raises:
+        sqlite3.OperationalError: this machine's folder for scratch files is full.
+    """
+    places = index_uri, store_uri, settings
+    found, speakers = Found(), defaultdict[str, set[str]](set)
+    with contextlib.ExitStack() as stack:
+        sums, marks, members, pieces, others, candidates = (
+            stack.enter_context(Groups()) for _ in range(6)
+        )
+        for output in _outputs(_ReadClipsFn(*places, rows), shards):
+            if output.tag == "found":
+                found.merged(output.value)
+            elif output.tag == "speakers":
+                speakers[output.value[0]] |= output.value[1]
+            elif output.tag == "sums":
+                sums.add(*output.value)
+        for number, mark in itertools.chain.from_iterable(map(_copies, sums)):
+            marks.add(number, mark)
+        numbers = range(len(shards))
+        told = ((number, {"marks": list(marks.values(number))}) for number in numbers)
+        for output in _outputs(_ReadPiecesFn(*places, rows), told):
+            {"members": members, "pieces": pieces}[output.tag].add(*output.value)
+        for number, joined in _outputs(_JoinPiecesFn(*places), pieces):
+            others.add(number, joined)
+        for number, packed in _outputs(_ReadOthersFn(*places), others):
+            candidates.add(number, packed)
+        leaks = itertools.chain(
+            itertools.chain.from_iterable(map(_speaker_leaks, speakers.items())),
+            itertools.starmap(_found_copies, members),
+            _outputs(_CompareFn(*places), candidates),
+        )
+        return functools.reduce(Found.merged, leaks, found).certificate()
+
+
+def _outputs(function: "_ShardFn", elements: Iterable[Any]) -> Iterator[Any]:
+    """What a step of Beam gives for each element, in this process."""
+    function.setup()
+    return itertools.chain.from_iterable(map(function.process, elements))
 
 
 class _ShardFn(beam.DoFn):

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
-from components.example_gen.certificate import CertifySplits, certify_shards
+from components.beam_places import is_beam_here
+from components.example_gen.certificate import CertifySplits, certify_on_disk, certify_shards
 from components.example_gen.example_builder import ClipReader
 from components.example_gen.files import link_or_copy, open_uncompressed, whole_file
 from components.example_gen.index import Index, read_index, read_rejects, read_rows
@@ -133,7 +134,8 @@ class IngestUtterances(beam.PTransform):
 
     Gives one element, the number of examples, when everything is written. More than
     `gathered_rows` are certified by grouping, which takes no more memory for more of them, but half
-    a second.
+    a second: by Beam's where workers run elsewhere, on disk where Beam would hold all on this
+    machine.
     """
 
     def __init__(self, places: Places, audio: Audio, gathered_rows: int = GATHERED_ROWS) -> None:
@@ -142,7 +144,7 @@ class IngestUtterances(beam.PTransform):
         self._audio = audio
         self._gathered_rows = gathered_rows
 
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[int]:
+    def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[int]:
         with open_uncompressed(self._places.index) as file:
             index = read_index(file)
         results = (
@@ -151,7 +153,10 @@ class IngestUtterances(beam.PTransform):
             | WriteShards(self._places, self._audio)
         )
         certificate = None
-        if index.rows > self._gathered_rows:
+        is_grouped = index.rows > self._gathered_rows
+        runner = pipeline.pipeline.options.view_as(StandardOptions).runner
+        is_here = is_beam_here([f"--runner={runner or 'DirectRunner'}"])
+        if is_grouped and not is_here:
             settings = settings_digest(self._audio, index)
             certificate = (
                 results
@@ -164,7 +169,7 @@ class IngestUtterances(beam.PTransform):
         return (
             results
             | "AddResults" >> beam.CombineGlobally(_AddResultsFn())
-            | WriteReport(self._places, self._audio, rejects, certificate)
+            | WriteReport(self._places, self._audio, rejects, certificate, is_grouped)
         )
 
 
@@ -191,12 +196,13 @@ class WriteReport(beam.PTransform):
         audio: Audio,
         rejects: beam.PCollection[str],
         certificate: beam.PCollection[SplitCertificate] | None = None,
+        is_grouped: bool = False,
     ) -> None:
         """`rejects` are `Reject`s as JSON, which is a tenth of the objects. Without a `certificate`
-        of one element, that is made, too, in the same process.
+        of one element, that is made, too, in the same process: on its disk if it `is_grouped`.
         """
         super().__init__()
-        self._fn = _WriteReportFn(places, audio)
+        self._fn = _WriteReportFn(places, audio, is_grouped)
         self._rejects = rejects
         self._certificate = certificate
 
@@ -327,10 +333,11 @@ class _AddResultsFn(beam.CombineFn):
 
 
 class _WriteReportFn(beam.DoFn):
-    def __init__(self, places: Places, audio: Audio) -> None:
+    def __init__(self, places: Places, audio: Audio, is_grouped: bool) -> None:
         super().__init__()
         self._places = places
         self._audio = audio
+        self._is_grouped = is_grouped
 
     def process(
         self,
@@ -355,7 +362,11 @@ class _WriteReportFn(beam.DoFn):
         folder = self._places.report
         with whole_file(folder, INGEST_REPORT_FILE, folder) as file:
             file.write(report.model_dump_json(indent=2).encode())
-        store = ShardStore(self._places.store, settings_digest(self._audio, index))
+        settings = settings_digest(self._audio, index)
+        store = ShardStore(self._places.store, settings)
+        uris = self._places.index, self._places.store
+        if certificate is None and self._is_grouped:
+            certificate = certify_on_disk(index.shards, *uris, settings, index.rows)
         certificate = certificate or certify_shards(self._places.index, index, store)
         with whole_file(folder, CERTIFICATE_FILE, folder) as file:
             file.write(certificate.model_dump_json(indent=2).encode())

@@ -6,14 +6,18 @@ import apache_beam as beam
 import numpy as np
 import pytest
 import soundfile
+from apache_beam.io import WriteToText
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.audio.synthesis import generate, voices
 from components.example_gen import certificate, index_writer
+from components.example_gen.certificate import CertifySplits
+from components.example_gen.files import open_uncompressed
+from components.example_gen.index import read_index
 from components.example_gen.index_writer import write_index
 from components.example_gen.pieces import find_pieces, parts_of, shared_pieces, split_codes
 from components.example_gen.sources import list_utterances
-from components.example_gen.transforms import IngestUtterances, Places
+from components.example_gen.transforms import IngestUtterances, Places, settings_digest
 from schemas.reports.leakage import SplitCertificate
 from schemas.workflow.audio import Audio
 from schemas.workflow.data import Data
@@ -64,6 +68,19 @@ def _certify(folder, out, **options):
     return SplitCertificate.model_validate_json((out / "report" / "certificate.json").read_text())
 
 
+def _certify_by_beam(out):
+    """What workers elsewhere would do: of the shards that are stored."""
+    [uri] = (out / "index").glob("*.jsonl")
+    with open_uncompressed(str(uri)) as file:
+        index = read_index(file)
+    places = str(uri), str(out / "shards"), settings_digest(Audio(sample_rate=RATE), index)
+    with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
+        found = pipeline | beam.Create(index.shards) | CertifySplits(*places, index.rows)
+        _ = found | beam.Map(lambda each: each.model_dump_json()) | WriteToText(str(out / "found"))
+    [written] = out.glob("found-*")
+    return SplitCertificate.model_validate_json(written.read_text())
+
+
 def test_grouping_finds_what_one_process_finds(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(index_writer, "_FEWEST_ROWS_IN_SHARD", 5)
     gathered = _certify(folder, tmp_path)
@@ -74,6 +91,7 @@ def test_grouping_finds_what_one_process_finds(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(certificate, "_CLIPS_IN_PART", 8)
     monkeypatch.setattr(certificate, "_PIECES_IN_PART", 64)
     assert _certify(folder, tmp_path, gathered_rows=0) == gathered
+    assert _certify_by_beam(tmp_path) == gathered
 
 
 def test_a_copy_keeps_the_pieces_that_its_original_keeps():
