@@ -28,7 +28,9 @@ from components.example_gen.index import Index, read_index, read_rows
 from components.example_gen.leakage import (
     MOST_CANDIDATES,
     MOST_DIFFERENT_BITS,
+    PAIRS_AT_ONCE,
     Found,
+    Prints,
     StoredClip,
     certify,
     different_bits,
@@ -45,7 +47,7 @@ from schemas.tfrecord import unframe_record
 from schemas.utterance import is_must_pass
 
 _CLIPS_IN_PART = 1 << 20  # whose samples meet in one place: 40 bytes each
-_PIECES_IN_PART = 1 << 22  # 20 bytes each
+_PIECES_IN_PART = 1 << 20  # some 100 bytes each while they are joined
 _ROW_BITS = 32  # of the number that names a clip; those above are its shard's
 
 Block: TypeAlias = tuple[int, np.ndarray]  # number of a shard, and what is said of its rows
@@ -317,14 +319,20 @@ class _CompareFn(_ShardFn):
     def process(self, told: tuple[int, Iterable[Others]]) -> Iterator[Found]:
         clips = self._clips(told[0])
         near: dict[int, dict[Near, float]] = defaultdict(dict)
+        rows = sorted(clips)
+        own = Prints.of([clips[row][0].fingerprint for row in rows])
         for others in told[1]:
-            prints = np.split(others.prints, others.ends[:-1])
+            packed = Prints(others.prints, others.ends)
             split = self._shards[others.shard].split
-            for row, position, shift in others.pairs.tolist():
-                bits = different_bits(clips[row][0].fingerprint, prints[position], shift)
-                if bits <= MOST_DIFFERENT_BITS:
-                    other = others.near(position, split)
-                    near[row][other] = min(bits, near[row].get(other, 1.0))
+            pairs = others.pairs.astype(np.int64)
+            pairs[:, 0] = np.searchsorted(rows, pairs[:, 0])
+            for start in range(0, len(pairs), PAIRS_AT_ONCE):
+                some = pairs[start : start + PAIRS_AT_ONCE]
+                bits = different_bits(own, packed, some)
+                for place in np.flatnonzero(bits <= MOST_DIFFERENT_BITS).tolist():
+                    one, position, _ = some[place].tolist()
+                    nearest, other = near[rows[one]], others.near(position, split)
+                    nearest[other] = min(float(bits[place]), nearest.get(other, 1.0))
         found = Found()
         for row, nearest in near.items():
             clip, entry = clips[row]

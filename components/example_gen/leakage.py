@@ -10,7 +10,7 @@ stored samples. Here all clips are in one process; `certificate` has the same fo
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -25,6 +25,9 @@ _KINDS: tuple[LeakKind, ...] = get_args(LeakKind)
 _MOST_TARGET = 60  # characters of a target that are said
 _MOST_PIECES = 1 << 24  # of larger sets each clip has fewer, but not less than so many:
 _FEWEST_PIECES = 16
+PAIRS_AT_ONCE = 1 << 13  # that are compared with one call
+_ONES = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(1)
+_ONES = _ONES.astype(np.uint8)  # bits of each number
 MOST_DIFFERENT_BITS = 0.25  # copies differ by 0.05 to 0.2, other recordings by 0.3 to 0.5
 _FEWEST_FRAMES = 8
 MOST_CANDIDATES = 16  # of one clip, the nearest first
@@ -161,11 +164,15 @@ def _near_duplicates(
     prints = [clips[number].fingerprint for number in numbers]
     pieces, owners, places = find_pieces(prints, fewest_pieces(len(prints)))
     nearest: dict[int, dict[int, float]] = defaultdict(dict)
+    packed = Prints.of(prints)
     for found in shared_pieces(pieces, owners, places, codes[owners]):
-        for one, other, shift in np.stack(found).T.tolist():
-            bits = different_bits(prints[one], prints[other], shift)
-            if bits <= min(MOST_DIFFERENT_BITS, nearest[one].get(other, 1.0)):
-                nearest[one][other] = bits
+        pairs = np.stack(found, axis=1)
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            some = pairs[start : start + PAIRS_AT_ONCE]
+            bits = different_bits(packed, packed, some)
+            for place in np.flatnonzero(bits <= MOST_DIFFERENT_BITS).tolist():
+                one, other, _ = some[place].tolist()
+                nearest[one][other] = min(float(bits[place]), nearest[one].get(other, 1.0))
     for one, near in sorted(nearest.items()):
         waveform = read_waveform(numbers[one])
         for other in sorted(near, key=lambda number: (near[number], number))[:MOST_CANDIDATES]:
@@ -178,17 +185,43 @@ def fewest_pieces(clips: int) -> int:
     return max(_FEWEST_PIECES, _MOST_PIECES // max(1, clips))
 
 
-def different_bits(one: np.ndarray, other: np.ndarray, shift: int) -> float:
-    """The share of different bits where both clips are active; 1 where that is too short.
+class Prints(NamedTuple):
+    """Fingerprints one after another, uint16, and where each ends, int64 [clips]."""
 
-    Frame `shift` of `one` lies on the first frame of `other`.
+    frames: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, prints: Sequence[np.ndarray]) -> "Prints":
+        """Of clips, uint16 [frames] each."""
+        frames = np.concatenate([*prints, np.empty(0, np.uint16)])
+        return cls(frames, np.cumsum([len(each) for each in prints], dtype=np.int64))
+
+
+def different_bits(ours: Prints, theirs: Prints, pairs: np.ndarray) -> np.ndarray:
+    """The share of different bits where both clips of a pair are active, float64 [pairs]; 1 where
+    that is too short.
+
+    `pairs` int64 [pairs, 3] are a clip of ours, one of theirs, and the frame of the first that lies
+    on the first frame of the other.
     """
-    start, begin = max(0, shift), max(0, -shift)
-    length = min(len(one) - start, len(other) - begin)
-    ours, theirs = one[start : start + length], other[begin : begin + length]
-    active = (ours != 0) & (theirs != 0)
-    frames = int(np.count_nonzero(active))
-    if frames < _FEWEST_FRAMES:
-        return 1.0
-    different = np.unpackbits((ours ^ theirs)[active].view(np.uint8))
-    return int(np.count_nonzero(different)) / (16 * frames)
+    ones, others, shifts = pairs.T
+    our_start, our_length = _places(ours, ones, np.maximum(shifts, 0))
+    their_start, their_length = _places(theirs, others, np.maximum(-shifts, 0))
+    lengths = np.minimum(our_length, their_length)
+    frame = np.arange(max(0, lengths.max(initial=0)))
+    is_both = frame < lengths[:, None]
+    our_frames, their_frames = (
+        prints.frames[np.where(is_both, start[:, None] + frame, 0)]
+        for prints, start in ((ours, our_start), (theirs, their_start))
+    )
+    active = is_both & (our_frames != 0) & (their_frames != 0)
+    frames = np.count_nonzero(active, axis=1)
+    different = np.sum(_ONES[our_frames ^ their_frames], axis=1, where=active, dtype=np.int64)
+    return np.where(frames < _FEWEST_FRAMES, 1.0, different / np.maximum(16 * frames, 1))
+
+
+def _places(prints: Prints, clips: np.ndarray, skipped: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Where what is compared of each clip starts, and how many frames it has: int64 [pairs]."""
+    starts = np.concatenate([[0], prints.ends[:-1]])[clips] + skipped
+    return starts, prints.ends[clips] - starts

@@ -13,7 +13,13 @@ from components.audio.decode import decode
 from components.audio.fingerprint import fingerprint
 from components.audio.pcm16 import to_pcm16
 from components.audio.synthesis import generate, voices
-from components.example_gen.leakage import LEAKS_LISTED, StoredClip, certify
+from components.example_gen.leakage import (
+    LEAKS_LISTED,
+    Prints,
+    StoredClip,
+    certify,
+    different_bits,
+)
 from schemas.reports.leakage import Leak, LeakKind
 from schemas.workflow.audio import Audio
 from schemas.workflow.generated import Generated
@@ -172,3 +178,25 @@ def test_a_hum_that_everybody_has_does_not_make_pairs_explode() -> None:
         StoredClip(str(n), "test" if n % 2 else "train", "", str(n), hum) for n in range(20_000)
     ]
     assert certify(clips, lambda number: np.ones(9)).leaks == []
+
+
+def test_bits_are_counted_where_both_clips_are_active():
+    """Pair by pair, as the definition has it."""
+    random = np.random.default_rng(1)
+    ours, theirs = (
+        [random.integers(0, 1 << 16, size).astype(np.uint16) for size in (40, 3, 17, 90)]
+        for _ in range(2)
+    )
+    for print_ in (*ours, *theirs):
+        print_[random.random(len(print_)) < 0.3] = 0  # pauses
+    pairs = np.array([(a, b, s) for a in range(4) for b in range(4) for s in range(-95, 95, 7)])
+    found = different_bits(Prints.of(ours), Prints.of(theirs), pairs)
+    for (one, other, shift), share in zip(pairs.tolist(), found.tolist(), strict=True):
+        matched = [
+            (a, theirs[other][frame - shift])
+            for frame, a in enumerate(ours[one])
+            if 0 <= frame - shift < len(theirs[other])
+        ]
+        active = [(int(a), int(b)) for a, b in matched if a and b]
+        expected = sum(bin(a ^ b).count("1") for a, b in active) / max(1, 16 * len(active))
+        assert share == pytest.approx(expected if len(active) >= 8 else 1.0)
