@@ -27,12 +27,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ARCHITECTURES = ("cnn", "rnn", "lstm", "cnn_lstm")
+ARCHITECTURES = (
+    *("cnn", "rnn", "lstm", "cnn_lstm"),
+    *("tc_resnet", "ds_cnn", "bc_resnet", "att_rnn", "crnn"),
+)
 _EVAL_SHARE = 0.1
 
 
 def main() -> None:
-    arguments = _parse()
+    arguments = make_training_parser().parse_args()
     if not arguments.table:
         limit_threads(arguments.threads)
         _run(arguments)
@@ -55,14 +58,15 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parse() -> argparse.Namespace:
+def make_training_parser() -> argparse.ArgumentParser:
+    """The same, and which models are trained on whom."""
     parser = make_parser()
     parser.add_argument("--speakers", help="speakers that train/pick/test, e.g. 6/2/2")
     parser.add_argument("--architectures", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
     parser.add_argument("--set", nargs="*", default=[], metavar="BLOCK.KEY=VALUE")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table, train nothing")
-    return parser.parse_args()
+    return parser
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -74,12 +78,12 @@ def _run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         examples = ingest(arguments.manifest, arguments.sample_rate, Path(scratch))
         for seed in arguments.seeds:
-            for number, (test, split) in enumerate(_folds(examples, arguments.speakers)):
-                files = _write(split, Path(scratch) / f"fold{number}")
+            for number, (test, split) in enumerate(folds(examples, arguments.speakers)):
+                files = write(split, Path(scratch) / f"fold{number}")
                 for architecture in arguments.architectures:
                     if (data_set, architecture, tuple(test), seed) in done:
                         continue
-                    blocks = _blocks(architecture, arguments)
+                    blocks = blocks_of(architecture, arguments)
                     result = _train(architecture, blocks, files, seed)
                     line = {"data_set": data_set, "test": test, "settings": arguments.set, **result}
                     with arguments.results.open("a") as file:
@@ -109,7 +113,7 @@ def ingest(manifest: Path, sample_rate: int, scratch: Path) -> list[bytes]:
     return [record for file in files for record in read_records(file)]
 
 
-def _folds(
+def folds(
     examples: list[bytes], speakers: str | None
 ) -> Iterator[tuple[list[str], dict[str, list[bytes]]]]:
     """The speakers that test, and the examples of each split."""
@@ -144,7 +148,8 @@ def _hash_share(identity: str) -> float:
     return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
 
 
-def _write(split: dict[str, list[bytes]], folder: Path) -> dict[str, list[str]]:
+def write(split: dict[str, list[bytes]], folder: Path) -> dict[str, list[str]]:
+    """Files of the examples of each split."""
     from schemas.tfrecord import frame_record
 
     folder.mkdir(exist_ok=True)
@@ -153,7 +158,7 @@ def _write(split: dict[str, list[bytes]], folder: Path) -> dict[str, list[str]]:
     return {name: [str(folder / name)] for name in split}
 
 
-def _blocks(architecture: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def blocks_of(architecture: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """The blocks of a workflow that a training depends on: defaults, changed by `--set`."""
     from schemas.workflow.augment import Augment
     from schemas.workflow.frontend import Frontend
@@ -178,59 +183,73 @@ def _blocks(architecture: str, arguments: argparse.Namespace) -> dict[str, Any]:
 def _train(
     architecture: str, blocks: dict[str, Any], files: dict[str, list[str]], seed: int
 ) -> dict[str, Any]:
+    model, labels, result = train(architecture, blocks, files, seed)
+    clips = [example for file in files["test"] for example in read_clips(file)]
+    return result | {"accuracy": accuracy(model, labels, clips)}
+
+
+def read_clips(file: str) -> list[tuple[str, str, Any]]:
+    """Id, label and waveform of each clip of a file of examples."""
+    from components.audio.pcm16 import from_pcm16
+    from schemas.example import decode_example
+    from schemas.tfrecord import read_records
+
+    examples = map(decode_example, read_records(Path(file)))
+    return [(str(e["id"]), str(e["label"]), from_pcm16(e["audio"])) for e in examples]
+
+
+def accuracy(model: Any, labels: list[str], clips: list[tuple[str, str, Any]]) -> float:
+    """The share of clips labelled right."""
+    import numpy as np
+
+    logits = model.predict(np.stack([waveform for _, _, waveform in clips]), 256, verbose=0)
+    answers = np.array(labels)[logits.argmax(axis=1)]
+    return float((answers == np.array([label for _, label, _ in clips])).mean())
+
+
+def train(
+    architecture: str,
+    blocks: dict[str, Any],
+    files: dict[str, list[str]],
+    seed: int,
+    noise: str = "",
+) -> tuple[Any, list[str], dict[str, Any]]:
+    """A trained model, its labels, and what its training was like; `noise` is a list of recordings
+    to mix in, as `schemas.background` has it.
+    """
     import keras
 
-    from components.models import build_model
-    from components.tasks import feeding
-    from components.trainer.dataset import Learned, make_eval_dataset, make_train_dataset
-    from components.trainer.fit import fit
+    from components.trainer.dataset import Learned
+    from components.trainer.training import Training
     from schemas.tasks import FIRST_TASK
-    from schemas.workflow.augment import Augment
-    from schemas.workflow.frontend import Frontend
-    from schemas.workflow.model import Model
+    from schemas.workflow.training import TrainingSettings
 
     keras.backend.clear_session()
-    train, sample_rate = blocks["train"], blocks["audio"]["sample_rate"]
-    learned, batch_size = Learned.read(files["train"], FIRST_TASK), train["batch_size"]
-    model = build_model(
-        num_outputs=len(learned.labels),
-        sample_rate=sample_rate,
-        clip_samples=sample_rate,
-        frontend=Frontend.model_validate(blocks["frontend"]),
-        augment=Augment.model_validate(blocks["augment"]),
-        model=Model.model_validate(blocks["model"] | {"architecture": architecture}),
-        seed=seed,
-    )
-    make_train = functools.partial(
-        make_train_dataset, files["train"], learned, sample_rate, batch_size, seed
-    )
+    blocks = blocks | {
+        "name": "benchmark",
+        "model": blocks["model"] | {"architecture": architecture},
+    }
+    blocks["train"] = blocks["train"] | {"seed": seed}
+    settings = TrainingSettings.model_validate(blocks)
+    learned = Learned.read(files["train"], FIRST_TASK)
+    training = Training(settings, files["train"], files["eval"], learned, noise=noise)
+    model = training.build()
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        history = fit(
-            model,
-            make_train,
-            make_eval_dataset(files["eval"], learned, sample_rate, 256),
-            feeding.model(FIRST_TASK),
-            epochs=train["epochs"],
-            steps_per_epoch=-(-learned.clips // batch_size),
-            learning_rate=train["learning_rate"],
-            patience=train["patience"],
-            checkpoint_dir=scratch,
-            log_dir=scratch,
-        )
-    seconds = time.monotonic() - started
-    _, accuracy = model.evaluate(
-        make_eval_dataset(files["test"], learned, sample_rate, 256), verbose=0
+        training.fit(model, Path(scratch), Path(scratch))
+        history = json.loads((Path(scratch) / "history.json").read_text())
+    return (
+        model,
+        learned.labels,
+        {
+            "architecture": architecture,
+            "seed": seed,
+            "eval_accuracy": max(epoch["val_value"] for epoch in history),
+            "parameters": model.count_params(),
+            "epochs": len(history),
+            "seconds": time.monotonic() - started,
+        },
     )
-    return {
-        "architecture": architecture,
-        "seed": seed,
-        "accuracy": accuracy,
-        "eval_accuracy": max(epoch.val_value for epoch in history),
-        "parameters": model.count_params(),
-        "epochs": len(history),
-        "seconds": seconds,
-    }
 
 
 def _results(path: Path) -> list[dict[str, Any]]:

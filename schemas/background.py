@@ -1,12 +1,13 @@
-"""The list of background recordings that a run hears, as it is handed to Evaluator."""
+"""The list of recordings without labels that a run hears, as it is handed to its steps."""
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 LONGEST_S = 24 * 3600.0  # of a recording; a header may claim years
+SHORTEST_NOISE_S = 1.0  # of all recordings of noise together
 
 
 class BackgroundRecording(BaseModel):
-    """A long recording without keywords; `length_s` is what its header claims, at most a day."""
+    """A recording without labels; `length_s` is what its header claims, at most a day."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

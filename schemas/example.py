@@ -78,6 +78,12 @@ def encode_example(
     return b"".join(chunks)
 
 
+def encode_audio(pcm: bytes) -> bytes:
+    """A serialized `tf.Example` that has `audio` alone: all that a model looks at."""
+    entry = b"".join(_bytes_entry(_field(1, b"audio"), pcm))
+    return b"\x0a" + _varint(len(entry)) + entry
+
+
 def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
     """The values of a serialized `tf.Example`: the common features, and of a task's those with one
     value; bytes features but `audio` come back as `str`.

@@ -122,6 +122,14 @@ COMBINATIONS = {
     _SHORT + "frontend: {kind: mfcc, num_mfcc: 33}\n": ["3: frontend.num_mfcc"],
     _SHORT + "frontend: {num_mel_bins: 200}\n": ["3: frontend.num_mel_bins"],
     _SHORT + "augment: {time_shift_ms: 1000}\n": ["3: augment.time_shift_ms"],
+    _SHORT + "augment: {noise: {snr_db: [20, 0]}}\n": ["3: augment.noise.snr_db"],
+    _SHORT + "augment: {noise: {share: 1.5}}\n": ["3: augment.noise.share"],
+    _SHORT + "augment: {room: {longest_s: 0}}\n": ["3: augment.room.longest_s"],
+    _SHORT + "conditions: {names: [noise_10db, underwater]}\n": ["3: conditions.names"],
+    _SHORT + "gate: {conditions: {noise_3db: {at_least: 0.9}}}\n": ["3: gate.conditions.noise_3db"],
+    _SHORT + "gate: {conditions: {room: {at_least: 2}}}\n": ["3: gate.conditions.room.at_least"],
+    _SHORT + "model: {architecture: cnn, size: large}\n": ["3: model.size"],
+    _SHORT + "model: {architecture: tc_resnet, size: huge}\n": ["3: model.size"],
     _SHORT + "augment: {spec_augment: {time_mask_ms: 2000}}\n": [
         "3: augment.spec_augment.time_mask_ms"
     ],

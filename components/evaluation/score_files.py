@@ -22,6 +22,7 @@ from components.storage.location import Location, location_of
 from schemas.document import Document
 from schemas.tasks import FIRST_TASK, load_part
 
+_CONDITIONS = "conditions"  # the folder of the tables of clips under conditions
 SCORES_FILE = "test.json"  # the list; before tables were in several files, test.npz was all
 _FEATURE = "feature "
 _VALUES = "values "  # of the texts whose codes are stored under the rest of the name
@@ -94,6 +95,22 @@ def write_arrays(arrays: Mapping[str, Array], file: Path | Location) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     location_of(file).put(buffer.getvalue())
+
+
+def condition_folder(folder: str | Path | Location, condition: str) -> Location:
+    """Where the table of the clips under a condition lies, beside that of the clips as they are."""
+    return location_of(folder) / _CONDITIONS / condition
+
+
+def read_conditions(folder: str | Path | Location) -> dict[str, ClipScores]:
+    """The tables of all conditions, by their names."""
+    places = _condition_folders(folder)
+    return {place.name: read_scores(place / SCORES_FILE) for place in places}
+
+
+def _condition_folders(folder: str | Path | Location) -> list[Location]:
+    place = location_of(folder) / _CONDITIONS
+    return [place / name for name in sorted(place.children()[1])]
 
 
 def scores_file(folder: str | Path | Location) -> Location:
@@ -169,9 +186,15 @@ def read_scores(file: str | Path | Location) -> ClipScores:
 
 
 def drop_clips(folder: str | Path | Location, ids: Collection[str]) -> bool:
-    """Takes the clips of these ids out of the table in an artifact's folder, which goes where it is
-    damaged; says whether there was anything to do. After a kill it can be done again.
+    """Takes the clips of these ids out of the tables in an artifact's folder, which go where they
+    are damaged; says whether there was anything to do. After a kill it can be done again.
     """
+    folders = [folder, *_condition_folders(folder)]
+    dropped = [_drop_clips(each, ids) for each in folders]
+    return any(dropped)
+
+
+def _drop_clips(folder: str | Path | Location, ids: Collection[str]) -> bool:
     place = scores_file(folder)
     if not place.is_present():
         return False

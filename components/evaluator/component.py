@@ -18,6 +18,9 @@ class EvaluatorSpec(ComponentSpec):
         "task": ExecutionParameter(type=str),
         "background_uri": ExecutionParameter(type=str),
         "background_digest": ExecutionParameter(type=str),
+        "noise_uri": ExecutionParameter(type=str),
+        "noise_digest": ExecutionParameter(type=str),
+        "conditions": ExecutionParameter(type=str),
         "earlier": ExecutionParameter(type=str, optional=True),
     }
     INPUTS: ClassVar = {
@@ -49,6 +52,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         baseline_model: types.BaseChannel | None = None,
         background_uri: str = "",
         background_digest: str = "",
+        noise_uri: str = "",
+        noise_digest: str = "",
+        conditions: str = "",
         earlier: str | None = None,
     ) -> None:
         """Wires an evaluator.
@@ -60,6 +66,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             baseline_model: the last blessed model; may be empty.
             background_uri: a list of recordings, `schemas.background`; empty where there is none.
             background_digest: stands for their content in the cache key.
+            noise_uri: a list of recordings of noise, in the same way.
+            noise_digest: stands for their content in the cache key.
+            conditions: what test clips are also heard under, `schemas.workflow.conditions` as JSON.
             earlier: where the last blessed model is looked up if no resolver says it; JSON of
                 `schemas.workflow.training.Earlier`.
         """
@@ -71,6 +80,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 baseline_model=baseline_model,
                 background_uri=background_uri,
                 background_digest=background_digest,
+                noise_uri=noise_uri,
+                noise_digest=noise_digest,
+                conditions=conditions,
                 earlier=earlier,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 scores=types.Channel(type=ClipScores),

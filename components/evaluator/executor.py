@@ -21,21 +21,25 @@ from components.beam_places import written_by_beam
 from components.earlier import blessed_before
 from components.evaluation.score_files import SCORES_FILE
 from components.evaluation.tfma_evaluation import evaluate
-from components.evaluator.clip_scoring import AskedModels, score_files
+from components.evaluator.clip_scoring import AskedModels, Heard, score_files
 from components.examples import split_files
 from components.storage.location import location_of
 from components.tasks import parts
 from components.versions.model_card import read_card
 from schemas.reports.model_card import ModelCard
+from schemas.workflow.conditions import Conditions
 
 
 class Parameters(TypedDict, total=False):
-    """What the step is told; without a background's URI there is none to listen to. `earlier` says
-    where to look for a baseline that no resolver found.
+    """What the step is told; without a background's URI there is none to listen to. `conditions`
+    is JSON of `schemas.workflow.conditions`, and `earlier` says where to look for a baseline that
+    no resolver found.
     """
 
     task: str
     background_uri: str
+    noise_uri: str
+    conditions: str
     earlier: str
 
 
@@ -52,13 +56,17 @@ class Executor(RunsJobs, base_beam_executor.BaseBeamExecutor):
         task = exec_properties["task"]
         folder = artifact_utils.get_single_uri(output_dict["scores"])
         asked = choose_models(saved_models, task)
+        written = exec_properties.get("conditions")
+        conditions = Conditions.model_validate_json(written) if written else Conditions(names=[])
+        noise = exec_properties.get("noise_uri", "")
+        heard = Heard(tuple(conditions.names), conditions.clips, noise)
         with self._make_beam_pipeline() as pipeline:
-            score_files(pipeline, [str(file) for file in files], asked, folder)
+            score_files(pipeline, [str(file) for file in files], asked, folder, heard)
         if uri := exec_properties.get("background_uri"):
             draft = location_of(folder).local_draft()
-            with saved_model_here(models[0]) as saved_model, draft as written:
+            with saved_model_here(models[0]) as saved_model, draft as place_here:
                 parts.recordings(task).score_recordings_of(
-                    location_of(uri).read(), saved_model, read_card(saved_model), written
+                    location_of(uri).read(), saved_model, read_card(saved_model), place_here
                 )
         evaluation = artifact_utils.get_single_uri(output_dict["evaluation"])
         place = written_by_beam(evaluation, self._beam_pipeline_args)

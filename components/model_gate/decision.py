@@ -1,10 +1,14 @@
 """Whether a model is blessed, refused or cannot be judged yet, and why in plain words."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from components.evaluation.case import Case
 from components.evaluation.rules import must_pass
 from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import OVERALL, Tallies, overall
 from components.evaluation.wording import count, on, with_unit
+from components.model_gate import conditions as condition_rules
 from components.model_gate.trace import clips_digest
 from components.tasks import parts
 from schemas.reports.metrics import Headline, Interval, SliceMetrics
@@ -24,11 +28,12 @@ def decide(
     settings: str,
     baseline: Tallies | None = None,
     generated: bool = False,
+    conditions: Mapping[str, ClipScores] = MappingProxyType({}),
 ) -> Verdict:
     """The verdict on a candidate of `task`, by the rules of its gate, whose settings are JSON.
 
     `case` leaves out the clips of `scores` that must pass. `baseline` are the tallies of the last
-    blessed model.
+    blessed model. `conditions` are tables of clips as they sound in noise, in a room and so on.
 
     Refused: a broken rule of the gate, a wrong answer to a clip that must pass, no test clips,
     counts that are not of the table, answers that are not numbers, and what the task calls a fault.
@@ -39,7 +44,10 @@ def decide(
     faults = [*_faults(case), *part.faults(case)] if len(case.scores) else [_NOTHING]
     judgement = part.judge(case, settings, is_sound=not faults)
     rules = [GateRule(name="sound", outcome="broken", message=message) for message in faults]
+    gate = load_part(task, "config").Gate.model_validate_json(settings)
+    heard = condition_rules.cases(case, conditions)
     rules += [*judgement.rules, *must_pass(scores)]
+    rules += condition_rules.judge(heard, gate.conditions) if not faults else []
     outcomes = {rule.outcome for rule in rules}
     measure, has_baseline = case.measure, case.scores.baseline is not None
     pairs = case.scores.pairs(case.scores.everything) if has_baseline else None
@@ -67,7 +75,8 @@ def decide(
         metrics=judgement.metrics,
         slices=_slices(case),
         unsliced=case.scores.unsliced,
-        limits=load_part(task, "config").Gate.model_validate_json(settings).in_words(),
+        conditions=condition_rules.measure(heard),
+        limits=gate.in_words(),
         judged_by=clips_digest(map(str, case.scores.ids)),
         folds=len(set(case.scores.folds.distinct()) - {""}),
         is_pushed_undecided=common_to_all(settings).when_undecided == "push",

@@ -10,7 +10,7 @@ from tfx.utils import io_utils
 
 from components.artifacts import BASELINE_PROPERTY, Artifacts, model_at, saved_model_uri
 from components.evaluation.case import Case
-from components.evaluation.score_files import read_scores, scores_file
+from components.evaluation.score_files import read_conditions, read_scores, scores_file
 from components.evaluation.tfma_evaluation import BASELINE, CANDIDATE
 from components.evaluation.tfma_results import read_results
 from components.model_gate.decision import decide
@@ -62,6 +62,7 @@ class Executor(base_executor.BaseExecutor):
                 settings=settings,
                 baseline=read_results(evaluation.uri, BASELINE) if baseline else None,
                 generated=read_card(saved_model_uri(model)).generated,
+                conditions=read_conditions(folder),
             )
         if judgements := exec_properties.get("judgements"):
             verdict = add_trace(verdict, blessing.uri, location_of(judgements), model.uri)

@@ -15,7 +15,9 @@ _DB_PER_NEPER = 10.0 / np.log(10.0)  # of power
 _EQUALIZER_WAVES = np.array([1.0, 0.5, 0.5, 0.5], np.float32)  # highest share of each
 
 
-class _Augmentation(keras.layers.Layer):
+class Augmentation(keras.layers.Layer):
+    """A layer that draws random numbers, from a generator of its own."""
+
     def __init__(self, seed: int | None = None, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
@@ -25,11 +27,12 @@ class _Augmentation(keras.layers.Layer):
         return input_shape
 
     def uniform(self, shape: tuple[int | KerasTensor, ...], low: float, high: float) -> KerasTensor:
+        """Drawn for each row of the whole batch: `shape` [rows, ...]."""
         return draw_uniform(shape, low, high, self.seed_generator)
 
 
 @keras.saving.register_keras_serializable("auricle")
-class RandomPlayback(_Augmentation):
+class RandomPlayback(Augmentation):
     """Each waveform moved by up to `shift_samples` and played up to `speed` faster or slower.
 
     float32 [batch, samples], same shape out. What moves in from outside is zero. A speed of 1 + s
@@ -60,11 +63,13 @@ class RandomPlayback(_Augmentation):
         left = ops.floor(position)
         fraction = position - left
         # One silent sample on either side is what every position outside the clip reads.
-        padded = ops.reshape(ops.pad(waveform, ((0, 0), (1, 1))), (-1,))
+        padded = ops.pad(waveform, ((0, 0), (1, 2)))
+        # Both neighbours of a position lie together, and are read at once.
+        pairs = ops.reshape(ops.stack([padded[:, :-1], padded[:, 1:]], axis=2), (-1, 2))
         row = ops.expand_dims(ops.arange(batch) * (samples + 2), 1)
         index = ops.cast(ops.clip(left, -1, end), "int32") + 1
-        before = ops.take(padded, row + index)
-        after = ops.take(padded, row + ops.minimum(index + 1, samples + 1))
+        found = ops.take(pairs, row + index, axis=0)
+        before, after = found[..., 0], found[..., 1]
         moved = before + (after - before) * fraction
         return moved if lengths is None else keep_steps(moved, lengths)
 
@@ -78,7 +83,7 @@ class RandomPlayback(_Augmentation):
 
 
 @keras.saving.register_keras_serializable("auricle")
-class RandomGain(_Augmentation):
+class RandomGain(Augmentation):
     """Each waveform louder or quieter by up to `gain_db`: float32 [batch, samples], same out."""
 
     def __init__(self, gain_db: float, seed: int | None = None, **kwargs: object) -> None:
@@ -96,7 +101,7 @@ class RandomGain(_Augmentation):
 
 
 @keras.saving.register_keras_serializable("auricle")
-class RandomChannel(_Augmentation):
+class RandomChannel(Augmentation):
     """Log-mel energies as another vocal tract and another microphone would have made them.
 
     float32 [batch, frames, bins], same shape out. Bins are read up to `frequency_warp` (a share)
@@ -136,7 +141,7 @@ class RandomChannel(_Augmentation):
 
 
 @keras.saving.register_keras_serializable("auricle")
-class SpecAugment(_Augmentation):
+class SpecAugment(Augmentation):
     """Random stretches of time and bands of frequency set to 0 (Park et al. 2019, no time warp).
 
     float32 [batch, frames, bins], same shape out. Widths are uniform from 0 to `time_mask_frames`

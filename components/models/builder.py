@@ -4,14 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 from keras import KerasTensor
+from numpy.typing import NDArray
 
 from components.audio import mel
-from components.models import augmentation, frontends
+from components.models import augmentation, disturbance, frontends
+from components.models.attention import build_att_rnn, build_crnn
+from components.models.bc_resnet import build_bc_resnet
 from components.models.cnn import build_cnn
 from components.models.cnn_lstm import build_cnn_lstm
+from components.models.ds_cnn import build_ds_cnn
 from components.models.masking import MaskSteps
 from components.models.recurrent import build_lstm, build_rnn
+from components.models.tc_resnet import build_tc_resnet
 from schemas.workflow.augment import Augment
 from schemas.workflow.frontend import Frontend
 from schemas.workflow.model import Model
@@ -39,6 +45,11 @@ MODELS: dict[str, Architecture] = {
     "rnn": Architecture(build_rnn, variable_length=True),
     "lstm": Architecture(build_lstm, variable_length=True),
     "cnn_lstm": Architecture(build_cnn_lstm, variable_length=True),
+    "tc_resnet": Architecture(build_tc_resnet, variable_length=False),
+    "ds_cnn": Architecture(build_ds_cnn, variable_length=False),
+    "bc_resnet": Architecture(build_bc_resnet, variable_length=False),
+    "att_rnn": Architecture(build_att_rnn, variable_length=False),
+    "crnn": Architecture(build_crnn, variable_length=False),
 }
 
 
@@ -52,6 +63,7 @@ def build_model(
     model: Model,
     seed: int,
     variable_length: bool = False,
+    noises: NDArray[np.int16] | None = None,
 ) -> keras.Model:
     """A functional model: waveform [batch, clip_samples] -> logits [batch, classes], float32.
 
@@ -59,7 +71,8 @@ def build_model(
     1 to samples: a clip's logits are the same whatever lies beyond its length, and
     `clip_samples` says nothing. Its weights are those of the model for one length.
 
-    Augmentation acts only with `training=True`. Reseeds the generators of Python, numpy and the
+    Augmentation acts only with `training=True`, and mixes in what `noises` int16 [noises, samples]
+    hold: without them there is no noise. Reseeds the generators of Python, numpy and the
     backend, so the same arguments give the same weights.
 
     Raises:
@@ -77,7 +90,7 @@ def build_model(
     if lengths is not None:
         shortest = mel.ms_to_samples(frontend.frame_length_ms, sample_rate)
         clip = MaskSteps(min_steps=shortest)(waveform, lengths)
-    changed = _change_waveform(clip, lengths, sample_rate, augment)
+    changed = _change_waveform(clip, lengths, sample_rate, augment, noises)
     features, num_frames = _compute_features(changed, lengths, sample_rate, frontend, augment)
     masked = _mask_features(features, num_frames, frontend.frame_step_ms, augment)
     logits = architecture.build(masked, num_frames, num_outputs, model)
@@ -110,12 +123,26 @@ def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
 
 
 def _change_waveform(
-    waveform: KerasTensor, lengths: KerasTensor | None, sample_rate: int, augment: Augment
+    waveform: KerasTensor,
+    lengths: KerasTensor | None,
+    sample_rate: int,
+    augment: Augment,
+    noises: NDArray[np.int16] | None,
 ) -> KerasTensor:
+    """As a speaker, a room, what else sounds there, and a microphone would have made it."""
     shift_samples = mel.ms_to_samples(augment.time_shift_ms, sample_rate)
     if shift_samples or augment.speed:
         playback = augmentation.RandomPlayback(shift_samples, augment.speed)
         waveform = _with_lengths(playback, waveform, lengths)
+    if augment.room.share:
+        room = disturbance.RandomRoom(augment.room.share, augment.room.longest_s, sample_rate)
+        waveform = _with_lengths(room, waveform, lengths)
+    if augment.noise.share and noises is not None:
+        noise = disturbance.RandomNoise(augment.noise.share, augment.noise.snr_db, noises)
+        waveform = _with_lengths(noise, waveform, lengths)
+    if augment.clipping.share:
+        clipping = disturbance.RandomClipping(augment.clipping.share, augment.clipping.most_db)
+        waveform = clipping(waveform)
     if augment.gain_db:
         waveform = augmentation.RandomGain(augment.gain_db)(waveform)
     return waveform
@@ -164,6 +191,8 @@ def _compute_features(
     if augment.frequency_warp or augment.equalizer_db:
         channel = augmentation.RandomChannel(augment.frequency_warp, augment.equalizer_db)
         energies = channel(energies)
+    if augment.narrow_band:
+        energies = disturbance.RandomBand(augment.narrow_band)(energies)
     features = _with_lengths(frontends.SpeechNormalization(), energies, num_frames)
     if kind == "mfcc":
         features = frontends.Cepstrum(frontend.num_mfcc)(features)

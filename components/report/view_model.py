@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from components.pages.clips import Clip, ScoredClip
 from components.pages.section import Place, Section
 from components.report.eval_gap import eval_gap
+from components.report.noise_curve import noise_svg
 from components.storage.location import location_of
 from components.versions.model_card import read_card
 from schemas.reports.data_verdict import DATA_VERDICT_FILE, DataVerdict
@@ -295,6 +296,16 @@ class Content:
         sign = 1 if self.verdict.headline.higher_is_better else -1
         found = [s for s in self.verdict.slices if s.feature != by_target]
         return sorted(found, key=lambda s: (sign * s.headline, -s.clips, s.value))
+
+    @property
+    def noise_svg(self) -> str:
+        """What the model is worth in noise, drawn."""
+        return noise_svg(self.verdict.conditions, self.verdict.headline)
+
+    @property
+    def has_recorded_noise(self) -> bool:
+        """Whether what test clips were mixed with was recorded."""
+        return self.card.augment.noise.recordings is not None
 
     def sections_at(self, place: Place) -> list[Section]:
         """The task's own, in the order in which it gave them."""

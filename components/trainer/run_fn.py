@@ -65,7 +65,8 @@ def _train_and_export(fn_args: FnArgs, settings: TrainingSettings, devices: Devi
         eval_files = []
     task = config.get("task", FIRST_TASK)
     learned, data = read_clips(train_files, task)
-    training = Training(settings, train_files, eval_files, learned, devices)
+    noise = config.get("noise", {}).get("uri", "")
+    training = Training(settings, train_files, eval_files, learned, devices, noise)
     base_model = fn_args.base_model or _look_up(config, settings.audio)
     key = _training_key(config, base_model)
     check_same(devices, key, json.dumps([learned.labels, data.model_dump()]))

@@ -1,10 +1,13 @@
 """One training: the settings, the clips and the vocabulary of a model, whatever it starts from."""
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.models import build_model
 from components.storage.location import Location
@@ -12,6 +15,7 @@ from components.tasks import feeding
 from components.trainer.dataset import Learned, make_eval_dataset, make_train_dataset
 from components.trainer.devices import Devices
 from components.trainer.fit import fit
+from components.trainer.noise_bank import noise_bank
 from components.trainer.recorder import Turn
 from components.trainer.shares import Share
 from schemas.workflow.training import TrainingSettings
@@ -26,6 +30,7 @@ class Training:
     eval_files: list[str]
     learned: Learned
     devices: Devices = field(default_factory=Devices)
+    noise: str = ""  # URI of a list of recordings to mix in
 
     @property
     def labels(self) -> list[str]:
@@ -52,7 +57,15 @@ class Training:
             model=self.settings.model,
             seed=self.settings.train.seed,
             variable_length=self.has_variable_length,
+            noises=self._noises,
         )
+
+    @functools.cached_property
+    def _noises(self) -> NDArray[np.int16] | None:
+        if not self.settings.augment.noise.share:
+            return None
+        rate, seed = self.settings.audio.sample_rate, self.settings.train.seed
+        return noise_bank(self.train_files, self.clip_samples, rate, seed, self.noise)
 
     @property
     def steps(self) -> int:

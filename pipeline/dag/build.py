@@ -65,6 +65,8 @@ class RunLocations:
     index_digest: str
     background_uri: str
     background_digest: str
+    noise_uri: str
+    noise_digest: str
     shards: str
     schema_uri: str
     metadata: metadata_store_pb2.ConnectionConfig | None
@@ -131,6 +133,9 @@ def build_pipeline(workflow: Workflow, locations: RunLocations) -> Pipeline:
         baseline_model=baseline_model,
         background_uri=locations.background_uri,
         background_digest=locations.background_digest,
+        noise_uri=locations.noise_uri,
+        noise_digest=locations.noise_digest,
+        conditions=workflow.conditions.model_dump_json(),
         earlier=json.dumps(locations.earlier) if locations.earlier else None,
     )
     model_gate = ModelGate(
@@ -240,6 +245,8 @@ def _trainer_config(workflow: Workflow, locations: RunLocations) -> TrainerConfi
         config["confidence"] = workflow.gate.confidence
     if workflow.task != FIRST_TASK:
         config["task"] = workflow.task
+    if locations.noise_uri:
+        config["noise"] = {"uri": locations.noise_uri, "digest": locations.noise_digest}
     if locations.earlier is not None and workflow.train.start != "scratch":
         config["earlier"] = locations.earlier
     return config

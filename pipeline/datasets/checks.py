@@ -1,12 +1,13 @@
 """What has to hold of a data set before anything runs on it, wherever it is to run."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from components.evaluation.outlook import Outlook, Unanswered
 from components.evaluation.slices import check_slices
-from components.example_gen.background import list_background
+from components.example_gen.background import list_background, list_noise
 from components.example_gen.splits import check_data_set, divide
 from components.tasks import feeding, parts
 from pipeline.dag.beam import check_reach
@@ -23,15 +24,22 @@ from schemas.workflow.workflow import Workflow
 _NAMED = 8
 
 
-def check_inputs(project: Project, rows: Sequence[Utterance]) -> list[BackgroundRecording]:
-    """The recordings without keywords that go with `rows`, once both were found usable.
+class Recordings(NamedTuple):
+    """Recordings without labels: those without keywords, and noise to mix in."""
+
+    background: list[BackgroundRecording]
+    noise: list[BackgroundRecording]
+
+
+def check_inputs(project: Project, rows: Sequence[Utterance]) -> Recordings:
+    """The recordings without labels that go with `rows`, once all were found usable.
 
     Raises:
         DataError: no model can be made, or judged, from them.
     """
     check_reach(project.workflow.run.beam, rows)
     check_rows(project.workflow, rows)
-    return background_of(project, rows)
+    return recordings_of(project, rows)
 
 
 def check_rows(workflow: Workflow, rows: Sequence[Utterance]) -> None:
@@ -73,14 +81,17 @@ def unanswered(
     return Unanswered(targets, features["speaker"], features, is_clustered=split.folds is not None)
 
 
-def background_of(project: Project, rows: Sequence[Utterance]) -> list[BackgroundRecording]:
-    """The recordings without keywords.
+def recordings_of(project: Project, rows: Sequence[Utterance]) -> Recordings:
+    """The recordings without labels.
 
     Raises:
         DataError: they cannot be used, or are among `rows`.
     """
     workflow = project.workflow
-    return list_background(workflow.data, workflow.audio.clip_s, project.folder, rows)
+    return Recordings(
+        list_background(workflow.data, workflow.audio.clip_s, project.folder, rows),
+        list_noise(workflow.augment.noise, project.folder, rows),
+    )
 
 
 def _check_labels(workflow: Workflow, rows: Sequence[Utterance]) -> None:

@@ -19,7 +19,7 @@ from components.storage.location import location_of
 from components.tasks import feeding
 from pipeline.dag.steps import STEPS
 from pipeline.datasets.at_scale import AtScale
-from pipeline.datasets.checks import background_of, outlooks
+from pipeline.datasets.checks import outlooks, recordings_of
 from pipeline.datasets.refusals import why_refused
 from pipeline.datasets.rows import list_rows
 from pipeline.workspace.disk import free_bytes, needed_bytes
@@ -105,7 +105,7 @@ def make_plan(project: Project) -> Plan:
     usable = without(listing.utterances, {reject.id for reject in rejects})
     durations_s, are_estimated = _durations_s(usable, workflow.audio.clip_s)
     splits = _count_splits(usable, durations_s, workflow)
-    background = background_of(project, listing.utterances)
+    background = recordings_of(project, listing.utterances).background
     run_directory, free = _look_at_run_directory(project)
     error = why_refused(project, usable, rejects, splits)
     return Plan(

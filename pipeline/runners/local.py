@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from components.evaluation.score_files import SCORES_FILE
-from components.example_gen.background import write_background
+from components.example_gen.background import write_recordings
 from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
@@ -25,7 +25,7 @@ from pipeline.dag.beam import beam_pipeline_args, ingest_pipeline_args
 from pipeline.dag.data_schema import SCHEMA_FILE, data_schema
 from pipeline.dag.fingerprint import DEPENDENCES, component_fingerprint, shards_fingerprint
 from pipeline.dag.predecessors import SAME_SHARDS
-from pipeline.datasets.checks import check_inputs
+from pipeline.datasets.checks import Recordings, check_inputs
 from pipeline.datasets.rows import left_out_text, list_rows
 from pipeline.metadata.artifacts import pushed_version
 from pipeline.metadata.store import prepare_store
@@ -44,7 +44,6 @@ from pipeline.workspace.lock import claim
 from pipeline.workspace.ownership import own_serving
 from pipeline.workspace.paths import RunDirectory
 from pipeline.workspace.project import Project
-from schemas.background import BackgroundRecording
 from schemas.errors import DataGateError
 from schemas.outcomes import StepOutcome
 from schemas.reports.pushed import PUSHED_FILE
@@ -135,7 +134,7 @@ def _run_graph(
     workflow: Workflow,
     directory: RunDirectory,
     listing: Listing,
-    recordings: list[BackgroundRecording],
+    recordings: Recordings,
     beam_args: list[str],
     terminal: TextIO,
     ended: Callable[..., None],
@@ -149,7 +148,9 @@ def _run_graph(
 
         progress.start("Prepare")
         index = write_index(listing, workflow.data, directory.index, directory.digests)
-        background = write_background(recordings, directory.index, directory.digests)
+        places = directory.index, directory.digests
+        background = write_recordings(recordings.background, "background", *places)
+        noise = write_recordings(recordings.noise, "noise", *places)
         ingest_args = ingest_pipeline_args(
             workflow.run.beam, len(listing.utterances), os.cpu_count() or 1
         )
@@ -157,7 +158,8 @@ def _run_graph(
             from pipeline.dag.build import build_pipeline
             from pipeline.runners.launcher import launch_pipeline
 
-        locations = _locations(directory, index, background, beam_args, ingest_args, workflow.task)
+        lists = index, background, noise
+        locations = _locations(directory, lists, beam_args, ingest_args, workflow.task)
         pipeline = build_pipeline(workflow, locations)
         finish("Prepare", "done")
         try:
@@ -209,8 +211,7 @@ def _after_ingest(directory: RunDirectory, name: str, outcome: "Outcome") -> Non
 
 def _locations(
     directory: RunDirectory,
-    index: IndexRef,
-    background: IndexRef,
+    lists: tuple[IndexRef, IndexRef, IndexRef],
     beam_args: list[str],
     ingest_args: list[str],
     task: str,
@@ -219,6 +220,7 @@ def _locations(
 
     from pipeline.dag.build import RunLocations
 
+    index, background, noise = lists
     trainer_code = component_fingerprint("Trainer", task=task)
     return RunLocations(
         root=str(directory.artifacts),
@@ -232,6 +234,8 @@ def _locations(
         index_digest=index.digest,
         background_uri=background.uri,
         background_digest=background.digest,
+        noise_uri=noise.uri,
+        noise_digest=noise.digest,
         shards=str(_shards(directory)),
         schema_uri=str(_copy_schema(directory, task)),
         metadata=metadata.sqlite_metadata_connection_config(str(directory.metadata)),

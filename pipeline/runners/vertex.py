@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
-from components.example_gen.background import write_background
+from components.example_gen.background import write_recordings
 from components.example_gen.index import IndexRef
 from components.example_gen.index_writer import write_index
 from components.example_gen.sources import Listing
@@ -125,12 +125,13 @@ def make_job(project: Project, files: Location) -> Made:
     beam_args = beam_pipeline_args(beam_on_google(workflow))
     listing = list_rows(project)
     recordings = check_inputs(project, listing.utterances)
-    _check_reachable(listing.utterances, recordings)
+    _check_reachable(listing.utterances, [*recordings.background, *recordings.noise])
     index = write_index(listing, workflow.data, files / "index", None)
-    background = write_background(recordings, files / "index", None)
+    background = write_recordings(recordings.background, "background", files / "index")
+    noise = write_recordings(recordings.noise, "noise", files / "index")
     (files / SCHEMA_FILE.name).put(data_schema(workflow.task))
     with _libraries_quiet():
-        job = _compile(workflow, _locations(workflow, index, background, beam_args))
+        job = _compile(workflow, _locations(workflow, (index, background, noise), beam_args))
     check_spec(job, run_root(workflow))
     return Made(job, listing, index.digest)
 
@@ -180,15 +181,17 @@ def _check_reachable(rows: Sequence[Utterance], recordings: list[BackgroundRecor
         raise DataError(
             f"{len(here):,} recordings lie on this machine ({some(here, _NAMED)}), where"
             " Vertex AI cannot read them; copy them to a bucket (gcloud storage cp -r), and name"
-            " them there in data.manifests, data.folder or data.background"
+            " them there in data.manifests, data.folder, data.background or"
+            " augment.noise.recordings"
         )
 
 
 def _locations(
-    workflow: Workflow, index: IndexRef, background: IndexRef, beam_args: list[str]
+    workflow: Workflow, lists: tuple[IndexRef, IndexRef, IndexRef], beam_args: list[str]
 ) -> "RunLocations":
     from pipeline.dag.build import RunLocations
 
+    index, background, noise = lists
     root, push = run_root(workflow), workflow.push.directory
     ledger, judgements = f"{root}/versions.json", f"{root}/judgements.jsonl"
     trainer_code = component_fingerprint("Trainer", task=workflow.task)
@@ -204,6 +207,8 @@ def _locations(
         index_digest=index.digest,
         background_uri=background.uri and f"{root}/index/{Path(background.uri).name}",
         background_digest=background.digest,
+        noise_uri=noise.uri and f"{root}/index/{Path(noise.uri).name}",
+        noise_digest=noise.digest,
         shards=f"{root}/shards/{shards_fingerprint()[:16]}",
         schema_uri=f"{root}/{SCHEMA_FILE.name}",
         metadata=None,

@@ -36,6 +36,21 @@ class Headline(Document):
     higher_is_better: bool
 
 
+class ConditionMetrics(Document):
+    """The verdict's headline number of test clips heard under one condition, e.g. `noise_10db`.
+
+    `baseline` is that of the last blessed model, and `difference_interval` where the difference to
+    it lies, on the clips whose target both know.
+    """
+
+    name: str
+    value: float
+    interval: Interval
+    clips: int
+    baseline: float | None
+    difference_interval: Interval | None
+
+
 class SliceMetrics(Document):
     """One slice of the test split, e.g. feature `speaker`, value `theo`.
 

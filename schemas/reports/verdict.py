@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from schemas.document import Document
 from schemas.outcomes import RuleOutcome, VerdictOutcome
-from schemas.reports.metrics import Headline, Interval, SliceMetrics
+from schemas.reports.metrics import ConditionMetrics, Headline, Interval, SliceMetrics
 from schemas.reports.model_card import ModelCard
 from schemas.reports.rule import Explained
 from schemas.tasks import TASKS, load_part
@@ -56,7 +56,8 @@ class Verdict(Document):
 
     Intervals have `confidence`. `baseline` is the headline number of the last blessed model, and
     `difference` the headline's less that one's on the clips whose target both know; `incomparable`
-    says why there is none although there is such a model. `unsliced` are features with too many
+    says why there is none although there is such a model. `conditions` are what test clips were
+    also heard under. `unsliced` are features with too many
     values, and how many. `limits` are the rules of the gate in words. `judged_by` is a digest of
     the test clips' ids, `judged_before` how many verdicts they gave before, and `gate_change` how
     the gate was changed since. `folds` is how many models were asked, where the data is
@@ -76,6 +77,7 @@ class Verdict(Document):
     metrics: dict[str, float]
     slices: list[SliceMetrics]
     unsliced: dict[str, int]
+    conditions: list[ConditionMetrics] = Field([])
     limits: list[str] = Field([])
     judged_by: str = ""
     judged_before: int = 0

@@ -17,8 +17,10 @@ from schemas.spans import has_spans, why_no_spans
 from schemas.text import nearest, visible
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
+from schemas.workflow.conditions import Conditions
 from schemas.workflow.data import Data, Split
 from schemas.workflow.frontend import Frontend
+from schemas.workflow.gate import Gate
 from schemas.workflow.model import Model
 from schemas.workflow.notify import Notify
 from schemas.workflow.registry import Registry
@@ -27,7 +29,8 @@ from schemas.workflow.train import Train
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PLACES = re.compile(
-    r"(data\.(manifests|folder|root|background)|run\.directory|push\.directory)(\[\d+\])?"
+    r"(data\.(manifests|folder|root|background)|augment\.noise\.recordings|run\.directory"
+    r"|push\.directory)(\[\d+\])?"
 )
 _SAID_ELSEWHERE = ("registry.uri", "notify.webhook")
 
@@ -238,9 +241,25 @@ def _mel_to_hertz(mel: float) -> float:
     return 700.0 * math.expm1(mel / 1127.0)
 
 
+def condition_conflicts(conditions: Conditions, gate: Gate) -> Iterator[Conflict]:
+    """Between limits under conditions and what clips are heard under."""
+    for name in gate.conditions:
+        if name not in conditions.names:
+            yield Conflict(
+                (f"gate.conditions.{name}", "conditions.names"),
+                f"a limit under {name}, which no clip is heard under",
+                f"one of {', '.join(conditions.names) or 'none'}, or {name} in conditions.names",
+            )
+
+
 def augment_conflicts(audio: Audio, frontend: Frontend, augment: "Augment") -> Iterator[Conflict]:
     """Between changes while training and what they are applied to."""
     clip_ms, masks = audio.clip_s * 1000, augment.spec_augment
+    low, high = augment.noise.snr_db
+    if low > high:
+        yield Conflict(
+            ("augment.noise.snr_db",), f"{low:g} above {high:g}", "the lower ratio first"
+        )
     if augment.time_shift_ms >= clip_ms:
         yield Conflict(
             ("augment.time_shift_ms", "audio.clip_s"),
@@ -270,6 +289,12 @@ def model_conflicts(model: Model) -> Iterator[Conflict]:
             ("model.peephole", "model.architecture"),
             f"peephole connections in the architecture {model.architecture}, which has no LSTM",
             "the architecture lstm or cnn_lstm",
+        )
+    if model.size != "base" and model.architecture in ("cnn", "rnn", "lstm", "cnn_lstm"):
+        yield Conflict(
+            ("model.size", "model.architecture"),
+            f"the size {model.size} of the architecture {model.architecture}",
+            "model.filters, model.units and model.layers, which say how large that one is",
         )
 
 

@@ -7,6 +7,24 @@ from pydantic import BaseModel, Field
 from schemas.workflow.block import Block
 
 
+class ConditionLimit(Block):
+    """What a model has to reach under one condition."""
+
+    at_least: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="A model is blessed when its whole interval there is above this value.",
+    )
+    no_worse_by_more_than: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="A model is blessed when it loses no more than this there against the last"
+        " blessed model.",
+    )
+
+
 class Gate(Block):
     """When a model is blessed; without any rule every model is."""
 
@@ -19,13 +37,24 @@ class Gate(Block):
         " not published; push, it is, and verdict and model card say so.",
     )
 
+    conditions: dict[str, ConditionLimit] = Field(
+        {},
+        description="Limits under conditions, by their names: `{noise_10db: {at_least: 0.9}}`.",
+    )
+
     def slices(self) -> dict[str, list[str]]:
         """The features by whose values test clips are judged, by the key that names them."""
         return {}
 
     def in_words(self) -> list[str]:
         """What a model has to reach, a rule each."""
-        return []
+        found = []
+        for name, limit in self.conditions.items():
+            if limit.at_least is not None:
+                found.append(f"at least {limit.at_least:g} under {name}")
+            if (worse := limit.no_worse_by_more_than) is not None:
+                found.append(f"under {name} no worse than the last by more than {worse:g}")
+        return found
 
 
 class Common(BaseModel):

@@ -6,13 +6,29 @@ from pydantic import Field
 
 from schemas.workflow.block import Block
 
+Size = Literal["small", "base", "large"]
+
 
 class Model(Block):
     """The Keras model behind the frontend."""
 
-    architecture: Literal["cnn", "rnn", "lstm", "cnn_lstm"] = Field(
-        "cnn_lstm", description="Convolutions, plain recurrence, LSTM, or the three combined."
+    architecture: Literal[
+        "cnn",
+        "rnn",
+        "lstm",
+        "cnn_lstm",
+        "tc_resnet",
+        "ds_cnn",
+        "bc_resnet",
+        "att_rnn",
+        "crnn",
+    ] = Field(
+        "cnn_lstm",
+        description="Convolutions, plain recurrence, LSTM, or the three combined; or a network of a"
+        " paper: residual convolutions over time, separable ones, broadcasted residuals, recurrence"
+        " with attention.",
     )
+    size: Size = Field("base", description="Of the networks from papers: how wide and deep.")
     units: int = Field(128, ge=1, le=4096, description="Width of the recurrent and dense layers.")
     layers: int = Field(
         3, ge=1, le=16, description="Convolutions (cnn, cnn_lstm) or recurrent layers (rnn, lstm)."

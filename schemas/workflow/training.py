@@ -28,6 +28,13 @@ class Earlier(TypedDict):
     ledger: str
 
 
+class Listed(TypedDict):
+    """A list of recordings (`schemas.background`), and the digest of their names and content."""
+
+    uri: str
+    digest: str
+
+
 class TrainerConfig(TypedDict, total=False):
     """What Trainer gets: settings, provenance, and where unfinished trainings are kept.
 
@@ -45,5 +52,6 @@ class TrainerConfig(TypedDict, total=False):
     checkpoints: str
     confidence: float
     task: str
+    noise: Listed
     earlier: Earlier
     uris: list[str]

@@ -24,6 +24,7 @@ from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
 from schemas.workflow.beam_conflicts import beam_conflicts
 from schemas.workflow.block import Block
+from schemas.workflow.conditions import Conditions
 from schemas.workflow.data import Data
 from schemas.workflow.data_gate import DataGate
 from schemas.workflow.frontend import Frontend
@@ -63,6 +64,9 @@ class Workflow(Block):
     augment: Augment = Field(Augment(), description="Random changes while training.")
     model: Model = Field(Model(), description="The Keras model behind the frontend.")
     train: Train = Field(Train(), description="How the model is trained.")
+    conditions: Conditions = Field(
+        Conditions(), description="What test clips are also judged under."
+    )
     data_gate: DataGate = Field(DataGate(), description="When training may begin.")
     gate: SerializeAsAny[Gate] = Field(
         Gate(), validate_default=True, description="When a model is blessed."
@@ -108,6 +112,7 @@ class Workflow(Block):
         yield from conflicts.frame_conflicts(self.audio, self.frontend)
         yield from conflicts.band_conflicts(self.audio, self.frontend)
         yield from conflicts.augment_conflicts(self.audio, self.frontend, self.augment)
+        yield from conflicts.condition_conflicts(self.conditions, self.gate)
         yield from conflicts.model_conflicts(self.model)
         yield from conflicts.registry_conflicts(self.registry)
         yield from conflicts.text_conflicts(self.model_dump(mode="json"))

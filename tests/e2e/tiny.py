@@ -23,6 +23,7 @@ TINY: dict[str, Any] = {
     "augment": {"speed": 0.0},
     "model": {"architecture": "cnn", "units": 16, "layers": 1, "filters": 8},
     "train": {"epochs": 1, "batch_size": 8},
+    "conditions": {"names": ["noise_10db"]},
     "registry": {"kind": "none"},  # MLflow costs seconds; one test has it
 }
 

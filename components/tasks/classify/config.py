@@ -58,7 +58,7 @@ class Gate(gate.Gate):
             lines.append(f"accuracy at least {rule.at_least:g}{where}")
         if rule.no_worse_by_more_than is not None:
             lines.append(f"no worse than the last by more than {rule.no_worse_by_more_than:g}")
-        return lines
+        return [*lines, *super().in_words()]
 
 
 def is_meant(document: Mapping[str, object]) -> bool:

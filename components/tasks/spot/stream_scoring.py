@@ -21,6 +21,7 @@ from components.subprocess_pool import Failure, Limits, SubprocessPool
 from components.tasks.spot.wake_word import Background
 from schemas.background import LONGEST_S, BackgroundRecording
 from schemas.errors import ClipError, DataError
+from schemas.example import encode_audio
 from schemas.progress import report_progress
 from schemas.reports.model_card import ModelCard
 from schemas.utterance import is_keyword
@@ -236,19 +237,11 @@ def _keyword_score(saved_model: Path, labels: list[str]) -> Score:
     def score(clips: list[bytes]) -> NDArray[np.float32]:
         # By way of the model: a signature alone does not keep its variables alive.
         serve = model.signatures["serving_examples"]
-        scores = serve(examples=tf.constant([_example(clip) for clip in clips]))["scores"].numpy()
+        scores = serve(examples=tf.constant([encode_audio(clip) for clip in clips]))[
+            "scores"
+        ].numpy()
         answers = scores.argmax(axis=1)  # the first NaN, where there is one
         best = scores[np.arange(len(scores)), answers]
         return np.where(are_keywords[answers] | np.isnan(best), best, np.float32(0))
 
     return score
-
-
-def _example(clip: bytes) -> bytes:
-    """All of a tf.Example that a model looks at."""
-    import tensorflow as tf
-
-    audio = tf.train.Feature(bytes_list=tf.train.BytesList(value=[clip]))
-    return tf.train.Example(
-        features=tf.train.Features(feature={"audio": audio})
-    ).SerializeToString()

@@ -11,6 +11,7 @@ from pipeline.runs.records import RunRecord
 from pipeline.runs.result import RunResult
 from schemas.reports.verdict import GateRule, Verdict
 from schemas.text import duration_text, some
+from schemas.workflow.conditions import NOISE
 
 _MARKS = {"held": "✓", "broken": "✗", "undecided": "?"}
 
@@ -34,6 +35,7 @@ def print_result(result: RunResult, workflow: Path) -> None:
     interval = f"{headline.interval.low:.3f} to {headline.interval.high:.3f}"
     rows = {
         headline.name: f"{value} ({interval}) on {verdict.clips:,} test clips{speech}{baseline}",
+        "in noise": _in_noise(verdict),
         "model": str(result.pushed_to) if result.pushed_to else "",
         "report": str(result.report),
         "log": str(result.log),
@@ -44,6 +46,13 @@ def print_result(result: RunResult, workflow: Path) -> None:
     for key, value in rows.items():
         if value:
             say(f"{key:>10}  {value}")
+
+
+def _in_noise(verdict: Verdict) -> str:
+    """The headline number by the ratio of speech to noise; nothing where none was heard."""
+    found = [(NOISE.fullmatch(each.name), each.value) for each in verdict.conditions]
+    ratios = sorted(((int(match[1]), value) for match, value in found if match), reverse=True)
+    return ", ".join(f"{value:.3f} at {snr_db} dB" for snr_db, value in ratios)
 
 
 def print_records(records: list[RunRecord], workflow: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.example_gen.background import list_background, write_background
+from components.example_gen.background import list_background, write_recordings
 from schemas.background import BACKGROUND_LIST
 from schemas.errors import DataError
 from schemas.utterance import Utterance
@@ -81,11 +81,11 @@ def test_the_digest_is_of_names_and_content_wherever_they_lie(tmp_path):
     for place, seed in (("here", 1), ("there", 1), ("other", 2)):
         write_noise(tmp_path / place / "noise" / "a.wav", 2.0, seed)
         recordings = listed(tmp_path / place, "noise/*.wav")
-        uri, digest = write_background(recordings, tmp_path / place / "index")
+        uri, digest = write_recordings(recordings, "background", tmp_path / place / "index")
         digests.append(digest)
         [read] = BACKGROUND_LIST.validate_json(Path(uri).read_bytes())
         assert read.path == str(tmp_path / place / "noise" / "a.wav")
         assert len(read.sha256) == 64
     assert digests[0] == digests[1] != digests[2]
-    assert write_background([], tmp_path / "none") == ("", "")
+    assert write_recordings([], "background", tmp_path / "none") == ("", "")
     assert not (tmp_path / "none").exists()

@@ -305,3 +305,52 @@ def test_a_must_pass_rule_needs_no_other_and_no_number_is_wrong() -> None:
     features = {"must_pass": np.array(["", "true"])}
     scores = scored.table(["a", "b"], ["no", "no"], features=features, candidate=answered)
     assert verdict_with(scores).outcome == "refused"
+
+
+def under_conditions(conditions: dict[str, ClipScores], **limits: object) -> Verdict:
+    scores = table(97, 3)
+    gate = Gate.model_validate({"conditions": limits})
+    return decide(
+        scored.case(scores, confidence=0.95),
+        scores,
+        task="classify",
+        settings=gate.model_dump_json(),
+        conditions=conditions,
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "outcome"), [(97, "blessed"), (92, "undecided"), (70, "refused")]
+)
+def test_a_limit_under_a_condition_is_judged_by_its_interval(right: int, outcome: str) -> None:
+    noisy = table(right, 100 - right)
+    verdict = under_conditions({"noise_10db": noisy}, noise_10db={"at_least": 0.9})
+    assert verdict.outcome == outcome
+    assert [rule.name for rule in verdict.rules] == ["gate.conditions.noise_10db.at_least"]
+    [found] = verdict.conditions
+    assert (found.name, found.value, found.clips) == ("noise_10db", right / 100, 100)
+    assert found.interval.low < right / 100 < found.interval.high
+    assert found.baseline is found.difference_interval is None
+    assert verdict.headline.value == 0.97  # the clips as they are
+
+
+def test_a_condition_is_compared_with_what_the_last_model_is_worth_there() -> None:
+    noisy = table(60, 40, baseline=model([0] * 95 + [1] * 5))
+    verdict = under_conditions({"room": noisy}, room={"no_worse_by_more_than": 0.1})
+    assert rules_of(verdict) == {"gate.conditions.room.no_worse_by_more_than": "broken"}
+    [found] = verdict.conditions
+    assert found.baseline == 0.95
+    assert found.difference_interval is not None
+    assert found.difference_interval.low < -0.35 < found.difference_interval.high
+
+
+def test_a_condition_that_nobody_heard_cannot_bless() -> None:
+    verdict = under_conditions({}, room={"at_least": 0.1})
+    assert rules_of(verdict) == {"gate.conditions.room": "broken"}
+    assert verdict.outcome == "refused"
+
+
+def test_conditions_without_a_limit_are_measured_all_the_same() -> None:
+    verdict = under_conditions({"room": table(1, 99), "shift": table(99, 1)})
+    assert verdict.outcome == "blessed"
+    assert [each.name for each in verdict.conditions] == ["room", "shift"]

@@ -24,7 +24,7 @@ AUGMENT = {
 }
 
 
-def _build(architecture="cnn", kind="log_mel", seed=1, augment=AUGMENT, **model):
+def _build(architecture="cnn", kind="log_mel", seed=1, augment=AUGMENT, noises=None, **model):
     return build_model(
         num_outputs=NUM_OUTPUTS,
         sample_rate=SAMPLE_RATE,
@@ -50,10 +50,12 @@ def _build(architecture="cnn", kind="log_mel", seed=1, augment=AUGMENT, **model)
                 "pooling": "max",
                 "peephole": False,
                 "dropout": 0.1,
+                "size": "base" if MODELS[architecture].variable_length else "small",
                 **model,
             }
         ),
         seed=seed,
+        noises=noises,
     )
 
 
@@ -69,9 +71,12 @@ def _tones(count):
     return (tones * 0.1 + _clips(count) * 0.1).astype(np.float32), classes
 
 
-@pytest.fixture(
-    scope="module", params=[f"{model}-{frontend}" for model in MODELS for frontend in FRONTENDS]
-)
+CLASSIC = ("cnn", "rnn", "lstm", "cnn_lstm")
+KINDS = [f"{model}-{frontend}" for model in CLASSIC for frontend in FRONTENDS]
+KINDS += [f"{model}-log_mel" for model in MODELS if model not in CLASSIC]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def built(request):
     architecture, kind = request.param.split("-")
     return _build(architecture, kind)
@@ -186,9 +191,18 @@ def test_logits_stay_float32_under_mixed_precision(architecture):
 
 def test_without_augmentation_the_model_has_no_such_layer():
     nothing = {"time_masks": 0, "time_mask_ms": 0.0, "freq_masks": 0, "freq_mask_bins": 0}
-    augment = {**dict.fromkeys(AUGMENT, 0.0), "spec_augment": nothing}
+    off = {"share": 0.0}
+    quiet = {"noise": off, "room": off, "clipping": off, "narrow_band": 0.0}
+    augment = {**dict.fromkeys(AUGMENT, 0.0), "spec_augment": nothing, **quiet}
     names = {type(layer).__name__ for layer in _build(augment=augment).layers}
-    assert not names & {"RandomPlayback", "RandomGain", "RandomChannel", "SpecAugment"}
+    assert not any(name.startswith("Random") or name == "SpecAugment" for name in names)
+
+
+def test_noise_is_mixed_in_where_there_is_some():
+    noises = np.random.default_rng(1).integers(-9000, 9000, (4, 3000)).astype(np.int16)
+    names = {type(layer).__name__ for layer in _build(noises=noises).layers}
+    assert {"RandomNoise", "RandomRoom", "RandomClipping", "RandomBand"} <= names
+    assert "RandomNoise" not in {type(layer).__name__ for layer in _build().layers}
 
 
 def test_a_clip_shorter_than_a_frame_is_refused(monkeypatch):

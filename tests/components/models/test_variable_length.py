@@ -30,6 +30,8 @@ AUGMENT = {
 NO_AUGMENT = {
     **dict.fromkeys(AUGMENT, 0.0),
     "spec_augment": {"time_masks": 0, "time_mask_ms": 0.0, "freq_masks": 0, "freq_mask_bins": 0},
+    **{key: {"share": 0.0} for key in ("noise", "room", "clipping")},
+    "narrow_band": 0.0,
 }
 CLAIMING = [name for name, model in MODELS.items() if model.variable_length]
 KINDS = [(name, "log_mel", {"pooling": "max"}) for name in CLAIMING]

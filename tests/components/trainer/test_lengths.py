@@ -112,6 +112,8 @@ MODEL = Model(architecture="cnn_lstm", units=8, layers=1, filters=4, dropout=0.0
 NO_AUGMENT = {
     **dict.fromkeys(("time_shift_ms", "speed", "frequency_warp", "equalizer_db", "gain_db"), 0.0),
     "spec_augment": {"time_masks": 0, "time_mask_ms": 0.0, "freq_masks": 0, "freq_mask_bins": 0},
+    **{key: {"share": 0.0} for key in ("noise", "room", "clipping")},
+    "narrow_band": 0.0,
 }
 
 

@@ -28,7 +28,7 @@ def build(folder: Path, start: str, earlier: Earlier | None = None) -> Pipeline:
         for name in (
             *("root", "serving", "ledger", "judgements", "checkpoints", "timings", "trainer_code"),
             *("index_uri", "index_digest", "background_uri", "background_digest"),
-            *("shards", "schema_uri"),
+            *("noise_uri", "noise_digest", "shards", "schema_uri"),
         )
     }
     locations = RunLocations(

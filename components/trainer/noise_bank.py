@@ -1,0 +1,66 @@
+"""What a training mixes into its clips: generated noise, voices of other clips, and recordings."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.audio.noise_recordings import read_noises
+from components.audio.noises import generate_noises
+from components.audio.pcm16 import from_pcm16
+from components.examples import read_files
+from components.storage.location import location_of
+from schemas.background import BACKGROUND_LIST
+from schemas.example import decode_example
+
+_GENERATED, _BABBLES, _RECORDED = 64, 24, 192  # rows of the bank, at most
+_VOICES = 4  # talk at once
+_CLIPS_READ = 400
+_LONGEST_S = 4.0
+_PEAK = 0.9
+
+
+def noise_bank(
+    files: Sequence[str], clip_samples: int | None, sample_rate: int, seed: int, listed: str = ""
+) -> NDArray[np.int16]:
+    """Noises, int16 [noises, samples], each twice as long as a clip, or four seconds.
+
+    Voices are those of the TFRecord `files` of the training; `listed` is the URI of a list of
+    recordings (`schemas.background`), if there are any. The same arguments give the same noises.
+
+    Raises:
+        DataError: none of the recordings can be heard.
+    """
+    longest = round(_LONGEST_S * sample_rate)
+    samples = longest if clip_samples is None else min(2 * clip_samples, longest)
+    parts = [
+        generate_noises(_GENERATED, samples, sample_rate, seed),
+        _babble(files, samples, seed),
+    ]
+    if listed:
+        recordings = BACKGROUND_LIST.validate_json(location_of(listed).read())
+        parts.append(read_noises(recordings, "train", samples, sample_rate, _RECORDED))
+    noises = np.concatenate(parts)
+    peaks = np.abs(noises).max(axis=1, keepdims=True)
+    return np.round(noises * (32767 * _PEAK / np.maximum(peaks, 1e-9))).astype(np.int16)
+
+
+def _babble(files: Sequence[str], samples: int, seed: int) -> NDArray[np.float32]:
+    """Some voices at once, each of clips one after another: float32 [babbles, samples]."""
+    random = np.random.default_rng([seed, 0x6261])
+    records = list(itertools.islice(read_files(files), _CLIPS_READ))
+    babbles = np.zeros((_BABBLES, samples), np.float32)
+    for babble in babbles:
+        for _ in range(_VOICES):
+            start = int(-random.integers(0, max(1, samples // 4)))
+            while start < samples:
+                record = records[random.integers(len(records))]
+                audio = decode_example(record)["audio"]
+                assert isinstance(audio, bytes)
+                voice = from_pcm16(audio)
+                level = max(float(np.sqrt(np.mean(np.square(voice)))), 1e-6)
+                begin, end = max(0, start), min(samples, start + len(voice))
+                babble[begin:end] += voice[begin - start : end - start] / level
+                start += max(1, len(voice))
+    return babbles
