@@ -1,18 +1,16 @@
 """What a training mixes into its clips: generated noise, voices of other clips, and recordings."""
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.audio.noise_recordings import read_noises
 from components.audio.noises import generate_noises
 from components.audio.pcm16 import from_pcm16
-from components.examples import read_files
 from components.storage.location import location_of
 from schemas.background import BACKGROUND_LIST
-from schemas.example import decode_example
 
 _GENERATED, _BABBLES, _RECORDED = 64, 24, 192  # rows of the bank, at most
 _VOICES = 4  # talk at once
@@ -49,16 +47,15 @@ def noise_bank(
 def _babble(files: Sequence[str], samples: int, seed: int) -> NDArray[np.float32]:
     """Some voices at once, each of clips one after another: float32 [babbles, samples]."""
     random = np.random.default_rng([seed, 0x6261])
-    records = list(itertools.islice(read_files(files), _CLIPS_READ))
+    spec = {"audio": tf.io.FixedLenFeature([], tf.string)}
+    records = tf.data.TFRecordDataset(list(files)).take(_CLIPS_READ).batch(_CLIPS_READ)
+    [clips] = [tf.io.parse_example(some, spec)["audio"].numpy().tolist() for some in records]
     babbles = np.zeros((_BABBLES, samples), np.float32)
     for babble in babbles:
         for _ in range(_VOICES):
             start = int(-random.integers(0, max(1, samples // 4)))
             while start < samples:
-                record = records[random.integers(len(records))]
-                audio = decode_example(record)["audio"]
-                assert isinstance(audio, bytes)
-                voice = from_pcm16(audio)
+                voice = from_pcm16(clips[random.integers(len(clips))])
                 level = max(float(np.sqrt(np.mean(np.square(voice)))), 1e-6)
                 begin, end = max(0, start), min(samples, start + len(voice))
                 babble[begin:end] += voice[begin - start : end - start] / level

@@ -2,7 +2,7 @@
 
 import re
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from schemas.workflow.block import Block, Text
 
@@ -28,11 +28,3 @@ class Conditions(Block):
     clips: int = Field(
         1000, ge=1, le=1_000_000, description="Test clips that are heard under each, at most."
     )
-
-    @field_validator("names")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if not is_condition(name):
-                raise ValueError(f"{name!r} is none of noise_<n>db, {', '.join(NAMES)}")
-        return list(dict.fromkeys(names))

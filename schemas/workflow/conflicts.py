@@ -17,7 +17,8 @@ from schemas.spans import has_spans, why_no_spans
 from schemas.text import nearest, visible
 from schemas.workflow.audio import Audio
 from schemas.workflow.augment import Augment
-from schemas.workflow.conditions import Conditions
+from schemas.workflow.conditions import NAMES as CONDITIONS
+from schemas.workflow.conditions import Conditions, is_condition
 from schemas.workflow.data import Data, Split
 from schemas.workflow.frontend import Frontend
 from schemas.workflow.gate import Gate
@@ -242,7 +243,14 @@ def _mel_to_hertz(mel: float) -> float:
 
 
 def condition_conflicts(conditions: Conditions, gate: Gate) -> Iterator[Conflict]:
-    """Between limits under conditions and what clips are heard under."""
+    """Among conditions, and between them and the limits under them."""
+    unknown = [name for name in conditions.names if not is_condition(name)]
+    if unknown:
+        known = ", ".join(CONDITIONS)
+        yield Conflict(("conditions.names",), _quoted(unknown), f"noise_<n>db, {known}")
+    repeated = sorted({name for name in conditions.names if conditions.names.count(name) > 1})
+    if repeated:
+        yield Conflict(("conditions.names",), f"{_quoted(repeated)} more than once", "each once")
     for name in gate.conditions:
         if name not in conditions.names:
             yield Conflict(
