@@ -20,7 +20,7 @@ _FEWEST_SPEAKERS = 3
 _FEW_SPEAKERS = 10  # hashing so few leaves a split empty too easily
 _SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)  # of eval and of test, where clips are divided
 _LIMITS = tuple(n / 100 for n in range(90, 0, -5))
-_EXPECTED = 0.95  # a model that is right on so many clips is to be published
+_EXPECTED = 0.9  # a model that is right on so many clips is to be published
 
 
 def choose_split(rows: list[Utterance]) -> Split:

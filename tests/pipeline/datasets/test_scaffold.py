@@ -63,8 +63,8 @@ def test_a_folder_of_labels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("takes", "folds", "at_least"),
-    # Of 15, 60 and 300 clips 95 % right have an exact interval from 0.68, 0.86 and 0.92 on.
-    [(5, None, 0.65), (20, 5, 0.85), (100, 5, 0.9), (400, None, 0.85)],
+    # Of 60, 300 and 120 clips 90 % right have an exact interval from 0.79, 0.86 and 0.83 on.
+    [(5, None, 0.6), (20, 5, 0.75), (100, 5, 0.85), (400, None, 0.8)],
 )
 def test_few_clips_are_divided_into_folds_and_asked_for_what_they_can_show(
     tmp_path: Path, takes: int, folds: int | None, at_least: float
