@@ -17,6 +17,7 @@ _VOICES = 4  # talk at once
 _CLIPS_READ = 400
 _LONGEST_S = 4.0
 _PEAK = 0.9
+_SMALLEST_LEVEL = 1e-6
 
 
 def noise_bank(
@@ -50,14 +51,16 @@ def _babble(files: Sequence[str], samples: int, seed: int) -> NDArray[np.float32
     spec = {"audio": tf.io.FixedLenFeature([], tf.string)}
     records = tf.data.TFRecordDataset(list(files)).take(_CLIPS_READ).batch(_CLIPS_READ)
     [clips] = [tf.io.parse_example(some, spec)["audio"].numpy().tolist() for some in records]
-    babbles = np.zeros((_BABBLES, samples), np.float32)
-    for babble in babbles:
-        for _ in range(_VOICES):
-            start = int(-random.integers(0, max(1, samples // 4)))
-            while start < samples:
-                voice = from_pcm16(clips[random.integers(len(clips))])
-                level = max(float(np.sqrt(np.mean(np.square(voice)))), 1e-6)
-                begin, end = max(0, start), min(samples, start + len(voice))
-                babble[begin:end] += voice[begin - start : end - start] / level
-                start += max(1, len(voice))
-    return babbles
+    voices = [_talk(clips, samples, random) for _ in range(_VOICES) for _ in range(_BABBLES)]
+    return np.stack(voices).reshape(_VOICES, _BABBLES, samples).sum(axis=0)
+
+
+def _talk(clips: Sequence[bytes], samples: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """One voice: clips of a level of 1, one after another, from the middle of one on."""
+    said: list[NDArray[np.float32]] = []
+    skipped = int(random.integers(0, samples))
+    while sum(map(len, said)) < skipped + samples:
+        clip = from_pcm16(clips[random.integers(len(clips))])
+        level = max(float(np.sqrt(np.mean(np.square(clip)))), _SMALLEST_LEVEL)
+        said.append(clip / np.float32(level))
+    return np.concatenate(said)[skipped : skipped + samples]
