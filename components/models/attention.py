@@ -17,9 +17,10 @@ def build_att_rnn(
     """
     units = _UNITS[settings.size]
     maps = layers.Reshape((*features.shape[1:], 1))(features)
-    for channels, stride in ((10, 2), (1, 1)):
-        maps = layers.Conv2D(channels, (5, 1), strides=(stride, 1), padding="same")(maps)
-        maps = layers.ReLU()(BatchNormalization(momentum=0.9)(maps))
+    maps = layers.Conv2D(10, (5, 1), strides=(2, 1), padding="same", activation="relu")(maps)
+    maps = BatchNormalization(momentum=0.9)(maps)
+    # No ReLU behind a single channel, as the paper has it: half of all seeds would be silenced.
+    maps = BatchNormalization(momentum=0.9)(layers.Conv2D(1, (5, 1), padding="same")(maps))
     steps = layers.Reshape(maps.shape[1:3])(maps)
     for _ in range(2):
         steps = layers.Bidirectional(layers.LSTM(units, return_sequences=True))(steps)
