@@ -9,7 +9,7 @@ from components.evaluation.scores import ClipScores
 from components.evaluation.tallies import OVERALL, Tally
 from schemas.reports.metrics import ConditionMetrics, Interval
 from schemas.reports.verdict import GateRule
-from schemas.workflow.gate import ConditionLimit
+from schemas.workflow.gate import Limit
 
 
 def cases(case: Case, conditions: Mapping[str, ClipScores]) -> dict[str, Case]:
@@ -17,7 +17,7 @@ def cases(case: Case, conditions: Mapping[str, ClipScores]) -> dict[str, Case]:
     return {name: _case(case, table.counted) for name, table in conditions.items()}
 
 
-def judge(found: Mapping[str, Case], limits: Mapping[str, ConditionLimit]) -> Iterator[GateRule]:
+def judge(found: Mapping[str, Case], limits: Mapping[str, Limit]) -> Iterator[GateRule]:
     """What the rules about conditions say."""
     for name, each in limits.items():
         key = f"gate.conditions.{name}"

@@ -7,21 +7,21 @@ from pydantic import BaseModel, Field
 from schemas.workflow.block import Block
 
 
-class ConditionLimit(Block):
-    """What a model has to reach under one condition."""
+class Limit(Block):
+    """What the number that a model is judged by has to reach on some test clips."""
 
     at_least: float | None = Field(
         None,
         ge=0.0,
         le=1.0,
-        description="A model is blessed when its whole interval there is above this value.",
+        description="A model is blessed when its whole interval is above this value.",
     )
     no_worse_by_more_than: float | None = Field(
         None,
         ge=0.0,
         le=1.0,
-        description="A model is blessed when it loses no more than this there against the last"
-        " blessed model.",
+        description="A model is blessed when it loses no more than this against the last blessed"
+        " model.",
     )
 
 
@@ -37,7 +37,7 @@ class Gate(Block):
         " not published; push, it is, and verdict and model card say so.",
     )
 
-    conditions: dict[str, ConditionLimit] = Field(
+    conditions: dict[str, Limit] = Field(
         {},
         description="Limits under conditions, by their names: `{noise_10db: {at_least: 0.9}}`.",
     )

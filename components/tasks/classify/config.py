@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from schemas.workflow import gate
-from schemas.workflow.block import Block, Text
+from schemas.workflow.block import Text
 from schemas.workflow.conflicts import Conflict
 
 if TYPE_CHECKING:
@@ -20,22 +20,9 @@ OWN_KEYS: tuple[str, ...] = (
 )
 
 
-class Threshold(Block):
+class Threshold(gate.Limit):
     """What one metric has to reach on the test split."""
 
-    at_least: float | None = Field(
-        None,
-        ge=0.0,
-        le=1.0,
-        description="A model is blessed when its whole interval is above this value.",
-    )
-    no_worse_by_more_than: float | None = Field(
-        None,
-        ge=0.0,
-        le=1.0,
-        description="A model is blessed when it loses no more than this against the last blessed"
-        " model.",
-    )
     slices: list[Text] = Field(
         [],
         description="`at_least` also holds for every value of these: speaker, label, snr, duration,"

@@ -1,5 +1,7 @@
 """What a clip sounds like under a condition, measured."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,11 @@ RATE = 16000
 CLIP = np.random.default_rng(1).normal(0, 0.1, RATE).astype(np.float32)
 
 
+CONDITIONS = functools.cache(Conditions)  # their noises take half a second to make
+
+
 def _heard(name, clip=CLIP, clip_id="a"):
-    return Conditions(RATE).apply(name, clip, clip_id)
+    return CONDITIONS(RATE).apply(name, clip, clip_id)
 
 
 @pytest.mark.parametrize("snr_db", [20, 0, -5])
