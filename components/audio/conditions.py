@@ -4,7 +4,6 @@ Everything that is drawn depends on the clip's id alone: every model hears the v
 every machine.
 """
 
-import re
 import zlib
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.audio.noises import generate_noises
+from schemas.workflow.conditions import NOISE
 
 Waveform = NDArray[np.float32]
 _Random = np.random.Generator
@@ -22,7 +22,6 @@ SHIFT_S = 0.2
 QUIET_DB = -30.0
 BAND_HZ = (300.0, 3400.0)  # of a telephone, ITU-T G.712
 CLIPPED_DB = 12.0  # below the peak
-_NOISE = re.compile(r"noise_(-?\d+)db")
 _DECAY = 6.9  # nepers: 60 dB of amplitude
 _GENERATED, _SEED = 48, 0x7E57
 _SMALLEST_POWER = 1e-12
@@ -46,7 +45,7 @@ class Conditions:
             ValueError: there is no such condition.
         """
         random = np.random.default_rng([zlib.crc32(clip_id.encode()), zlib.crc32(name.encode())])
-        if noise := _NOISE.fullmatch(name):
+        if noise := NOISE.fullmatch(name):
             return self._mix(waveform, float(noise[1]), random)
         if name not in _CHANGES:
             raise ValueError(f"no condition {name!r}")

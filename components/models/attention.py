@@ -19,7 +19,7 @@ def build_att_rnn(
     maps = layers.Reshape((*features.shape[1:], 1))(features)
     maps = layers.Conv2D(10, (5, 1), strides=(2, 1), padding="same", activation="relu")(maps)
     maps = BatchNormalization(momentum=0.9)(maps)
-    # No ReLU behind a single channel, as the paper has it: half of all seeds would be silenced.
+    # The paper has a ReLU here. Behind a single channel it silences the model of many a seed.
     maps = BatchNormalization(momentum=0.9)(layers.Conv2D(1, (5, 1), padding="same")(maps))
     steps = layers.Reshape(maps.shape[1:3])(maps)
     for _ in range(2):

@@ -26,6 +26,9 @@ class Augmentation(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
+    def get_config(self) -> dict[str, object]:
+        return {**super().get_config(), "seed": self.seed}
+
     def uniform(self, shape: tuple[int | KerasTensor, ...], low: float, high: float) -> KerasTensor:
         """Drawn for each row of the whole batch: `shape` [rows, ...]."""
         return draw_uniform(shape, low, high, self.seed_generator)
@@ -78,7 +81,6 @@ class RandomPlayback(Augmentation):
             **super().get_config(),
             "shift_samples": self.shift_samples,
             "speed": self.speed,
-            "seed": self.seed,
         }
 
 
@@ -97,7 +99,7 @@ class RandomGain(Augmentation):
         return waveform * ops.power(10.0, gain_db / 20.0)
 
     def get_config(self) -> dict[str, object]:
-        return {**super().get_config(), "gain_db": self.gain_db, "seed": self.seed}
+        return {**super().get_config(), "gain_db": self.gain_db}
 
 
 @keras.saving.register_keras_serializable("auricle")
@@ -136,7 +138,6 @@ class RandomChannel(Augmentation):
             **super().get_config(),
             "frequency_warp": self.frequency_warp,
             "equalizer_db": self.equalizer_db,
-            "seed": self.seed,
         }
 
 
@@ -198,5 +199,4 @@ class SpecAugment(Augmentation):
             "time_mask_frames": self.time_mask_frames,
             "freq_masks": self.freq_masks,
             "freq_mask_bins": self.freq_mask_bins,
-            "seed": self.seed,
         }

@@ -86,7 +86,6 @@ class RandomNoise(Augmentation):
             **super().get_config(),
             "share": self.share,
             "snr_db": self.snr_db,
-            "seed": self.seed,
         }
 
 
@@ -137,7 +136,6 @@ class RandomRoom(Augmentation):
             "share": self.share,
             "longest_s": self.longest_s,
             "sample_rate": self.sample_rate,
-            "seed": self.seed,
         }
 
 
@@ -169,7 +167,6 @@ class RandomClipping(Augmentation):
             **super().get_config(),
             "share": self.share,
             "most_db": self.most_db,
-            "seed": self.seed,
         }
 
 
@@ -199,7 +196,7 @@ class RandomBand(Augmentation):
         return ops.where(is_lost, floor, log_mel)
 
     def get_config(self) -> dict[str, object]:
-        return {**super().get_config(), "share": self.share, "seed": self.seed}
+        return {**super().get_config(), "share": self.share}
 
 
 def room_responses(longest_s: float, sample_rate: int) -> NDArray[np.float32]:

@@ -131,14 +131,15 @@ def _write_end(pending: Pending, job: Job, project: Project) -> None:
 
 def _check_places(workflow: Workflow) -> None:
     """Refuses what the job could not read, which has nothing of this machine."""
-    data = workflow.data
-    for key in ("manifests", "folder", "root", "background"):
-        value = getattr(data, key)
+    keys = ("manifests", "folder", "root", "background")
+    places = {f"data.{key}": getattr(workflow.data, key) for key in keys}
+    places["augment.noise.recordings"] = workflow.augment.noise.recordings
+    for key, value in places.items():
         named = [value] if isinstance(value, str) else value or []
         here = [name for name in named if "://" not in name]
         if here:
             raise WorkflowError(
-                f"data.{key}: got {here[0]}, expected a URI such as gs://bucket/{key}, since the"
+                f"{key}: got {here[0]}, expected a URI such as gs://bucket/folder, since the"
                 " schedule looks at it on Vertex AI"
             )
 

@@ -37,6 +37,7 @@ def test_run_and_predict_from_the_command_line(oddly_named: Path, webhook: Webho
         project,
         task="spot",
         data=TINY["data"] | {"background": "noise/*"},
+        augment={"speed": 0.0, "noise": "noise"},
         gate={"false_alarms_per_hour": 2000.0},
         notify={"webhook": "AURICLE_WEBHOOK"},
         registry={},

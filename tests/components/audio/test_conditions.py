@@ -7,6 +7,7 @@ import pytest
 
 from components.audio import conditions
 from components.audio.conditions import Conditions
+from schemas.workflow.conditions import NAMES
 
 RATE = 16000
 CLIP = np.random.default_rng(1).normal(0, 0.1, RATE).astype(np.float32)
@@ -79,6 +80,11 @@ def test_silence_and_the_shortest_clips_stay_numbers(name, samples):
     assert heard.dtype == np.float32
     assert not heard.any()
     assert heard.shape == (samples,)
+
+
+def test_every_condition_that_a_workflow_may_name_can_be_heard():
+    for name in NAMES:
+        assert _heard(name).shape == CLIP.shape
 
 
 def test_an_unknown_condition_is_refused():

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from components.example_gen.background import list_background, write_recordings
+from components.example_gen.background import list_background, list_noise, write_recordings
 from schemas.background import BACKGROUND_LIST
 from schemas.errors import DataError
 from schemas.utterance import Utterance
+from schemas.workflow.augment import Noise
 from schemas.workflow.data import Data
 
 RATE = 8000
@@ -89,3 +90,16 @@ def test_the_digest_is_of_names_and_content_wherever_they_lie(tmp_path):
     assert digests[0] == digests[1] != digests[2]
     assert write_recordings([], "background", tmp_path / "none") == ("", "")
     assert not (tmp_path / "none").exists()
+
+
+def test_noise_is_listed_likewise_under_its_own_key(tmp_path):
+    file = write_noise(tmp_path / "noise" / "fan.wav", 2.0)
+    noise = Noise(recordings="noise")
+    assert [each.name for each in list_noise(noise, tmp_path, ())] == ["fan.wav"]
+    assert list_noise(Noise(), tmp_path, ()) == []
+    labelled = Utterance(id="fan", uri="fan.wav", path=str(file), target="fan")
+    with pytest.raises(DataError, match=r"augment.noise.recordings: .* has a label"):
+        list_noise(noise, tmp_path, [labelled])
+    write_noise(file, 0.5)
+    with pytest.raises(DataError, match=r"augment.noise.recordings: .* shorter than 1 s"):
+        list_noise(noise, tmp_path, ())

@@ -82,6 +82,8 @@ def test_a_schedule_is_made_changed_and_ended(cloud: Cloud, tmp_path: Path) -> N
 def test_a_path_of_this_machine_is_refused(cloud: Cloud, tmp_path: Path) -> None:
     with pytest.raises(WorkflowError, match=r"data\.manifests"):
         keep_schedule(cloud.project(tmp_path, data={"manifests": "manifest.jsonl"}))
+    with pytest.raises(WorkflowError, match=r"augment\.noise\.recordings"):
+        keep_schedule(cloud.project(tmp_path, augment={"noise": "noise"}))
     assert cloud.api.schedules == {}
 
 
